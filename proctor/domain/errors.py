@@ -1,0 +1,134 @@
+"""The errors of the product, one tree. Each says what to do next.
+
+ProctorError
++-- InvalidInput           the caller sent something that cannot be used   (4xx, exit 2)
+|   +-- NotFound
+|   +-- Conflict
+|   +-- Forbidden
+|   +-- ConsentRequired
+|   +-- QualityRefused
+|   +-- TooManyAttempts
++-- Unavailable            try again later; `retryable` is True            (503)
+    +-- NoCapacity
+    +-- StateStoreUnavailable
+    +-- PerceptionUnavailable
+
+Every argument is positional and goes to super().__init__, so that errors survive Ray's pickling.
+"""
+
+from typing import ClassVar
+
+
+class ProctorError(Exception):
+    """Root of everything this product raises on purpose.
+
+    Attributes:
+        code: Stable, machine-readable name, `area/what`; the last part of the problem's type.
+        status: HTTP status when it reaches the API.
+        retryable: Whether the same call may succeed later.
+        detail: One sentence for a person: what is wrong and what to do next. No secrets, no biometrics.
+    """
+
+    code: ClassVar[str] = "internal/error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class InvalidInput(ProctorError):
+    """The caller sent something that cannot be used."""
+
+    code = "request/invalid"
+    status = 422
+
+    def __init__(self, detail: str, code: str = "", status: int = 0) -> None:
+        Exception.__init__(self, detail, code, status)
+        self.detail = detail
+        if code:
+            self.code = code  # type: ignore[misc]  # a more exact name than the class's
+        if status:
+            self.status = status  # type: ignore[misc]
+
+
+class NotFound(InvalidInput):
+    """Nothing of this name exists, or it is another tenant's: the two are told alike."""
+
+    code = "resource/not-found"
+    status = 404
+
+
+class Conflict(InvalidInput):
+    """The thing is in a state that does not allow this."""
+
+    code = "resource/conflict"
+    status = 409
+
+
+class Forbidden(InvalidInput):
+    """The caller is known but may not do this."""
+
+    code = "authz/forbidden"
+    status = 403
+
+
+class ConsentRequired(Forbidden):
+    """No live consent record, so nothing biometric is computed."""
+
+    code = "consent/required"
+
+
+class QualityRefused(InvalidInput):
+    """The pictures cannot serve. `reasons` holds one code per picture and one for the set."""
+
+    code = "face/quality"
+
+    def __init__(self, detail: str, reasons: tuple[str, ...]) -> None:
+        Exception.__init__(self, detail, reasons)
+        self.detail = detail
+        self.reasons = reasons
+
+
+class TooManyAttempts(InvalidInput):
+    """A limit was reached; wait `retry_after_s`."""
+
+    code = "rate/limited"
+    status = 429
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        Exception.__init__(self, detail, retry_after_s)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(ProctorError):
+    """Something that is needed is away; the same call may succeed after `retry_after_s`."""
+
+    code = "service/unavailable"
+    status = 503
+    retryable = True
+
+    def __init__(self, detail: str, retry_after_s: int = 2) -> None:
+        Exception.__init__(self, detail, retry_after_s)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class NoCapacity(Unavailable):
+    """Every session host is at its measured load."""
+
+    code = "sessions/no-capacity"
+
+
+class StateStoreUnavailable(Unavailable):
+    """Redis or the database does not answer."""
+
+    code = "state-store/unavailable"
+
+
+class PerceptionUnavailable(Unavailable):
+    """No model replica answered in time."""
+
+    code = "perception/unavailable"

@@ -1,0 +1,69 @@
+"""What a reviewer judges: one rule that held for a while, with the signals it rests on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.signals import Signal
+
+
+class Severity(StrEnum):
+    """How soon a human should look. It is no measure of guilt."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Category(StrEnum):
+    """What an incident is about. Coverage incidents are never held against the candidate."""
+
+    CONDUCT = "conduct"
+    IDENTITY = "identity"
+    COVERAGE = "coverage"
+
+
+class Verdict(StrEnum):
+    """A human's judgement; only a reviewer changes it."""
+
+    UNREVIEWED = "unreviewed"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """One rule of one policy version that held in one session.
+
+    Attributes:
+        incident_id: Derived from session, rule and opening: the same on replay.
+        tenant_id: Whose data.
+        exam_id: Which exam.
+        session_id: Which session.
+        candidate_id: Whose session.
+        rule_id: Which rule of the policy.
+        policy_id: Which policy.
+        policy_version: Which version of it.
+        category: Conduct, identity or coverage.
+        severity: How soon to look.
+        opened_ms: Session time at which the behaviour began.
+        closed_ms: Session time at which it ended; None while open.
+        signals: What it rests on, newest state of each.
+        verdict: A human's word.
+    """
+
+    incident_id: IncidentId
+    tenant_id: TenantId
+    exam_id: ExamId
+    session_id: SessionId
+    candidate_id: CandidateId
+    rule_id: str
+    policy_id: str
+    policy_version: int
+    category: Category
+    severity: Severity
+    opened_ms: int
+    closed_ms: int | None
+    signals: tuple[Signal, ...]
+    verdict: Verdict = Verdict.UNREVIEWED

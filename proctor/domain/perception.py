@@ -1,0 +1,136 @@
+"""What is asked of the models and what they answer: plain values, one batch per model group.
+
+The picture is the exact self-contained bytes (JPEG or PNG) that will be judged; its sha256 is the
+frame digest. Replicas keep nothing: recurrent state (voice) and tracks travel with the caller.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
+from proctor.domain.media import Samples
+from proctor.domain.observations import Producer
+
+Embedding = npt.NDArray[np.float32]
+
+
+class Fault(StrEnum):
+    """Why one item of a batch has no answer; the others of the batch do."""
+
+    PICTURE_UNREADABLE = "picture_unreadable"
+    MODEL_OUTPUT_INVALID = "model_output_invalid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceAsk:
+    """One picture for the face group.
+
+    Attributes:
+        picture: JPEG or PNG bytes, RGB once decoded.
+        search_small: Also search overlapping tiles, so that a small second face is found.
+        embed: Whether to compute the embedding of the largest confirmed face.
+        track: Where the largest face was a moment ago; lets the replica skip detection.
+    """
+
+    picture: bytes
+    search_small: bool = False
+    embed: bool = False
+    track: Box | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceReading:
+    """One face in a picture.
+
+    Attributes:
+        box: Where.
+        score: Detector's score, 0..1.
+        presence: Face mesh's score, 0..1; below 0.5 it is not a confirmed (near-frontal) face.
+        width_px: Width of the box in pixels of the picture.
+        sharpness: Variance of the Laplacian over the face at 112 px width (luma 0..255).
+        brightness: Mean luma over the face, 0..1.
+        head: Head pose; None without a mesh.
+        gaze: Head and eyes together; None when it cannot be measured.
+        eyes_open: Height over width of the eye openings; None without a mesh.
+        mouth_open: Height over width of the lips' opening; None without a mesh.
+        embedding: (d,) float32 when asked for and the face is confirmed. Never leaves the host.
+    """
+
+    box: Box
+    score: float
+    presence: float
+    width_px: float
+    sharpness: float
+    brightness: float
+    head: HeadPose | None
+    gaze: Gaze | None
+    eyes_open: float | None
+    mouth_open: float | None
+    embedding: Embedding | None = None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the mesh agrees that this is a face (ACCURACY: 0.5 costs no near-frontal face)."""
+        return self.presence >= 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceAnswer:
+    """All faces of one picture, the largest first; or a fault and no faces.
+
+    Attributes:
+        faces: The readings.
+        producers: Models that looked, detector first; the embedding model last when it ran.
+        fault: Why there is no answer, else None.
+        detected: False when the detector was skipped because the track held.
+    """
+
+    faces: tuple[FaceReading, ...]
+    producers: tuple[Producer, ...]
+    fault: Fault | None = None
+    detected: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyAsk:
+    """One picture for the body group."""
+
+    picture: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyAnswer:
+    """33 joints in MediaPipe Pose's order, None when nobody is found; or a fault."""
+
+    points: tuple[BodyPoint, ...] | None
+    producers: tuple[Producer, ...]
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpeechAsk:
+    """Sound for the voice detector.
+
+    Attributes:
+        samples: (n * 512,) float32 mono 16 kHz.
+        state: (2, 1, 128) float32 as the last answer gave it; None at the start or after a gap.
+        context: (64,) float32, the end of the sound before; None at the start or after a gap.
+    """
+
+    samples: Samples
+    state: npt.NDArray[np.float32] | None = None
+    context: Samples | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpeechAnswer:
+    """Speech probability of each chunk of 512 samples (32 ms), and the state to send next time."""
+
+    probabilities: tuple[float, ...]
+    state: npt.NDArray[np.float32] | None
+    context: Samples | None
+    producers: tuple[Producer, ...]
+    fault: Fault | None = None

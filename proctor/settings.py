@@ -1,0 +1,98 @@
+"""Every setting of the product in one place. Read by composition roots only; below, values are passed.
+
+Environment: PROCTOR_<NAME>, nested with two underscores (PROCTOR_WEBRTC__BIND_ADDRESS), or a `.env`.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class WebRtcSettings(BaseModel):
+    """How candidates' media reach a session host.
+
+    Attributes:
+        bind_address: Local address for UDP; 127.0.0.1 unless said otherwise.
+        advertised_address: Address written into candidates (1:1, port-preserving NAT); None: as bound.
+        udp_port_min: First UDP port that may be bound; 0 lets the system choose.
+        udp_port_max: Last UDP port.
+        stun_urls: STUN servers told to the candidate's page.
+        turn_urls: TURN servers told to the candidate's page.
+        turn_secret: Shared secret for short-lived TURN credentials (RFC-draft TURN REST, coturn).
+        turn_ttl_s: Life of such a credential.
+        audio_ptime_ms: Opus packet time asked of the client.
+        video_max_kbps: Video bit rate asked of the client.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    bind_address: str = "127.0.0.1"
+    advertised_address: str | None = None
+    udp_port_min: int = Field(default=0, ge=0, le=65535)
+    udp_port_max: int = Field(default=0, ge=0, le=65535)
+    stun_urls: list[str] = []
+    turn_urls: list[str] = []
+    turn_secret: SecretStr | None = None
+    turn_ttl_s: int = Field(default=3600, ge=60, le=86400)
+    audio_ptime_ms: Literal[20, 40, 60] = 60
+    video_max_kbps: int = Field(default=250, ge=50, le=4000)
+
+
+class Settings(BaseSettings):
+    """RayProctor's settings.
+
+    Attributes:
+        home: Folder for everything the product keeps (database, templates, keys, logs).
+        host: Address of the HTTP door.
+        port: Port of the HTTP door.
+        tls_certificate: Certificate for any address but 127.0.0.1.
+        tls_key: Its key.
+        tls_proxy: Name of a TLS proxy in front, as an alternative.
+        database_url: SQLAlchemy async URL; default SQLite in `home`.
+        redis_url: Default: a private redis-server started by the launcher.
+        faces_uri: LanceDB URI; default a folder in `home`.
+        key_file: Key ring, 0600; made on first start.
+        token_keys: Folder with the issuer's signing key and accepted public keys.
+        token_issuer: `iss` of our own tokens.
+        token_audience: `aud` that is accepted.
+        models_dir: Where verified model files are kept.
+        models_mirror: Folder or URL that is asked first for model files.
+        policies_dir: Folder of policy presets.
+        sessions_per_host: How many sessions one host actor may hold; 1 for one process each.
+        hosts: How many session hosts to keep warm.
+        shards: How many fusion shards.
+        tick_ms: How often a host reports.
+        webrtc: Media settings.
+        allowed_origins: Origins that may open WebSockets; default the product's own pages.
+        log_level: Level of the JSON logs.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PROCTOR_", env_nested_delimiter="__", env_file=".env", extra="ignore"
+    )
+
+    home: Path = Path("~/.rayproctor")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8800, ge=0, le=65535)
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_proxy: str | None = None
+    database_url: str | None = None
+    redis_url: SecretStr | None = None
+    faces_uri: str | None = None
+    key_file: Path | None = None
+    token_keys: Path | None = None
+    token_issuer: str = "rayproctor"
+    token_audience: str = "rayproctor"
+    models_dir: Path | None = None
+    models_mirror: str | None = None
+    policies_dir: Path = Path(__file__).resolve().parent.parent / "policies"
+    sessions_per_host: int = Field(default=50, ge=1, le=50)
+    hosts: int = Field(default=2, ge=1, le=1000)
+    shards: int = Field(default=1, ge=1, le=1000)
+    tick_ms: int = Field(default=200, ge=50, le=1000)
+    webrtc: WebRtcSettings = WebRtcSettings()
+    allowed_origins: list[str] = []
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
