@@ -78,7 +78,10 @@ class FaceIndex(Protocol):
     """Enrolled templates, sealed at rest."""
 
     async def put(self, template: FaceTemplate) -> None:
-        """Store as the candidate's newest; older versions are erased, physically."""
+        """Store as the candidate's newest; older versions are erased, physically.
+
+        Raises `Conflict` when the candidate has this version, or a newer one, already.
+        """
         ...
 
     async def find(
@@ -264,6 +267,29 @@ class Checkpoints(Protocol):
         ...
 
 
+class Subscription(Protocol):
+    """Messages of one channel. A cancelled `__anext__` loses nothing; close it when done.
+
+    Messages sent while the store was away are gone, so a listener also looks by itself now and then.
+    """
+
+    async def start(self) -> None:
+        """Subscribe now: what is published after this is heard. The first `__anext__` does it too."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        """Itself."""
+        ...
+
+    async def __anext__(self) -> str:
+        """The next message; ends once closed."""
+        ...
+
+    async def aclose(self) -> None:
+        """Unsubscribe. Idempotent."""
+        ...
+
+
 class LiveState(Protocol):
     """Small, short-lived facts shared between processes (Redis)."""
 
@@ -295,8 +321,8 @@ class LiveState(Protocol):
         """Tell whoever listens now."""
         ...
 
-    def listen(self, channel: str) -> AsyncIterator[str]:
-        """Messages from now on; the subscription stands before the first `__anext__` waits."""
+    def listen(self, channel: str) -> Subscription:
+        """Messages from `start()` on; the subscription stands before the first `__anext__` waits."""
         ...
 
 

@@ -1,0 +1,292 @@
+"""The relational stores in memory. They share a `FakeDatabase` as the real ones share a database.
+
+Each passes the contract suite of its port (tests/contract) and can be told to be `down`.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from proctor.domain.alerts import Alert, FeedItem
+from proctor.domain.candidates import Candidate, Consent
+from proctor.domain.coverage import CoverageInterval
+from proctor.domain.errors import Conflict, NotFound, StateStoreUnavailable
+from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.incidents import Incident
+from proctor.domain.sessions import Exam, Session, SessionState
+from proctor.ports import Judged
+from tests.fakes.faces import FakeFaceIndex
+from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
+from tests.fakes.metrics import FakeMetrics
+from tests.fakes.outage import Outage
+
+T = TypeVar("T")
+
+__all__ = [
+    "FakeAlertFeed",
+    "FakeCandidateStore",
+    "FakeCheckpoints",
+    "FakeDatabase",
+    "FakeExamStore",
+    "FakeFaceIndex",
+    "FakeIncidentStore",
+    "FakeLiveState",
+    "FakeMetrics",
+    "FakeSessionStore",
+]
+
+
+@dataclass
+class FakeDatabase:
+    """What all relational fakes of one test share."""
+
+    tenants: dict[TenantId, str] = field(default_factory=dict)
+    exams: dict[ExamId, Exam] = field(default_factory=dict)
+    candidates: dict[CandidateId, Candidate] = field(default_factory=dict)
+    consents: list[Consent] = field(default_factory=list)
+    sessions: dict[SessionId, Session] = field(default_factory=dict)
+    coverage: dict[SessionId, tuple[CoverageInterval, ...]] = field(default_factory=dict)
+    incidents: dict[IncidentId, Incident] = field(default_factory=dict)
+    alerts: dict[AlertId, Alert] = field(default_factory=dict)
+    outbox: deque[Alert] = field(default_factory=deque)
+    feeds: dict[TenantId, list[FeedItem]] = field(default_factory=dict)
+
+
+class _Fake(Outage):
+    def __init__(self, database: FakeDatabase | None = None) -> None:
+        super().__init__()
+        self.database = database or FakeDatabase()
+
+
+def _page(items: Iterable[tuple[str, T]], after: str | None, limit: int) -> list[T]:
+    ordered = sorted(items, key=lambda item: item[0])
+    return [item for key, item in ordered if after is None or key > after][:limit]
+
+
+class FakeExamStore(_Fake):
+    """`ExamStore` in memory."""
+
+    async def ensure_tenant(self, tenant_id: TenantId, name: str) -> None:
+        self._reach()
+        self.database.tenants.setdefault(tenant_id, name)
+
+    async def add_exam(self, exam: Exam) -> None:
+        self._reach()
+        if exam.tenant_id not in self.database.tenants:
+            raise NotFound(f"no tenant {exam.tenant_id}")
+        if exam.exam_id in self.database.exams:
+            raise Conflict(f"exam {exam.exam_id} exists")
+        self.database.exams[exam.exam_id] = exam
+
+    async def get_exam(self, tenant_id: TenantId, exam_id: ExamId) -> Exam:
+        self._reach()
+        exam = self.database.exams.get(exam_id)
+        if exam is None or exam.tenant_id != tenant_id:
+            raise NotFound(f"no exam {exam_id}")
+        return exam
+
+    async def list_exams(
+        self, tenant_id: TenantId, after: ExamId | None, limit: int
+    ) -> Sequence[Exam]:
+        self._reach()
+        exams = self.database.exams.values()
+        return _page(((e.exam_id, e) for e in exams if e.tenant_id == tenant_id), after, limit)
+
+
+class FakeCandidateStore(_Fake):
+    """`CandidateStore` in memory."""
+
+    async def add_candidate(self, candidate: Candidate) -> None:
+        self._reach()
+        if candidate.tenant_id not in self.database.tenants:
+            raise NotFound(f"no tenant {candidate.tenant_id}")
+        for known in self.database.candidates.values():
+            same_name = known.tenant_id == candidate.tenant_id and (
+                known.external_ref == candidate.external_ref
+            )
+            if same_name or known.candidate_id == candidate.candidate_id:
+                raise Conflict("the tenant has this candidate already")
+        self.database.candidates[candidate.candidate_id] = candidate
+
+    async def get_candidate(self, tenant_id: TenantId, candidate_id: CandidateId) -> Candidate:
+        self._reach()
+        candidate = self.database.candidates.get(candidate_id)
+        if candidate is None or candidate.tenant_id != tenant_id:
+            raise NotFound(f"no candidate {candidate_id}")
+        return candidate
+
+    async def list_candidates(
+        self, tenant_id: TenantId, after: CandidateId | None, limit: int
+    ) -> Sequence[Candidate]:
+        self._reach()
+        found = self.database.candidates.values()
+        return _page(((c.candidate_id, c) for c in found if c.tenant_id == tenant_id), after, limit)
+
+    async def add_consent(self, consent: Consent) -> None:
+        await self.get_candidate(consent.tenant_id, consent.candidate_id)
+        if any(known.consent_id == consent.consent_id for known in self.database.consents):
+            raise Conflict(f"consent {consent.consent_id} exists")
+        self.database.consents.append(consent)
+
+    async def withdraw_consent(
+        self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
+    ) -> None:
+        self._reach()
+        for index, consent in enumerate(self.database.consents):
+            whose = (consent.tenant_id, consent.candidate_id)
+            if whose == (tenant_id, candidate_id) and consent.withdrawn_at is None:
+                self.database.consents[index] = replace(consent, withdrawn_at=at)
+
+    async def live_consent(self, tenant_id: TenantId, candidate_id: CandidateId) -> Consent | None:
+        self._reach()
+        live = [
+            consent
+            for consent in self.database.consents
+            if (consent.tenant_id, consent.candidate_id) == (tenant_id, candidate_id)
+            and consent.withdrawn_at is None
+        ]
+        return max(live, key=lambda consent: consent.given_at, default=None)
+
+
+class FakeSessionStore(_Fake):
+    """`SessionStore` in memory."""
+
+    async def add(self, session: Session) -> None:
+        self._reach()
+        exam = self.database.exams.get(session.exam_id)
+        candidate = self.database.candidates.get(session.candidate_id)
+        if exam is None or candidate is None:
+            raise NotFound("no such exam or candidate")
+        if {exam.tenant_id, candidate.tenant_id} != {session.tenant_id}:
+            raise NotFound("no such exam or candidate")
+        if session.session_id in self.database.sessions:
+            raise Conflict(f"session {session.session_id} exists")
+        self.database.sessions[session.session_id] = replace(session, coverage=())
+
+    async def get(self, tenant_id: TenantId, session_id: SessionId) -> Session:
+        self._reach()
+        session = self.database.sessions.get(session_id)
+        if session is None or session.tenant_id != tenant_id:
+            raise NotFound(f"no session {session_id}")
+        return replace(session, coverage=self.database.coverage.get(session_id, ()))
+
+    async def list(
+        self,
+        tenant_id: TenantId,
+        exam_id: ExamId | None,
+        state: SessionState | None,
+        after: SessionId | None,
+        limit: int,
+    ) -> Sequence[Session]:
+        self._reach()
+        found = (
+            (session.session_id, session)
+            for session in self.database.sessions.values()
+            if session.tenant_id == tenant_id
+            and exam_id in (None, session.exam_id)
+            and state in (None, session.state)
+        )
+        return _page(found, after, limit)
+
+    async def next_epoch(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:
+        session = await self.get(tenant_id, session_id)
+        if session.state is SessionState.ENDED:
+            raise Conflict(f"session {session_id} has ended")
+        started = session.started_at or at
+        return await self._put(
+            replace(session, state=SessionState.LIVE, epoch=session.epoch + 1, started_at=started)
+        )
+
+    async def end(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:
+        session = await self.get(tenant_id, session_id)
+        if session.state is SessionState.ENDED:
+            return session
+        return await self._put(replace(session, state=SessionState.ENDED, ended_at=at))
+
+    async def _put(self, session: Session) -> Session:
+        self.database.sessions[session.session_id] = replace(session, coverage=())
+        return session
+
+
+class FakeIncidentStore(_Fake):
+    """`IncidentStore` in memory. `loses_answer`: the next commit is done, but fails to say so."""
+
+    def __init__(self, database: FakeDatabase | None = None) -> None:
+        super().__init__(database)
+        self.loses_answer = False
+
+    async def commit(self, judged: Sequence[Judged]) -> None:
+        self._reach()
+        taken = {(a.session_id, a.seq): a.alert_id for a in self.database.alerts.values()}
+        for alert in (alert for part in judged for alert in part.alerts):
+            if taken.setdefault((alert.session_id, alert.seq), alert.alert_id) != alert.alert_id:
+                raise Conflict(f"seq {alert.seq} of {alert.session_id} is another alert's")
+        for part in judged:
+            for alert in part.alerts:
+                if alert.alert_id not in self.database.alerts:
+                    self.database.alerts[alert.alert_id] = alert
+                    if alert.suppressed_by is None:
+                        self.database.outbox.append(alert)
+            for incident in part.incidents:
+                known = self.database.incidents.get(incident.incident_id)
+                verdict = known.verdict if known else incident.verdict
+                self.database.incidents[incident.incident_id] = replace(incident, verdict=verdict)
+            if part.coverage is not None:
+                self.database.coverage[part.session_id] = part.coverage
+        if self.loses_answer:
+            self.loses_answer = False
+            raise StateStoreUnavailable("the fake store committed and lost the answer")
+
+    async def last_seq(self, session_id: SessionId) -> int:
+        self._reach()
+        alerts = self.database.alerts.values()
+        return max((a.seq for a in alerts if a.session_id == session_id), default=0)
+
+    async def list_incidents(
+        self, tenant_id: TenantId, session_id: SessionId
+    ) -> Sequence[Incident]:
+        self._reach()
+        found = [
+            incident
+            for incident in self.database.incidents.values()
+            if (incident.tenant_id, incident.session_id) == (tenant_id, session_id)
+        ]
+        return sorted(found, key=lambda incident: (incident.opened_ms, incident.incident_id))
+
+
+class FakeAlertFeed(_Fake):
+    """`AlertFeed` in memory."""
+
+    async def publish_pending(self, limit: int) -> int:
+        self._reach()
+        published = 0
+        while self.database.outbox and published < limit:
+            alert = self.database.outbox.popleft()
+            feed = self.database.feeds.setdefault(alert.tenant_id, [])
+            feed.append(FeedItem(position=len(feed) + 1, alert=alert))
+            published += 1
+        return published
+
+    async def read(
+        self,
+        tenant_id: TenantId,
+        after: int,
+        limit: int,
+        session_id: SessionId | None = None,
+        exam_id: ExamId | None = None,
+    ) -> Sequence[FeedItem]:
+        self._reach()
+        found = [
+            item
+            for item in self.database.feeds.get(tenant_id, [])
+            if item.position > after
+            and session_id in (None, item.alert.session_id)
+            and exam_id in (None, item.alert.exam_id)
+        ]
+        return found[:limit]
+
+    async def head(self, tenant_id: TenantId) -> int:
+        self._reach()
+        return len(self.database.feeds.get(tenant_id, []))
