@@ -6,15 +6,16 @@ Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from proctor.domain.alerts import Alert, FeedItem
-from proctor.domain.candidates import Candidate, Consent, FaceTemplate, ModelRef
+from proctor.domain.candidates import Candidate, Consent, Enrolment, FaceTemplate, ModelRef
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.media import Image, Samples
+from proctor.domain.observations import ClientEventName
 from proctor.domain.perception import (
     BodyAnswer,
     BodyAsk,
@@ -24,6 +25,7 @@ from proctor.domain.perception import (
     SpeechAsk,
 )
 from proctor.domain.reports import Acknowledgement, TickReport
+from proctor.domain.roles import Principal, Role
 from proctor.domain.sessions import Exam, Session, SessionSpec, SessionState
 
 
@@ -152,6 +154,25 @@ class CandidateStore(Protocol):
         """The newest consent that has not been withdrawn."""
         ...
 
+    async def add_enrolment(self, enrolment: Enrolment) -> None:
+        """Record an enrolment; earlier ones are marked erased at its `created_at`.
+
+        Raises `Conflict` when the candidate already has this version.
+        """
+        ...
+
+    async def newest_enrolment(
+        self, tenant_id: TenantId, candidate_id: CandidateId
+    ) -> Enrolment | None:
+        """The record of the highest version, erased or not; None when there never was one."""
+        ...
+
+    async def erase_enrolments(
+        self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
+    ) -> None:
+        """Mark every enrolment of the candidate as erased; those marked already keep their time."""
+        ...
+
 
 class SessionStore(Protocol):
     """Sessions."""
@@ -179,6 +200,14 @@ class SessionStore(Protocol):
         """Count a new connection, atomically; the first makes the session live with started_at = at.
 
         Raises `Conflict` when the session has ended.
+        """
+        ...
+
+    async def forget_start(self, tenant_id: TenantId, session_id: SessionId, epoch: int) -> None:
+        """The offer of this epoch, which began the session, was refused: it has not begun after all.
+
+        When the session is live and this is still its epoch, it is `created` again without
+        `started_at` (the count of epochs stays). Otherwise nothing happens.
         """
         ...
 
@@ -349,6 +378,10 @@ class SessionPlacement(Protocol):
         """Close that connection; the session stays live. Nothing happens when it is gone already."""
         ...
 
+    async def client_event(self, session_id: SessionId, name: ClientEventName) -> None:
+        """Pass on what the candidate's page said. Raises `NotFound` when no host has the session."""
+        ...
+
 
 class SessionJudges(Protocol):
     """The fusion shards as the rest of the system sees them."""
@@ -399,6 +432,29 @@ class MediaPeers(Protocol):
 
     def open(self, sink: MediaSink) -> MediaPeer:
         """A new peer that delivers to `sink`."""
+        ...
+
+
+class TokenMint(Protocol):
+    """Makes bearer tokens."""
+
+    def mint(
+        self,
+        subject: str,
+        tenant_id: TenantId,
+        role: Role,
+        lifetime: timedelta,
+        session_id: SessionId | None = None,
+    ) -> str:
+        """A signed access token. Raises `InvalidInput` when the lifetime is over the cap."""
+        ...
+
+
+class TokenCheck(Protocol):
+    """Believes or refuses bearer tokens."""
+
+    def check(self, token: str) -> Principal:
+        """Who this is. Raises `Unauthorized` with a code that says why not. Asks no one outside."""
         ...
 
 

@@ -74,6 +74,29 @@ class FaceTemplate:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """That a face was enrolled, without the face: the template itself is in the face index.
+
+    Attributes:
+        tenant_id: Whose data.
+        candidate_id: Whose face.
+        version: The template's version, 1, 2, ... per candidate, never given twice.
+        model: Which embedding model and version made it.
+        pictures: How many pictures it rests on.
+        created_at: When.
+        erased_at: When the template was erased or replaced; None while it serves.
+    """
+
+    tenant_id: TenantId
+    candidate_id: CandidateId
+    version: int
+    model: ModelRef
+    pictures: int
+    created_at: datetime
+    erased_at: datetime | None = None
+
+
 class QualityReason(StrEnum):
     """Why a picture cannot serve for enrolment or verification."""
 

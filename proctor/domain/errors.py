@@ -2,12 +2,14 @@
 
 ProctorError
 +-- InvalidInput           the caller sent something that cannot be used   (4xx, exit 2)
+|   +-- Unauthorized
 |   +-- NotFound
 |   +-- Conflict
 |   +-- Forbidden
 |   +-- ConsentRequired
 |   +-- QualityRefused
 |   +-- TooManyAttempts
+|       +-- BiometricLocked
 +-- Unavailable            try again later; `retryable` is True            (503)
     +-- NoCapacity
     +-- StateStoreUnavailable
@@ -53,6 +55,13 @@ class InvalidInput(ProctorError):
             self.status = status  # type: ignore[misc]
 
 
+class Unauthorized(InvalidInput):
+    """The caller is not known: no token, or one that cannot be believed (`auth/...` says why)."""
+
+    code = "auth/invalid-token"
+    status = 401
+
+
 class NotFound(InvalidInput):
     """Nothing of this name exists, or it is another tenant's: the two are told alike."""
 
@@ -81,14 +90,22 @@ class ConsentRequired(Forbidden):
 
 
 class QualityRefused(InvalidInput):
-    """The pictures cannot serve. `reasons` holds one code per picture and one for the set."""
+    """The pictures cannot serve.
+
+    Attributes:
+        reasons: Every reason that stands against the set, once each.
+        pictures: The reasons of each picture, in the order they came; () for a good one.
+    """
 
     code = "face/quality"
 
-    def __init__(self, detail: str, reasons: tuple[str, ...]) -> None:
-        Exception.__init__(self, detail, reasons)
+    def __init__(
+        self, detail: str, reasons: tuple[str, ...], pictures: tuple[tuple[str, ...], ...] = ()
+    ) -> None:
+        Exception.__init__(self, detail, reasons, pictures)
         self.detail = detail
         self.reasons = reasons
+        self.pictures = pictures
 
 
 class TooManyAttempts(InvalidInput):
@@ -101,6 +118,12 @@ class TooManyAttempts(InvalidInput):
         Exception.__init__(self, detail, retry_after_s)
         self.detail = detail
         self.retry_after_s = retry_after_s
+
+
+class BiometricLocked(TooManyAttempts):
+    """Too many verifications of one candidate failed in a row; wait `retry_after_s`."""
+
+    code = "biometric/locked"
 
 
 class Unavailable(ProctorError):
