@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from proctor.domain.alerts import Alert, FeedItem
-from proctor.domain.candidates import Candidate, Consent
+from proctor.domain.candidates import Candidate, Consent, Enrolment
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.errors import Conflict, NotFound, StateStoreUnavailable
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
@@ -46,6 +46,7 @@ class FakeDatabase:
     exams: dict[ExamId, Exam] = field(default_factory=dict)
     candidates: dict[CandidateId, Candidate] = field(default_factory=dict)
     consents: list[Consent] = field(default_factory=list)
+    enrolments: list[Enrolment] = field(default_factory=list)
     sessions: dict[SessionId, Session] = field(default_factory=dict)
     coverage: dict[SessionId, tuple[CoverageInterval, ...]] = field(default_factory=dict)
     incidents: dict[IncidentId, Incident] = field(default_factory=dict)
@@ -149,6 +150,35 @@ class FakeCandidateStore(_Fake):
         ]
         return max(live, key=lambda consent: consent.given_at, default=None)
 
+    async def add_enrolment(self, enrolment: Enrolment) -> None:
+        tenant_id, candidate_id = enrolment.tenant_id, enrolment.candidate_id
+        await self.get_candidate(tenant_id, candidate_id)
+        newest = await self.newest_enrolment(tenant_id, candidate_id)
+        if newest is not None and newest.version >= enrolment.version:
+            raise Conflict("the candidate has this version already")
+        await self.erase_enrolments(tenant_id, candidate_id, enrolment.created_at)
+        self.database.enrolments.append(enrolment)
+
+    async def newest_enrolment(
+        self, tenant_id: TenantId, candidate_id: CandidateId
+    ) -> Enrolment | None:
+        self._reach()
+        found = [
+            enrolment
+            for enrolment in self.database.enrolments
+            if (enrolment.tenant_id, enrolment.candidate_id) == (tenant_id, candidate_id)
+        ]
+        return max(found, key=lambda enrolment: enrolment.version, default=None)
+
+    async def erase_enrolments(
+        self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
+    ) -> None:
+        self._reach()
+        for index, enrolment in enumerate(self.database.enrolments):
+            whose = (enrolment.tenant_id, enrolment.candidate_id)
+            if whose == (tenant_id, candidate_id) and enrolment.erased_at is None:
+                self.database.enrolments[index] = replace(enrolment, erased_at=at)
+
 
 class FakeSessionStore(_Fake):
     """`SessionStore` in memory."""
@@ -198,6 +228,11 @@ class FakeSessionStore(_Fake):
         return await self._put(
             replace(session, state=SessionState.LIVE, epoch=session.epoch + 1, started_at=started)
         )
+
+    async def forget_start(self, tenant_id: TenantId, session_id: SessionId, epoch: int) -> None:
+        session = await self.get(tenant_id, session_id)
+        if session.state is SessionState.LIVE and session.epoch == epoch:
+            await self._put(replace(session, state=SessionState.CREATED, started_at=None))
 
     async def end(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:
         session = await self.get(tenant_id, session_id)
