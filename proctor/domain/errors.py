@@ -39,6 +39,9 @@ class ProctorError(Exception):
         super().__init__(detail)
         self.detail = detail
 
+    def __str__(self) -> str:
+        return self.detail
+
 
 class InvalidInput(ProctorError):
     """The caller sent something that cannot be used."""
