@@ -62,6 +62,7 @@ class Settings(BaseSettings):
         policies_dir: Folder of policy presets.
         sessions_per_host: How many sessions one host actor may hold; 1 for one process each.
         hosts: How many session hosts to keep warm.
+        hosts_max: Most session hosts when `sessions_per_host` is 1 and they are made on demand.
         shards: How many fusion shards.
         tick_ms: How often a host reports.
         webrtc: Media settings.
@@ -91,8 +92,31 @@ class Settings(BaseSettings):
     policies_dir: Path = Path(__file__).resolve().parent.parent / "policies"
     sessions_per_host: int = Field(default=50, ge=1, le=50)
     hosts: int = Field(default=2, ge=1, le=1000)
+    hosts_max: int = Field(default=50, ge=1, le=1000)
     shards: int = Field(default=1, ge=1, le=1000)
     tick_ms: int = Field(default=200, ge=50, le=1000)
     webrtc: WebRtcSettings = WebRtcSettings()
     allowed_origins: list[str] = []
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def resolved(self) -> "Settings":
+        """The same with absolute paths and with every default that lies in `home` filled in.
+
+        `redis_url` stays None when not given: only the launcher knows the server that it starts.
+        """
+        home = self.home.expanduser().absolute()
+
+        def placed(path: Path | None, name: str) -> Path:
+            return home / name if path is None else path.expanduser().absolute()
+
+        return self.model_copy(
+            update={
+                "home": home,
+                "database_url": self.database_url or f"sqlite+aiosqlite:///{home / 'proctor.db'}",
+                "faces_uri": self.faces_uri or str(home / "faces"),
+                "key_file": placed(self.key_file, "keys.json"),
+                "token_keys": placed(self.token_keys, "tokens"),
+                "models_dir": placed(self.models_dir, "models"),
+                "policies_dir": self.policies_dir.expanduser().absolute(),
+            }
+        )
