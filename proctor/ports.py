@@ -4,7 +4,7 @@ Every port has a contract suite in tests/contract that its fake and its real ada
 Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for a wrong name.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -273,6 +273,10 @@ class AlertFeed(Protocol):
 
     async def head(self, tenant_id: TenantId) -> int:
         """The highest position given so far, 0 when none."""
+        ...
+
+    async def heads(self) -> Mapping[TenantId, int]:
+        """The head of every tenant that has one: whom the dispatcher has to tell."""
         ...
 
 

@@ -4,7 +4,7 @@ Each passes the contract suite of its port (tests/contract) and can be told to b
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -325,3 +325,7 @@ class FakeAlertFeed(_Fake):
     async def head(self, tenant_id: TenantId) -> int:
         self._reach()
         return len(self.database.feeds.get(tenant_id, []))
+
+    async def heads(self) -> Mapping[TenantId, int]:
+        self._reach()
+        return {tenant: len(feed) for tenant, feed in self.database.feeds.items()}

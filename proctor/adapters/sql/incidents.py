@@ -1,0 +1,147 @@
+"""`IncidentStore` in SQL: what a fusion shard leaves behind, in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.tables import alerts, coverage, incidents, outbox
+from proctor.domain.alerts import Alert
+from proctor.domain.coverage import CoverageInterval
+from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.incidents import Incident, Verdict
+from proctor.ports import Judged
+
+
+class SqlIncidentStore:
+    """Incidents, alerts, outbox and coverage. A repeated commit changes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def commit(self, judged: Sequence[Judged]) -> None:
+        """All in one transaction.
+
+        Raises `Conflict`, and stores nothing, when a (session, seq) is another alert's already: two
+        writers judged one session, and the one that raises is the one that was replaced.
+        """
+        new_alerts = {alert.alert_id: alert for part in judged for alert in part.alerts}
+        changed = {found.incident_id: found for part in judged for found in part.incidents}
+        seen = {part.session_id: part for part in judged if part.coverage is not None}
+        if not (new_alerts or changed or seen):
+            return
+        async with self._database.writing() as connection:
+            await self._add_alerts(connection, list(new_alerts.values()))
+            await self._put_incidents(connection, list(changed.values()))
+            for part in seen.values():
+                await _replace_coverage(connection, part, part.coverage or ())
+
+    async def _add_alerts(self, connection: AsyncConnection, new: Sequence[Alert]) -> None:
+        if not new:
+            return
+        add = (
+            self._database.insert(alerts)
+            .on_conflict_do_nothing(index_elements=[alerts.c.alert_id])
+            .returning(alerts.c.alert_id)
+        )
+        rows = [_alert_row(alert) for alert in new]
+        added = set((await connection.scalars(add, rows)).all())
+        waiting = [
+            {"tenant_id": alert.tenant_id, "alert_id": alert.alert_id}
+            for alert in new
+            if alert.alert_id in added and alert.suppressed_by is None
+        ]
+        if waiting:
+            await connection.execute(insert(outbox), waiting)
+
+    async def _put_incidents(
+        self, connection: AsyncConnection, changed: Sequence[Incident]
+    ) -> None:
+        if not changed:
+            return
+        new = self._database.insert(incidents)
+        put = new.on_conflict_do_update(
+            index_elements=[incidents.c.incident_id],
+            set_={
+                "severity": new.excluded.severity,
+                "closed_ms": new.excluded.closed_ms,
+                "payload": new.excluded.payload,
+            },
+            where=incidents.c.tenant_id == new.excluded.tenant_id,
+        )
+        await connection.execute(put, [_incident_row(incident) for incident in changed])
+
+    async def last_seq(self, session_id: SessionId) -> int:
+        """Highest committed alert seq of the session, 0 when none."""
+        highest = select(func.max(alerts.c.seq)).where(alerts.c.session_id == session_id)
+        async with self._database.reading() as connection:
+            return (await connection.scalar(highest)) or 0
+
+    async def list_incidents(
+        self, tenant_id: TenantId, session_id: SessionId
+    ) -> Sequence[Incident]:
+        """Oldest first, each with the verdict that a human gave."""
+        wanted = (
+            select(incidents.c.payload, incidents.c.verdict)
+            .where(incidents.c.tenant_id == tenant_id, incidents.c.session_id == session_id)
+            .order_by(incidents.c.opened_ms, incidents.c.incident_id)
+        )
+        async with self._database.reading() as connection:
+            rows = await connection.execute(wanted)
+            return [replace(payload, verdict=Verdict(verdict)) for payload, verdict in rows]
+
+
+def _alert_row(alert: Alert) -> dict[str, object]:
+    return {
+        "alert_id": alert.alert_id,
+        "tenant_id": alert.tenant_id,
+        "exam_id": alert.exam_id,
+        "session_id": alert.session_id,
+        "candidate_id": alert.candidate_id,
+        "incident_id": alert.incident_id,
+        "seq": alert.seq,
+        "transition": alert.transition.value,
+        "severity": alert.severity.value,
+        "raised_at": alert.raised_at,
+        "payload": alert,
+    }
+
+
+def _incident_row(incident: Incident) -> dict[str, object]:
+    return {
+        "incident_id": incident.incident_id,
+        "tenant_id": incident.tenant_id,
+        "exam_id": incident.exam_id,
+        "session_id": incident.session_id,
+        "candidate_id": incident.candidate_id,
+        "rule_id": incident.rule_id,
+        "category": incident.category.value,
+        "severity": incident.severity.value,
+        "opened_ms": incident.opened_ms,
+        "closed_ms": incident.closed_ms,
+        "verdict": incident.verdict.value,
+        "payload": incident,
+    }
+
+
+async def _replace_coverage(
+    connection: AsyncConnection, part: Judged, intervals: Sequence[CoverageInterval]
+) -> None:
+    await connection.execute(delete(coverage).where(coverage.c.session_id == part.session_id))
+    rows = [
+        {
+            "tenant_id": part.tenant_id,
+            "session_id": part.session_id,
+            "ordinal": ordinal,
+            "modality": interval.modality.value,
+            "state": interval.state.value,
+            "reason": None if interval.reason is None else interval.reason.value,
+            "start_ms": interval.start_ms,
+            "end_ms": interval.end_ms,
+        }
+        for ordinal, interval in enumerate(intervals)
+    ]
+    if rows:
+        await connection.execute(insert(coverage), rows)

@@ -1,0 +1,209 @@
+"""The tables. Every one has `tenant_id`; every time is aware UTC; every id is ours, not the database's.
+
+What a shard writes (coverage, incidents, alerts, outbox) refers to its session by value, without a
+foreign key: one commit holds many sessions, and a row missing for one must not refuse the others'.
+"""
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from proctor.adapters.sql.types import BigId, DomainJson, UtcDateTime
+from proctor.domain.alerts import Alert
+from proctor.domain.incidents import Incident
+
+REVISION = "0001"
+"""The migration these tables stand for; a database at another one is refused on opening."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant_id", Text, nullable=False)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+)
+
+exams = Table(
+    "exams",
+    metadata,
+    Column("exam_id", Text, primary_key=True),
+    Column("tenant_id", Text, ForeignKey(tenants.c.tenant_id), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("policy_id", Text, nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    Column("policy_text", Text, nullable=False),
+    Column("retention_days", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("tenant_id", "exam_id"),
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    Column("candidate_id", Text, primary_key=True),
+    Column("tenant_id", Text, ForeignKey(tenants.c.tenant_id), nullable=False),
+    Column("external_ref", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("tenant_id", "candidate_id"),
+    UniqueConstraint("tenant_id", "external_ref"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("consent_id", Text, primary_key=True),
+    _tenant(),
+    Column("candidate_id", Text, nullable=False),
+    Column("text_version", Text, nullable=False),
+    Column("text_sha256", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),
+    ForeignKeyConstraint(
+        ["tenant_id", "candidate_id"], ["candidates.tenant_id", "candidates.candidate_id"]
+    ),
+    Index(None, "tenant_id", "candidate_id"),
+)
+
+enrolments = Table(  # that it happened; the template itself is sealed in the face index
+    "enrolments",
+    metadata,
+    _tenant(),
+    Column("candidate_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("pictures", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("erased_at", UtcDateTime),
+    ForeignKeyConstraint(
+        ["tenant_id", "candidate_id"], ["candidates.tenant_id", "candidates.candidate_id"]
+    ),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    _tenant(),
+    Column("exam_id", Text, nullable=False),
+    Column("candidate_id", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    ForeignKeyConstraint(["tenant_id", "exam_id"], ["exams.tenant_id", "exams.exam_id"]),
+    ForeignKeyConstraint(
+        ["tenant_id", "candidate_id"], ["candidates.tenant_id", "candidates.candidate_id"]
+    ),
+    Index(None, "tenant_id", "exam_id", "session_id"),
+    Index(None, "tenant_id", "state", "session_id"),
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    _tenant(),
+    Column("session_id", Text, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),  # the order the shard gave them in
+    Column("modality", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("start_ms", BigId, nullable=False),
+    Column("end_ms", BigId),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    _tenant(),
+    Column("exam_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("candidate_id", Text, nullable=False),
+    Column("rule_id", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("opened_ms", BigId, nullable=False),
+    Column("closed_ms", BigId),
+    Column("verdict", Text, nullable=False),  # a human's word: a shard never writes over it
+    Column("payload", DomainJson(Incident), nullable=False),
+    Index(None, "tenant_id", "session_id", "opened_ms"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    _tenant(),
+    Column("exam_id", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("candidate_id", Text, nullable=False),
+    Column("incident_id", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("transition", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    Column("position", BigId),  # in the tenant's feed; None until the dispatcher gave it one
+    Column("payload", DomainJson(Alert), nullable=False),
+    UniqueConstraint("session_id", "seq"),
+    UniqueConstraint("tenant_id", "position"),
+    Index(None, "tenant_id", "session_id", "position"),
+    Index(None, "tenant_id", "exam_id", "position"),
+)
+
+outbox = Table(  # alerts that have no position yet; empty when nothing waits
+    "outbox",
+    metadata,
+    Column("outbox_id", BigId, primary_key=True, autoincrement=True),
+    _tenant(),
+    Column("alert_id", Text, ForeignKey(alerts.c.alert_id), nullable=False, unique=True),
+    Index(None, "tenant_id", "outbox_id"),
+    sqlite_autoincrement=True,
+)
+
+feed_heads = Table(  # the highest position given; its row is the lock that orders a tenant's feed
+    "feed_heads",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("head", BigId, nullable=False),
+)
+
+audit = Table(  # a hash chain per tenant: who did what to whom, and why
+    "audit",
+    metadata,
+    Column("audit_id", BigId, primary_key=True, autoincrement=True),
+    _tenant(),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text),
+    Column("sha256", LargeBinary, nullable=False),
+    Index(None, "tenant_id", "audit_id"),
+    sqlite_autoincrement=True,
+)
