@@ -1,0 +1,256 @@
+"""An exam's policy: how often to look, what counts as a signal, and which signals make an incident.
+
+A policy is data (YAML), validated to the last field before it serves; `policies/standard.yaml` shows
+every part with comments. It names no state of mind: such names are refused (EU AI Act, article 5).
+"""
+
+import json
+import re
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
+from string import Formatter
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from proctor.domain.errors import InvalidInput
+from proctor.domain.incidents import Category, Severity
+from proctor.domain.signals import SignalKind
+from proctor.fusion.conditions import Condition
+from proctor.sensing.figures import FIGURES, LASTED
+from proctor.sensing.limits import Milliseconds, PositiveMilliseconds, SensingLimits, Strict
+
+MAX_POLICY_CHARS = 65_536
+_STATES_OF_MIND = """
+    anger anxiety anxious attention attentiveness bored boredom concentration deception disgust
+    emotion emotional emotions engaged engagement fatigue fear frustration happiness happy honesty
+    lie lying mood moods nervous nervousness personality sad sadness sentiment stress stressed
+    tiredness
+"""
+PROHIBITED = frozenset(_STATES_OF_MIND.split())
+"""Inferred states of mind and character: no detector, rule or text of ours may speak of them."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
+Text = Annotated[str, Field(min_length=1, max_length=300)]
+Texts = Annotated[dict[Language, Text], Field(min_length=1)]
+Rate = Annotated[float, Field(gt=0.0, le=30.0)]
+Seconds = Annotated[float, Field(gt=0.0, le=3600.0)]
+
+
+class Sampling(Strict):
+    """How often each model group looks.
+
+    Attributes:
+        face_hz: Pictures a second for the face group when nothing is going on.
+        face_attentive_hz: The same while something is pending (the shard asks to look closer).
+        body_hz: Pictures a second for the body group.
+        identity_every_s: How often the face is compared with the enrolled one, besides every gap.
+        small_faces_every_s: How often a picture is also searched for small faces behind.
+        audio: Whether sound is listened to (all of it) or not at all.
+    """
+
+    face_hz: Rate = 1.0
+    face_attentive_hz: Rate = 4.0
+    body_hz: Rate = 0.2
+    identity_every_s: Seconds = 15.0
+    small_faces_every_s: Seconds = 2.0
+    audio: bool = True
+
+    @model_validator(mode="after")
+    def _closer_is_more(self) -> Self:
+        if self.face_attentive_hz < self.face_hz:
+            raise ValueError("face_attentive_hz must not be less than face_hz")
+        return self
+
+
+class Escalation(Strict):
+    """An incident that lasts becomes more urgent.
+
+    Attributes:
+        after_ms: How long the behaviour must have lasted.
+        severity: What it becomes.
+    """
+
+    after_ms: PositiveMilliseconds
+    severity: Severity
+
+
+_ORDER = (Severity.INFO, Severity.LOW, Severity.MEDIUM, Severity.HIGH)
+
+
+class Rule(Strict):
+    """One thing that a reviewer is told about.
+
+    Attributes:
+        id: Its name, stable over versions.
+        category: Conduct, identity or coverage.
+        severity: How soon to look.
+        when: The condition over signals.
+        for_ms: How long it must hold, counted from the moment the behaviour began.
+        escalate: When it becomes more urgent; None for never.
+        title: A few words per language.
+        reason: One sentence per language; `{figure}` names a figure of the signals it rests on.
+    """
+
+    id: Name
+    category: Category
+    severity: Severity
+    when: Condition
+    for_ms: Milliseconds = 0
+    escalate: Escalation | None = None
+    title: Texts
+    reason: Texts
+
+    @model_validator(mode="after")
+    def _rests_on_evidence(self) -> Self:
+        ways = self.when.ways()
+        if frozenset() in ways:
+            raise ValueError(f"rule {self.id} could hold on missing data alone: name a signal")
+        top = self.escalate.severity if self.escalate else self.severity
+        if top is Severity.HIGH and frozenset({SignalKind.GAZE_AWAY}) in ways:
+            raise ValueError(f"rule {self.id}: gaze alone never reaches high severity")
+        if self.escalate and _ORDER.index(top) <= _ORDER.index(self.severity):
+            raise ValueError(f"rule {self.id}: escalate.severity must be above {self.severity}")
+        if self.escalate and self.escalate.after_ms <= self.for_ms:
+            raise ValueError(f"rule {self.id}: escalate.after_ms must be above for_ms")
+        figures = [frozenset[str]().union(*(FIGURES[kind] for kind in way)) for way in ways]
+        known = figures[0].intersection(*figures)
+        for text in self.reason.values():
+            _check_template(text, known)
+        for text in self.title.values():
+            _check_template(text, frozenset())
+        return self
+
+
+class EndTexts(Strict):
+    """What is said when an incident closes.
+
+    Attributes:
+        ended: The behaviour stopped. `{lasted_s}` is how long it was seen.
+        unseen: It was still there when the picture or the sound was lost.
+    """
+
+    ended: Texts = Field(default={"en": "Ended; it lasted {lasted_s:.1f} s."})
+    unseen: Texts = Field(default={"en": "Lasted {lasted_s:.1f} s until the view was lost."})
+
+    @field_validator("ended", "unseen")
+    @classmethod
+    def _templates(cls, texts: dict[str, str]) -> dict[str, str]:
+        for text in texts.values():
+            _check_template(text, frozenset({LASTED}))
+        return texts
+
+
+class Policy(Strict):
+    """One version of one policy.
+
+    Attributes:
+        id: Its name.
+        version: 1, 2, ...; a changed policy gets a new one.
+        name: For people.
+        language: The language of titles and reasons; every text has it.
+        sampling: How often to look.
+        sensing: What counts as a signal.
+        rules: What makes an incident.
+        closing: What is said when an incident closes.
+    """
+
+    id: Name
+    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    name: Text
+    language: Language = "en"
+    sampling: Sampling = Sampling()
+    sensing: SensingLimits = SensingLimits()
+    rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=100)]
+    closing: EndTexts = EndTexts()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"two rules share an id: {sorted(ids)}")
+        texts = [(rule.id, text) for rule in self.rules for text in (rule.title, rule.reason)]
+        texts += [("closing", self.closing.ended), ("closing", self.closing.unseen)]
+        for where, text in texts:
+            if self.language not in text:
+                raise ValueError(f"{where} has no text in the policy's language {self.language!r}")
+        return self
+
+
+def _check_template(text: str, known: frozenset[str]) -> None:
+    for _, field, spec, conversion in Formatter().parse(text):
+        if field is None:
+            continue
+        if field not in known or conversion:
+            raise ValueError(f"{{{field}}} is none of the figures {sorted(known)}")
+        if not re.fullmatch(r"\+?(\.[0-6])?[fg%]?", spec or ""):
+            raise ValueError(f"{{{field}:{spec}}}: only formats such as .0f or .0% are allowed")
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without references (they can grow without bound) and without keys given twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("references (&, *) are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise yaml.YAMLError(f"{', '.join(twice)}: given twice")
+        return super().construct_mapping(node, deep)
+
+
+@lru_cache(maxsize=64)
+def parse_policy(text: str) -> Policy:
+    """Read and validate a policy.
+
+    Args:
+        text: YAML, at most 64 kB.
+
+    Returns:
+        The policy; the same object for the same text.
+
+    Raises:
+        InvalidInput: Naming the first field that is wrong (`policy/invalid`), or a state of mind
+            that no policy may speak of (`detector/prohibited`).
+    """
+    if len(text) > MAX_POLICY_CHARS:
+        raise InvalidInput(f"a policy has at most {MAX_POLICY_CHARS} characters", "policy/invalid")
+    try:
+        tree = yaml.load(text, Loader=_PlainLoader)
+        plain = json.dumps(tree)
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split())[:300]
+        raise InvalidInput(f"not a policy in YAML: {problem}", "policy/invalid") from error
+    for word in sorted({word for said in _strings(tree) for word in _words(said)} & PROHIBITED):
+        raise InvalidInput(
+            f"{word!r} names a state of mind; none is inferred here", "detector/prohibited"
+        )
+    try:
+        return Policy.model_validate_json(plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "policy"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise InvalidInput(f"{where}: {first['msg']}{more}", "policy/invalid") from error
+
+
+def _strings(tree: Any) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            yield str(key)
+            yield from _strings(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _strings(value)
+
+
+def _words(said: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z]+", said.lower()) if word]

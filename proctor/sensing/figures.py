@@ -1,0 +1,19 @@
+"""The named figures that each kind of signal carries, so that a policy's sentences can be checked."""
+
+from proctor.domain.signals import SignalKind
+
+LASTED = "lasted_s"
+"""How long the behaviour has been seen, from its first reading to its last; every signal has it."""
+
+FIGURES: dict[SignalKind, frozenset[str]] = {
+    SignalKind.NO_FACE: frozenset({LASTED}),
+    SignalKind.SEVERAL_FACES: frozenset({LASTED, "faces"}),
+    SignalKind.DIFFERENT_PERSON: frozenset({LASTED, "mean_probability", "readings"}),
+    SignalKind.IDENTITY_UNVERIFIED: frozenset({LASTED, "seen_s"}),
+    SignalKind.GAZE_AWAY: frozenset({LASTED, "yaw_from_base_deg"}),
+    SignalKind.HEAD_TURNED: frozenset({LASTED, "yaw_from_base_deg", "unconfirmed_share"}),
+    SignalKind.BODY_MISSING: frozenset({LASTED, "from_edge"}),
+    SignalKind.SPEECH: frozenset({LASTED, "voiced_s", "level_dbfs"}),
+    SignalKind.CAMERA_COVERED: frozenset({LASTED, "brightness", "contrast"}),
+    SignalKind.VIDEO_FROZEN: frozenset({LASTED}),
+}

@@ -1,0 +1,218 @@
+"""Every threshold of the sensors, with its unit, its range and where it comes from.
+
+A policy carries one `SensingLimits`. Values are strict (no text for numbers, no NaN, no unknown
+field): a threshold that compares with nothing would switch a detector off in silence (TRUST D12).
+"""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
+PositiveMilliseconds = Annotated[int, Field(ge=100, le=600_000)]
+Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Degrees = Annotated[float, Field(ge=1.0, le=90.0)]
+
+
+class Strict(BaseModel):
+    """A value that is checked once, to the last field, and never changes."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+
+class Dwell(Strict):
+    """When a reading becomes a signal and when the signal ends.
+
+    Attributes:
+        dwell_ms: How long readings must agree before the signal opens; it began with the first.
+        release_ms: How long readings must disagree before it closes; it ended with the first.
+        stale_ms: Readings farther apart than this are not one behaviour. An open signal that is not
+            confirmed for as long ends where it was last seen.
+    """
+
+    dwell_ms: Milliseconds
+    release_ms: Milliseconds
+    stale_ms: PositiveMilliseconds
+
+
+class NoFaceLimits(Dwell):
+    """Nobody in the picture: no box at all. A box without a mesh is turned away, not absent."""
+
+    dwell_ms: Milliseconds = 1_500
+    release_ms: Milliseconds = 500
+    stale_ms: PositiveMilliseconds = 4_000
+
+
+class SeveralFacesLimits(Strict):
+    """A second person, by N of M pictures: small faces are only searched for at a lower rate.
+
+    Attributes:
+        needed: So many pictures with two or more confirmed faces ...
+        out_of: ... among the last so many that count (a picture with one face counts only when it
+            was searched for small faces too).
+        within_ms: Votes older than this are forgotten.
+        release_ms: The signal closes once a search found nobody else and this has passed.
+    """
+
+    needed: Annotated[int, Field(ge=1, le=20)] = 2
+    out_of: Annotated[int, Field(ge=1, le=20)] = 3
+    within_ms: PositiveMilliseconds = 8_000
+    release_ms: Milliseconds = 2_500
+
+    @model_validator(mode="after")
+    def _needed_is_reachable(self) -> Self:
+        if self.needed > self.out_of:
+            raise ValueError(f"needed ({self.needed}) is more than out_of ({self.out_of})")
+        return self
+
+
+class IdentityLimits(Strict):
+    """Who is there, by the mean log-odds of several calibrated readings (ACCURACY: three at least).
+
+    Attributes:
+        readings: How many of the newest readings decide together.
+        different_below: Mean probability of the enrolled person at which another one is reported.
+        verified_above: Mean probability at which the person counts as verified.
+        within_ms: Readings older than this no longer decide.
+        verify_within_ms: How long a face may be seen after a gap before `identity_unverified`.
+    """
+
+    readings: Annotated[int, Field(ge=3, le=20)] = 3
+    different_below: Probability = 0.1
+    verified_above: Probability = 0.6
+    within_ms: PositiveMilliseconds = 60_000
+    verify_within_ms: PositiveMilliseconds = 30_000
+
+    @model_validator(mode="after")
+    def _cannot_be_both(self) -> Self:
+        if self.different_below >= self.verified_above:
+            raise ValueError("different_below must be less than verified_above")
+        return self
+
+
+class BaselineLimits(Strict):
+    """What straight ahead means for this candidate and this camera.
+
+    Attributes:
+        over_ms: The median of the readings of this long from the first one ...
+        readings: ... and of at least so many.
+        within_deg: Readings farther than this from the camera cannot be straight ahead.
+        give_up_ms: After this long without a baseline the camera itself is straight ahead.
+    """
+
+    over_ms: PositiveMilliseconds = 3_000
+    readings: Annotated[int, Field(ge=1, le=100)] = 3
+    within_deg: Degrees = 17.0
+    give_up_ms: PositiveMilliseconds = 12_000
+
+
+class GazeLimits(Dwell):
+    """Eyes and head together away from the baseline.
+
+    Attributes:
+        yaw_deg: Left or right of the baseline. ACCURACY: 12.4 separates on real clips; the centre
+            drifts by 5 degrees after a look away, so nothing under 10 is accepted.
+        baseline: How straight ahead is found.
+    """
+
+    yaw_deg: Annotated[float, Field(ge=10.0, le=60.0)] = 12.4
+    dwell_ms: Milliseconds = 2_000
+    release_ms: Milliseconds = 800
+    stale_ms: PositiveMilliseconds = 3_000
+    baseline: BaselineLimits = BaselineLimits()
+
+
+class HeadLimits(Dwell):
+    """The head turned from its baseline, or a face box whose mesh does not confirm it.
+
+    Attributes:
+        yaw_deg: Left or right of the baseline (ACCURACY: the mesh saturates near 55 degrees).
+        baseline: How straight ahead is found.
+    """
+
+    yaw_deg: Annotated[float, Field(ge=15.0, le=80.0)] = 35.0
+    dwell_ms: Milliseconds = 2_500
+    release_ms: Milliseconds = 1_000
+    stale_ms: PositiveMilliseconds = 4_000
+    baseline: BaselineLimits = BaselineLimits(within_deg=25.0)
+
+
+class BodyLimits(Dwell):
+    """The upper body out of the picture or leaning out of it.
+
+    Attributes:
+        visible_from: A joint with less visibility is not seen.
+        margin: The nose, or the middle of the shoulders, nearer to the left or right edge than this
+            (in widths of the picture) is leaning out.
+        face_holds_ms: A face confirmed this shortly before says that the body is there: the pose
+            detector loses near faces that fill the picture.
+    """
+
+    visible_from: Fraction = 0.5
+    margin: Annotated[float, Field(ge=0.0, le=0.4)] = 0.06
+    face_holds_ms: PositiveMilliseconds = 3_000
+    dwell_ms: Milliseconds = 5_000
+    release_ms: Milliseconds = 0
+    stale_ms: PositiveMilliseconds = 16_000
+
+
+class VoiceLimits(Strict):
+    """Speech, by how much of a window is voiced: a cough or a chair is not speech.
+
+    Attributes:
+        voiced_ms: So much speech ...
+        within_ms: ... within this long opens the signal.
+        release_ms: So much without any closes it.
+    """
+
+    voiced_ms: PositiveMilliseconds = 1_500
+    within_ms: PositiveMilliseconds = 4_000
+    release_ms: PositiveMilliseconds = 2_000
+
+    @model_validator(mode="after")
+    def _voiced_fits(self) -> Self:
+        if self.voiced_ms > self.within_ms:
+            raise ValueError(f"voiced_ms ({self.voiced_ms}) does not fit into within_ms")
+        return self
+
+
+class PictureLimits(Strict):
+    """What the camera shows at all, from plain measures of the picture.
+
+    Attributes:
+        dark_below: Mean brightness under which the picture is too dark to judge.
+        flat_contrast_below: Standard deviation of brightness under which, together with too little
+            detail, nothing but a covered lens is shown.
+        flat_detail_below: Variance of the Laplacian under which there is no detail.
+        covered_dwell_ms: How long before it counts as covered.
+        covered_release_ms: How long a clear picture must last before it no longer does.
+        frozen_after_ms: A sender repeating one picture for this long is frozen (TRUST F16: 3 s).
+    """
+
+    dark_below: Fraction = 0.1
+    flat_contrast_below: Fraction = 0.05
+    flat_detail_below: Fraction = 0.0003
+    covered_dwell_ms: PositiveMilliseconds = 1_000
+    covered_release_ms: Milliseconds = 400
+    frozen_after_ms: PositiveMilliseconds = 2_000
+
+
+class SensingLimits(Strict):
+    """All of them, one group per behaviour."""
+
+    no_face: NoFaceLimits = NoFaceLimits()
+    several_faces: SeveralFacesLimits = SeveralFacesLimits()
+    identity: IdentityLimits = IdentityLimits()
+    gaze: GazeLimits = GazeLimits()
+    head: HeadLimits = HeadLimits()
+    body: BodyLimits = BodyLimits()
+    voice: VoiceLimits = VoiceLimits()
+    picture: PictureLimits = PictureLimits()

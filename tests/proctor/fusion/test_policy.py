@@ -1,0 +1,165 @@
+"""A policy is read to the last field, or refused by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from proctor.domain.errors import InvalidInput
+from proctor.domain.signals import SignalKind
+from proctor.fusion.policy import parse_policy
+from proctor.sensing.limits import SensingLimits
+
+STANDARD = (Path(__file__).resolve().parents[3] / "policies" / "standard.yaml").read_text()
+
+
+def small(**changes: Any) -> dict[str, Any]:
+    rule = {
+        "id": "no_face",
+        "category": "conduct",
+        "severity": "medium",
+        "when": {"signal": "no_face"},
+        "title": {"en": "No face"},
+        "reason": {"en": "Nobody for {lasted_s:.1f} s."},
+    }
+    return {"id": "small", "version": 1, "name": "Small", "rules": [rule | changes]}
+
+
+def test_the_standard_policy_states_the_defaults_and_a_rule_for_every_signal() -> None:
+    policy = parse_policy(STANDARD)
+    assert (policy.id, policy.version) == ("standard", 1)
+    assert policy.sensing == SensingLimits()
+    assert policy.sampling.face_hz == 1.0
+    named = frozenset[SignalKind]().union(*(rule.when.kinds() for rule in policy.rules))
+    assert named == frozenset(SignalKind)
+
+
+def test_the_same_text_gives_the_same_policy_and_it_cannot_be_changed() -> None:
+    policy = parse_policy(STANDARD)
+    assert parse_policy(STANDARD) is policy
+    with pytest.raises(ValidationError):
+        policy.version = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "named"),
+    [
+        (("sampling", "face_hz"), float("nan"), "sampling.face_hz"),
+        (("sampling", "face_hz"), float("inf"), "sampling.face_hz"),
+        (("sampling", "face_hz"), "0.5", "sampling.face_hz"),
+        (("sampling", "face_hz"), True, "sampling.face_hz"),
+        (("sampling", "face_hz"), 0, "sampling.face_hz"),
+        (("sensing", "gaze", "yaw_deg"), 9.9, "sensing.gaze.yaw_deg"),
+        (("sensing", "gaze", "dwell_ms"), 1.5, "sensing.gaze.dwell_ms"),
+        (("sensing", "gaze", "dwel_ms"), 100, "sensing.gaze.dwel_ms"),
+        (("sensing", "several_faces", "needed"), 4, "sensing.several_faces"),
+        (("sensing", "identity", "different_below"), 0.8, "sensing.identity"),
+        (("is_admin",), True, "is_admin"),
+        (("version",), 0, "version"),
+        (("rules",), [], "rules"),
+        (("language",), "de", "text in the policy's language"),
+        (("sampling", "face_attentive_hz"), 0.5, "face_attentive_hz"),
+    ],
+)
+def test_a_wrong_field_is_named(where: tuple[str, ...], value: object, named: str) -> None:
+    tree: dict[str, Any] = yaml.safe_load(STANDARD)
+    inner = tree
+    for step in where[:-1]:
+        inner = inner[step]
+    inner[where[-1]] = value
+    with pytest.raises(InvalidInput) as refused:
+        parse_policy(yaml.safe_dump(tree))
+    assert named in refused.value.detail
+    assert refused.value.code == "policy/invalid"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"when": {"signal": "phone"}}, "rules.0.when"),
+        ({"when": {"maybe": []}}, "exactly one of"),
+        ({"when": {"signal": "no_face", "not": {"signal": "speech"}}}, "rules.0.when"),
+        ({"when": {"not": {"signal": "no_face"}}}, "missing data alone"),
+        ({"when": {"any": [{"signal": "speech"}, {"not": {"signal": "no_face"}}]}}, "missing data"),
+        ({"when": {"all": []}}, "rules.0.when"),
+        ({"when": {"signal": "gaze_away"}, "severity": "high"}, "gaze alone"),
+        (
+            {
+                "when": {"any": [{"signal": "gaze_away"}, {"signal": "speech"}]},
+                "escalate": {"after_ms": 9_000, "severity": "high"},
+            },
+            "gaze alone",
+        ),
+        ({"escalate": {"after_ms": 9_000, "severity": "low"}}, "escalate.severity"),
+        ({"for_ms": 9_000, "escalate": {"after_ms": 9_000, "severity": "high"}}, "after_ms"),
+        ({"reason": {"en": "{faces} faces"}}, "{faces} is none of the figures"),
+        ({"reason": {"en": "{lasted_s.__class__}"}}, "none of the figures"),
+        ({"reason": {"en": "{lasted_s!r}"}}, "none of the figures"),
+        ({"reason": {"en": "{lasted_s:>999999999}"}}, "formats"),
+        ({"reason": {"en": "{lasted_s"}}, "rules.0"),
+        ({"title": {"en": "{lasted_s}"}}, "none of the figures"),
+        ({"title": {"english": "No face"}}, "rules.0.title"),
+        ({"id": "No Face"}, "rules.0.id"),
+    ],
+)
+def test_a_wrong_rule_is_named(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_policy(yaml.safe_dump(small(**changes)))
+    assert named in refused.value.detail
+
+
+def test_gaze_with_something_else_may_be_urgent() -> None:
+    both = {"all": [{"signal": "gaze_away"}, {"signal": "speech"}]}
+    text = yaml.safe_dump(small(when=both, severity="high"))
+    assert parse_policy(text).rules[0].severity == "high"
+
+
+def test_two_rules_may_not_share_an_id() -> None:
+    tree = small()
+    tree["rules"] *= 2
+    text = yaml.dump(tree, Dumper=_NoAliases)
+    with pytest.raises(InvalidInput, match="share an id"):
+        parse_policy(text)
+
+
+class _NoAliases(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("word", ["emotion", "stress", "attention", "engagement", "Emotion-score"])
+def test_states_of_mind_do_not_exist(word: str) -> None:
+    for changes in (
+        {"id": f"{word.lower()}"},
+        {"when": {"signal": word}},
+        {"title": {"en": f"Low {word}"}},
+        {word: 0.5},
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            parse_policy(yaml.safe_dump(small(**changes)))
+        assert refused.value.code == "detector/prohibited"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "just words",
+        "id: [",
+        "id: a\nid: b",
+        "a: &x [1]\nb: *x",
+        "!!python/object/apply:os.system [echo]",
+        "when: 2026-01-01",
+        "? [1, 2]\n: 3",
+        "[" * 5_000,
+        "x" * 70_000,
+    ],
+)
+def test_what_is_no_policy_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_policy(text)
+    assert "\n" not in refused.value.detail
+    assert len(refused.value.detail) < 500
