@@ -1,0 +1,148 @@
+// Keeps the session connected: makes peers one after another, and knows when a new one is due.
+
+import { Backoff, pause } from "../lib/backoff.js";
+import { CameraProblem } from "./camera.js";
+import { Peer } from "./peer.js";
+
+const CONNECT_WITHIN_MS = 8000;     // an offer that leads nowhere is given up
+const DISCONNECTED_FOR_MS = 1500;   // ICE often comes back by itself
+const BLIND_FOR_MS = 2000;          // the server sees nothing although we send
+const GRACE_MS = 6000;              // a new connection may need this until the server sees something
+const SETTLED_MS = 10_000;          // held so long, the next break is a new one
+const REPAIRABLE = new Set(["no_media", "host_lost"]);
+
+export class Link {
+  /** @param {{api: import("../lib/api.js").Api, camera: import("./camera.js").Camera, whipUrl: string, iceServers: RTCIceServer[],
+   *           media: any, onPhase: (phase: string) => void, onEpoch: (epoch: number) => void, onStream: (stream: MediaStream) => void,
+   *           onRefused: (problem: any) => void, onProblem: (problem: any) => void}} wiring */
+  constructor(wiring) {
+    Object.assign(this, wiring);
+    this.peer = null;
+    this.openedAt = 0;
+    this.opening = false;
+    this.wake = null;
+    this.timers = new Map();
+    this.backoff = new Backoff();
+    this.stopper = new AbortController();
+  }
+
+  /** Connect, and connect again whenever it is due, until `stop`. */
+  async run() {
+    const { signal } = this.stopper;
+    let first = true;
+    while (!signal.aborted) {
+      if (!first) {
+        this.onPhase("reconnecting");
+        if (performance.now() - this.openedAt > SETTLED_MS && this.openedAt > 0) this.backoff.reset();
+        await pause(this.backoff.next(), signal);
+      }
+      first = false;
+      const due = new Promise((resolve) => { this.wake = resolve; });
+      const isOpen = await this.#open();
+      if (signal.aborted) break;
+      if (isOpen) await due;
+    }
+  }
+
+  async #open() {
+    this.#clear();
+    this.peer?.close();
+    this.opening = true;
+    try {
+      const stream = await this.camera.get();
+      this.onStream(stream);
+      if (this.stopper.signal.aborted) return false;
+      const peer = new Peer({
+        api: this.api, whipUrl: this.whipUrl, stream, iceServers: this.iceServers, media: this.media,
+        onConnection: (state) => this.#connection(peer, state),
+      });
+      this.peer = peer;
+      this.openedAt = performance.now();
+      this.#after("connect", CONNECT_WITHIN_MS, "no connection");
+      await peer.open();
+      if (peer.freshIceServers.length) this.iceServers = peer.freshIceServers;
+      this.onEpoch(peer.epoch);
+      this.onProblem(null);
+      return true;
+    } catch (problem) {
+      this.#clear();
+      if (!(problem instanceof CameraProblem) && !problem.retryable && problem.status) {
+        this.onRefused(problem);
+        this.stop();
+      } else {
+        this.onProblem(problem);
+        if (problem.retryAfterS) await pause(problem.retryAfterS * 1000 * (1 + Math.random()), this.stopper.signal);
+      }
+      return false;
+    } finally {
+      this.opening = false;
+    }
+  }
+
+  #connection(peer, state) {
+    if (peer !== this.peer) return;
+    if (state === "connected") {
+      this.#cancel("connect");
+      this.#cancel("disconnected");
+      this.onPhase("live");
+    } else if (state === "disconnected") {
+      this.#after("disconnected", DISCONNECTED_FOR_MS, "disconnected");
+    } else if (state === "failed") {
+      this.again("failed");
+    }
+  }
+
+  /** The server's word on what it sees; decides whether a new connection may help. */
+  status({ video, audio }) {
+    const isLost = [video, audio].some((one) => one?.state === "blind" && REPAIRABLE.has(one.reason));
+    if (!isLost) {
+      this.#cancel("blind");
+      if (video?.state === "monitored") this.backoff.reset();
+    } else if (!this.timers.has("blind")) {
+      const grace = Math.max(0, this.openedAt + GRACE_MS - performance.now());
+      this.#after("blind", Math.max(BLIND_FOR_MS, grace), "blind");
+    }
+  }
+
+  /** The server asks for a new connection. A second wish for the same one is not heard. */
+  reconnect() {
+    if (performance.now() - this.openedAt > 1000) this.again("asked");
+  }
+
+  /** A new connection is due now. */
+  again() {
+    if (this.opening || this.stopper.signal.aborted) return;
+    this.#clear();
+    this.wake?.();
+  }
+
+  /** Send less or more. */
+  async tune(wish) {
+    this.media = { ...this.media, ...wish };
+    await this.camera.resize(wish);
+    await this.peer?.tune(wish);
+  }
+
+  #after(name, milliseconds, reason) {
+    this.#cancel(name);
+    this.timers.set(name, setTimeout(() => { this.timers.delete(name); this.again(reason); }, milliseconds));
+  }
+
+  #cancel(name) {
+    clearTimeout(this.timers.get(name));
+    this.timers.delete(name);
+  }
+
+  #clear() {
+    for (const name of [...this.timers.keys()]) this.#cancel(name);
+  }
+
+  /** End; `inOrder` tells the server. */
+  stop(inOrder = false) {
+    this.stopper.abort();
+    this.#clear();
+    this.wake?.();
+    if (inOrder) this.peer?.leave();
+    else this.peer?.close();
+  }
+}

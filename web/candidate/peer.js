@@ -1,0 +1,118 @@
+// One WebRTC connection by WHIP (RFC 9725): offer, answer, trickle ICE (RFC 8840), DELETE. It is never
+// repaired: when it breaks, the page makes a new one, which the server counts as the next epoch.
+
+const CODECS = { video: ["video/VP8", "video/rtx"], audio: ["audio/opus"] };
+
+/** Fresh ICE servers from the `Link` headers of a WHIP answer (short-lived TURN credentials). */
+export function iceServersOf(linkHeader) {
+  const servers = [];
+  for (const part of (linkHeader ?? "").split(/,\s*(?=<)/)) {
+    if (!/rel="?ice-server"?/.test(part)) continue;
+    const url = part.match(/<([^>]+)>/)?.[1];
+    if (!url) continue;
+    const username = part.match(/username="([^"]*)"/)?.[1];
+    const credential = part.match(/credential="([^"]*)"/)?.[1];
+    servers.push(username ? { urls: url, username, credential } : { urls: url });
+  }
+  return servers;
+}
+
+/** An SDP fragment with the candidates of one media section. */
+export function fragmentOf(localSdp, mid, candidates, isComplete) {
+  const attribute = (name) => localSdp.match(new RegExp(`^a=${name}:(.*)$`, "m"))?.[1].trim();
+  const kind = localSdp.match(/^m=(\w+) /m)?.[1] ?? "video";
+  const lines = [`a=ice-ufrag:${attribute("ice-ufrag")}`, `a=ice-pwd:${attribute("ice-pwd")}`];
+  lines.push(`m=${kind} 9 UDP/TLS/RTP/SAVPF 0`, `a=mid:${mid}`, ...candidates.map((candidate) => `a=${candidate}`));
+  if (isComplete) lines.push("a=end-of-candidates");
+  return `${lines.join("\r\n")}\r\n`;
+}
+
+export class Peer {
+  /** @param {{api: import("../lib/api.js").Api, whipUrl: string, stream: MediaStream, iceServers: RTCIceServer[],
+   *           media: {fps: number, max_kbps: number}, onConnection: (state: string) => void}} wiring */
+  constructor({ api, whipUrl, stream, iceServers, media, onConnection }) {
+    this.api = api;
+    this.whipUrl = whipUrl;
+    this.location = null;
+    this.epoch = 0;
+    this.freshIceServers = [];
+    this.pending = [];
+    this.flushing = Promise.resolve();
+    this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.connection.addEventListener("connectionstatechange", () => onConnection(this.connection.connectionState));
+    this.connection.addEventListener("icecandidate", ({ candidate }) => {
+      this.pending.push(candidate);
+      this.#flush();
+    });
+    for (const track of stream.getTracks()) this.#add(track, stream, media);
+  }
+
+  #add(track, stream, media) {
+    const encodings = track.kind === "video" ? [{ maxBitrate: media.max_kbps * 1000, maxFramerate: media.fps }] : [{}];
+    const transceiver = this.connection.addTransceiver(track, { direction: "sendonly", streams: [stream], sendEncodings: encodings });
+    const codecs = RTCRtpSender.getCapabilities(track.kind)?.codecs ?? [];
+    const wanted = codecs.filter((codec) => CODECS[track.kind].includes(codec.mimeType));
+    if (wanted.some((codec) => codec.mimeType === CODECS[track.kind][0])) transceiver.setCodecPreferences(wanted);
+  }
+
+  /** Offer, and apply the answer. Raises ApiProblem. */
+  async open() {
+    await this.connection.setLocalDescription(await this.connection.createOffer());
+    const response = await this.api.send("POST", this.whipUrl, {
+      body: this.connection.localDescription.sdp,
+      headers: { "Content-Type": "application/sdp", Accept: "application/sdp" },
+    });
+    const answer = await response.text();
+    this.location = new URL(response.headers.get("Location") ?? "", new URL(this.whipUrl, window.location.href)).pathname;
+    this.epoch = Number(this.location.split("/").at(-1)) || 0;
+    this.freshIceServers = iceServersOf(response.headers.get("Link"));
+    if (this.connection.signalingState === "closed") { await this.leave(); return; }
+    await this.connection.setRemoteDescription({ type: "answer", sdp: answer });
+    this.#flush();
+  }
+
+  #flush() {
+    this.flushing = this.flushing.then(async () => {
+      if (!this.location || this.pending.length === 0) return;
+      const batch = this.pending.splice(0);
+      const real = batch.filter((candidate) => candidate?.candidate);
+      const mid = real[0]?.sdpMid ?? this.connection.getTransceivers()[0]?.mid ?? "0";
+      const isComplete = batch.includes(null);
+      if (real.length === 0 && !isComplete) return;
+      const body = fragmentOf(this.connection.localDescription.sdp, mid, real.map((one) => one.candidate), isComplete);
+      try {
+        await this.api.send("PATCH", this.location, { body, headers: { "Content-Type": "application/trickle-ice-sdpfrag" } });
+      } catch {
+        // the server may still learn our address from the checks themselves; a dead connection is seen elsewhere
+      }
+    });
+  }
+
+  /** Send less (or more), as the server asks. */
+  async tune({ fps, max_kbps: maxKbps }) {
+    const sender = this.connection.getSenders().find((one) => one.track?.kind === "video");
+    if (!sender) return;
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) {
+      encoding.maxBitrate = maxKbps * 1000;
+      encoding.maxFramerate = fps;
+    }
+    await sender.setParameters(parameters);
+  }
+
+  /** Close here; the server notices or has replaced us already. */
+  close() {
+    this.connection.close();
+  }
+
+  /** Close in order, there too. Survives the page's own end. */
+  async leave() {
+    this.close();
+    if (!this.location) return;
+    try {
+      await this.api.send("DELETE", this.location, { keepalive: true });
+    } catch {
+      // it is closed here; the server's watchdog notices the rest
+    }
+  }
+}
