@@ -22,6 +22,7 @@ class WebRtcSettings(BaseModel):
         turn_urls: TURN servers told to the candidate's page.
         turn_secret: Shared secret for short-lived TURN credentials (RFC-draft TURN REST, coturn).
         turn_ttl_s: Life of such a credential.
+        host_gathers: Whether session hosts ask these servers for candidates too, not only the page.
         audio_ptime_ms: Opus packet time asked of the client.
         video_max_kbps: Video bit rate asked of the client.
     """
@@ -36,6 +37,7 @@ class WebRtcSettings(BaseModel):
     turn_urls: list[str] = []
     turn_secret: SecretStr | None = None
     turn_ttl_s: int = Field(default=3600, ge=60, le=86400)
+    host_gathers: bool = False
     audio_ptime_ms: Literal[20, 40, 60] = 60
     video_max_kbps: int = Field(default=250, ge=50, le=4000)
 
