@@ -1,20 +1,21 @@
-"""`CandidateStore` in SQL: candidates and what they agreed to."""
+"""`CandidateStore` in SQL: candidates, what they agreed to, and that they were enrolled."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
-from proctor.adapters.sql.tables import candidates, consents
-from proctor.domain.candidates import Candidate, Consent
-from proctor.domain.errors import NotFound
+from proctor.adapters.sql.tables import candidates, consents, enrolments
+from proctor.domain.candidates import Candidate, Consent, Enrolment, ModelRef
+from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.ids import CandidateId, TenantId
 
 
 class SqlCandidateStore:
-    """Candidates and their consents."""
+    """Candidates, their consents and the record of their enrolments (never a template)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -78,3 +79,68 @@ class SqlCandidateStore:
         async with self._database.reading() as connection:
             row = (await connection.execute(newest)).one_or_none()
         return None if row is None else Consent(**row._mapping)
+
+    async def add_enrolment(self, enrolment: Enrolment) -> None:
+        """Record an enrolment; earlier ones are marked erased at its `created_at`.
+
+        Raises `Conflict` when the candidate already has this version, `NotFound`.
+        """
+        whose = (enrolment.tenant_id, enrolment.candidate_id)
+        new = insert(enrolments).values(
+            tenant_id=enrolment.tenant_id,
+            candidate_id=enrolment.candidate_id,
+            version=enrolment.version,
+            model=enrolment.model.model,
+            model_version=enrolment.model.version,
+            pictures=enrolment.pictures,
+            created_at=enrolment.created_at,
+            erased_at=enrolment.erased_at,
+        )
+        async with self._database.writing() as connection:
+            newest = await _newest_enrolment(connection, *whose)
+            if newest is not None and newest.version >= enrolment.version:
+                raise Conflict("the candidate has this version already")
+            await _erase_enrolments(connection, *whose, enrolment.created_at)
+            await connection.execute(new)
+
+    async def newest_enrolment(
+        self, tenant_id: TenantId, candidate_id: CandidateId
+    ) -> Enrolment | None:
+        """The record of the highest version, erased or not; None when there never was one."""
+        async with self._database.reading() as connection:
+            return await _newest_enrolment(connection, tenant_id, candidate_id)
+
+    async def erase_enrolments(
+        self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
+    ) -> None:
+        """Mark every enrolment of the candidate as erased; those marked already keep their time."""
+        async with self._database.writing() as connection:
+            await _erase_enrolments(connection, tenant_id, candidate_id, at)
+
+
+async def _newest_enrolment(
+    connection: AsyncConnection, tenant_id: TenantId, candidate_id: CandidateId
+) -> Enrolment | None:
+    newest = (
+        select(enrolments)
+        .where(enrolments.c.tenant_id == tenant_id, enrolments.c.candidate_id == candidate_id)
+        .order_by(enrolments.c.version.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(newest)).one_or_none()
+    if row is None:
+        return None
+    fields = dict(row._mapping)
+    model = ModelRef(fields.pop("model"), fields.pop("model_version"))
+    return Enrolment(model=model, **fields)
+
+
+async def _erase_enrolments(
+    connection: AsyncConnection, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
+) -> None:
+    serving = (
+        enrolments.c.tenant_id == tenant_id,
+        enrolments.c.candidate_id == candidate_id,
+        enrolments.c.erased_at.is_(None),
+    )
+    await connection.execute(update(enrolments).where(*serving).values(erased_at=at))

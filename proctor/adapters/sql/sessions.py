@@ -84,6 +84,18 @@ class SqlSessionStore:
             raise Conflict(f"session {session_id} has ended")
         return session
 
+    async def forget_start(self, tenant_id: TenantId, session_id: SessionId, epoch: int) -> None:
+        """Back to `created`, when the session is live and this is still its epoch. Raises `NotFound`."""
+        begun = (sessions.c.state == SessionState.LIVE.value, sessions.c.epoch == epoch)
+        undone = (
+            update(sessions)
+            .where(*_open(tenant_id, session_id), *begun)
+            .values(state=SessionState.CREATED.value, started_at=None)
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(undone)
+            await _get(connection, tenant_id, session_id)
+
     async def end(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:
         """Mark as ended; a second end changes nothing and returns the same."""
         ended = (
