@@ -1,0 +1,118 @@
+"""Face detection with MediaPipe BlazeFace: short range first, full range when that finds nothing.
+
+Both shrink the whole picture to 128 or 192 px, so a small face behind a near one is lost
+(ACCURACY.md, Detection); `search_tiles` looks again in overlapping parts of the picture.
+A box is not yet a person: the face mesh's presence score is the check.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.pictures import Floats, Region, as_input, crop, letterbox
+from models.runtimes.litert import LitertModel
+from models.ssd import anchor_centres, detections, weighted_suppression
+from proctor.domain.media import Image
+
+SHORT_LAYERS = ((8, 2), (16, 6))
+FULL_LAYERS = ((4, 1),)
+LEAST_SCORE = 0.5
+KEY_POINTS = 6
+TILE_SHARE = 0.6
+TILE_OVERLAP = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFace:
+    """A box that looks like a face, in pixels of the picture.
+
+    Attributes:
+        left: Left edge.
+        top: Top edge.
+        width: Width.
+        height: Height.
+        score: 0..1, not calibrated.
+        right_eye: The person's right eye (left in the picture), x and y.
+        left_eye: The person's left eye.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    score: float
+    right_eye: tuple[float, float]
+    left_eye: tuple[float, float]
+
+
+class BlazeFace:
+    """One BlazeFace network with its anchors."""
+
+    def __init__(self, model: LitertModel, layers: Sequence[tuple[int, int]]) -> None:
+        """`layers` are the (stride, anchors per cell) of this network: SHORT_LAYERS or FULL_LAYERS."""
+        self._model = model
+        self._side = model.input_shape[1]
+        self._anchors = anchor_centres(self._side, layers)
+
+    def search(self, image: Image, region: Region) -> Floats:
+        """Boxes in one upright square region, in pixels of the picture; (m, 17), see `detections`."""
+        side = self._side
+        cut = crop(image, region, (side, side))
+        raw, logits = self._model.run(as_input(cut, -1.0, 1.0))
+        found = detections(raw[0], logits[0, :, 0], self._anchors, side, LEAST_SCORE)
+        corner = np.array([region.x - region.width / 2, region.y - region.height / 2])
+        placed = found.copy()
+        placed[:, :4] *= region.width
+        placed[:, 5:] *= region.width
+        placed[:, :2] += corner
+        placed[:, 5:] += np.tile(corner, KEY_POINTS)
+        return placed
+
+
+def short_range(content: bytes, name: str = "face-detection-short") -> BlazeFace:
+    """The short-range network: 128 px, faces from about 10 % of the picture's width."""
+    return BlazeFace(LitertModel(name, content, [(1, 896, 16), (1, 896, 1)]), SHORT_LAYERS)
+
+
+def full_range(content: bytes, name: str = "face-detection-full") -> BlazeFace:
+    """The full-range network: 192 px, smaller faces, worse on very near ones."""
+    return BlazeFace(LitertModel(name, content, [(1, 2304, 16), (1, 2304, 1)]), FULL_LAYERS)
+
+
+def search_whole(network: BlazeFace, image: Image) -> list[DetectedFace]:
+    """Faces in the picture as a whole, best score first."""
+    return _faces(network.search(image, letterbox(image)))
+
+
+def search_tiles(network: BlazeFace, image: Image) -> list[DetectedFace]:
+    """Faces in overlapping square tiles; a face found in two tiles is told once."""
+    found = [network.search(image, tile) for tile in tiles(image.shape[1], image.shape[0])]
+    return _faces(weighted_suppression(np.concatenate(found)))
+
+
+def tiles(width: int, height: int) -> list[Region]:
+    """Overlapping squares that cover the picture, each `TILE_SHARE` of its shorter side."""
+    side = min(width, height) * TILE_SHARE
+    return [Region(x, y, side, side) for y in _centres(height, side) for x in _centres(width, side)]
+
+
+def _centres(length: float, side: float) -> list[float]:
+    step = side * (1 - TILE_OVERLAP)
+    count = 1 + int(np.ceil(max(length - side, 0) / step))
+    return [float(at) for at in np.linspace(side / 2, length - side / 2, count)]
+
+
+def _faces(rows: Floats) -> list[DetectedFace]:
+    return [
+        DetectedFace(
+            left=float(row[0]),
+            top=float(row[1]),
+            width=float(row[2]),
+            height=float(row[3]),
+            score=float(row[4]),
+            right_eye=(float(row[5]), float(row[6])),
+            left_eye=(float(row[7]), float(row[8])),
+        )
+        for row in rows
+    ]

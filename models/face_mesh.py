@@ -1,0 +1,137 @@
+"""The MediaPipe face mesh: 468 points in three dimensions and a presence score, and the irises.
+
+Written after MediaPipe's FaceLandmark and IrisLandmark graphs. Points are pixels of the picture;
+z grows away from the camera and has the scale of x (weak perspective).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.face_detection import DetectedFace
+from models.pictures import Region, as_input, crop
+from models.runtimes.litert import LitertModel
+from proctor.domain.geometry import Box
+from proctor.domain.media import Image
+
+Points = npt.NDArray[np.float64]
+
+MESH_POINTS = 468
+MESH_PX = 192
+IRIS_PX = 64
+REGION_SCALE = 1.5
+IRIS_REGION_SCALE = 2.3
+RIGHT_EYE_OUTER, RIGHT_EYE_INNER = 33, 133
+LEFT_EYE_INNER, LEFT_EYE_OUTER = 362, 263
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceMesh:
+    """The mesh of one face.
+
+    Attributes:
+        points: (468, 3) x, y, z in pixels of the picture.
+        presence: 0..1; below 0.5 there is no (near-frontal) face.
+    """
+
+    points: Points
+    presence: float
+
+    def box(self, width: int, height: int) -> Box:
+        """The upright rectangle around the points, in fractions of a picture of this size."""
+        low, high = self.points[:, :2].min(axis=0), self.points[:, :2].max(axis=0)
+        size = high - low
+        return Box(*(float(v) for v in (*(low / (width, height)), *(size / (width, height)))))
+
+    def region(self) -> Region:
+        """Where to look for the same face again: turned with the eyes, half as large again."""
+        x, y = self.points[LEFT_EYE_OUTER, :2] - self.points[RIGHT_EYE_OUTER, :2]
+        angle = math.atan2(y, x)
+        cos, sin = math.cos(angle), math.sin(angle)
+        back = np.array([[cos, sin], [-sin, cos]])
+        upright = self.points[:, :2] @ back.T
+        low, high = upright.min(axis=0), upright.max(axis=0)
+        centre = back.T @ ((low + high) / 2)
+        side = float((high - low).max()) * REGION_SCALE
+        return Region(float(centre[0]), float(centre[1]), side, side, angle)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Irises:
+    """Centres of both irises in pixels of the picture, the person's right one first."""
+
+    right: tuple[float, float]
+    left: tuple[float, float]
+
+
+def region_of_detection(face: DetectedFace) -> Region:
+    """The mesh's region from a detector's box and the line between its eyes."""
+    angle = math.atan2(face.left_eye[1] - face.right_eye[1], face.left_eye[0] - face.right_eye[0])
+    side = max(face.width, face.height) * REGION_SCALE
+    return Region(face.left + face.width / 2, face.top + face.height / 2, side, side, angle)
+
+
+def region_of_track(box: Box, width: int, height: int) -> Region:
+    """The mesh's region from where a face was a moment ago (its mesh's upright rectangle)."""
+    x, y = box.centre
+    side = max(box.width * width, box.height * height) * REGION_SCALE
+    return Region(x * width, y * height, side, side)
+
+
+class MeshModel:
+    """The face landmark network."""
+
+    def __init__(self, content: bytes, name: str = "face-mesh") -> None:
+        """Load from verified bytes."""
+        self._model = LitertModel(name, content, [(1, 1, 1, MESH_POINTS * 3), (1, 1, 1, 1)])
+
+    def fit(self, image: Image, region: Region) -> FaceMesh:
+        """Fit the mesh in a region of the picture.
+
+        Raises:
+            ModelOutputInvalid: The network's answer is not finite.
+        """
+        size = (MESH_PX, MESH_PX)
+        raw, logit = self._model.run(as_input(crop(image, region, size), 0.0, 1.0))
+        local = raw.reshape(MESH_POINTS, 3).astype(np.float64)
+        matrix = region.to_picture(size)
+        flat = local[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+        depth = local[:, 2] * (region.width / MESH_PX)
+        presence = 1 / (1 + math.exp(-float(np.clip(logit.ravel()[0], -100, 100))))
+        return FaceMesh(np.column_stack([flat, depth]), presence)
+
+
+class IrisModel:
+    """The iris network. It knows the person's right eye; the left one is shown to it mirrored."""
+
+    def __init__(self, content: bytes, name: str = "iris") -> None:
+        """Load from verified bytes."""
+        self._model = LitertModel(name, content, [(1, 15)])
+
+    def find(self, image: Image, mesh: FaceMesh) -> Irises:
+        """Centres of both irises.
+
+        Raises:
+            ModelOutputInvalid: The network's answer is not finite.
+        """
+        right = self._centre(image, mesh, RIGHT_EYE_OUTER, RIGHT_EYE_INNER, mirrored=False)
+        left = self._centre(image, mesh, LEFT_EYE_INNER, LEFT_EYE_OUTER, mirrored=True)
+        return Irises(right, left)
+
+    def _centre(
+        self, image: Image, mesh: FaceMesh, start: int, end: int, *, mirrored: bool
+    ) -> tuple[float, float]:
+        corners = mesh.points[[start, end], :2]
+        along = corners[1] - corners[0]
+        middle = corners.mean(axis=0)
+        side = float(np.hypot(*along)) * IRIS_REGION_SCALE
+        region = Region(
+            float(middle[0]), float(middle[1]), side, side, math.atan2(along[1], along[0])
+        )
+        size = (IRIS_PX, IRIS_PX)
+        (raw,) = self._model.run(as_input(crop(image, region, size, mirrored), 0.0, 1.0))
+        matrix = region.to_picture(size, mirrored)
+        x, y = matrix[:, :2] @ raw[0, :2].astype(np.float64) + matrix[:, 2]
+        return float(x), float(y)
