@@ -1,0 +1,121 @@
+"""The hearing half of a live session: all sound goes to the voice detector, in order, none skipped.
+
+The detector's memory (state and context) travels with the questions and is dropped after a gap.
+"""
+
+from collections import Counter
+
+from proctor.domain.coverage import CoverageReason, Modality
+from proctor.domain.media import Samples
+from proctor.domain.observations import Observation
+from proctor.domain.perception import SpeechAnswer, SpeechAsk
+from proctor.services.host import facts
+from proctor.services.host.rounds import Group, Look
+from proctor.services.host.sound import Gap, Sound, SoundBuffer
+from proctor.services.host.stream_voice import StreamVoice
+from proctor.services.host.watchdog import AnswerWatch, SilenceWatch, TrackWatch
+
+LEAST_MS = 480
+MOST_MS = 2_048
+
+
+class AudioTrack:
+    """Sound of one connection in, questions to the voice detector and facts out.
+
+    A question holds between half a second and two seconds of sound: shorter ones would cost more
+    than they tell, longer ones would make a batch too big after an outage.
+    """
+
+    def __init__(self, *, overdue_ms: int, joined_ms: int) -> None:
+        self.voice = StreamVoice(Modality.AUDIO, joined_ms)
+        self.seen: list[Observation] = []
+        self.counts: Counter[str] = Counter()
+        self._buffer = SoundBuffer()
+        self._media = TrackWatch(joined_ms)
+        self._silence = SilenceWatch()
+        self._answers = AnswerWatch(overdue_ms)
+        self._memory: SpeechAnswer | None = None
+        self._gaps: list[Gap] = []
+        self._asking = False
+        self._now_ms = joined_ms
+
+    def on_sound(self, samples: Samples, at_ms: int, gap_ms: int) -> None:
+        """Take decoded sound that had arrived at `at_ms`; see `ports.MediaSink`."""
+        self._media.arrived(at_ms)
+        self.counts["packets"] += 1
+        if len(samples) == 0:
+            return
+        self._gaps += self._buffer.add(samples, at_ms, gap_ms)
+        peak = float(max(samples.max(), -samples.min()))
+        self._silence.hear(peak, at_ms - len(samples) // 16, len(samples))
+
+    def tick(self, now_ms: int) -> None:
+        """Look at the time."""
+        self._now_ms = now_ms
+        missing_ms = self._media.missing_since(now_ms)
+        if missing_ms is not None:
+            self.voice.wrong(CoverageReason.AUDIO_MISSING, missing_ms, now_ms)
+        else:
+            self.voice.right(CoverageReason.AUDIO_MISSING, self._media.flowing_since_ms, now_ms)
+        silent_ms = self._silence.silent_since_ms
+        if silent_ms is not None:
+            self.voice.wrong(CoverageReason.AUDIO_SILENT, silent_ms, now_ms)
+        else:
+            self.voice.right(CoverageReason.AUDIO_SILENT, self._silence.heard_since_ms, now_ms)
+        overdue_ms = self._answers.overdue_since(now_ms)
+        if overdue_ms is not None:
+            self.voice.wrong(CoverageReason.MODEL_TIMEOUT, overdue_ms, now_ms)
+        for gap in self._gaps:
+            self.counts["gaps"] += 1
+            self.voice.gap(gap.start_ms, gap.end_ms, now_ms)
+        self._gaps.clear()
+
+    def look(self, now_ms: int) -> Look[SpeechAsk, SpeechAnswer] | None:
+        """What is owed to the voice detector now; one question at a time, for its memory's sake."""
+        if self._asking:
+            return None
+        sound = self._buffer.take(LEAST_MS, MOST_MS)
+        if sound is None:
+            return None
+        memory = None if sound.fresh else self._memory
+        ask = SpeechAsk(
+            samples=sound.samples,
+            state=memory.state if memory else None,
+            context=memory.context if memory else None,
+        )
+        self._answers.asked(sound.start_ms, now_ms)
+        self._asking = True
+
+        def answered(answer: SpeechAnswer) -> None:
+            self._asking = False
+            self._answered(answer, sound)
+
+        def unanswered() -> None:
+            self._asking = False
+            self._gaps += self._buffer.put_back(sound)
+
+        return Look(
+            ask=ask,
+            size_bytes=sound.samples.nbytes,
+            answered=answered,
+            unanswered=unanswered,
+        )
+
+    def close(self) -> None:
+        """Let go of the sound that waits."""
+        self._buffer.clear()
+        self._memory = None
+
+    def _answered(self, answer: SpeechAnswer, sound: Sound) -> None:
+        at_ms, now_ms = sound.start_ms, max(self._now_ms, sound.start_ms)
+        self._answers.answered()
+        self.voice.right(CoverageReason.MODEL_TIMEOUT, at_ms, now_ms)
+        if answer.fault is not None or not facts.is_usable_speech(answer, sound):
+            self._memory = None
+            self.counts["invalid_answers"] += 1
+            self.voice.wrong(CoverageReason.MODEL_OUTPUT_INVALID, at_ms, now_ms)
+            return
+        self._memory = answer
+        self.voice.right(CoverageReason.MODEL_OUTPUT_INVALID, at_ms, now_ms)
+        self.counts[Group.SPEECH] += 1
+        self.seen.append(facts.speech_heard(answer, sound))

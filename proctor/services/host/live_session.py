@@ -1,0 +1,207 @@
+"""One connection of one session, as its host knows it: media in, observations and reports out."""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+
+from proctor.domain.candidates import ModelRef
+from proctor.domain.coverage import CoverageReason
+from proctor.domain.media import Image, Samples
+from proctor.domain.observations import ClientEvent, ClientEventName, Observation
+from proctor.domain.perception import (
+    BodyAnswer,
+    BodyAsk,
+    FaceAnswer,
+    FaceAsk,
+    SpeechAnswer,
+    SpeechAsk,
+)
+from proctor.domain.reports import Acknowledgement, CommandName, EffectiveRate
+from proctor.domain.sessions import SessionSpec
+from proctor.fusion.policy import parse_policy
+from proctor.identity.matching import MatchCalibration
+from proctor.ports import FaceIndex
+from proctor.services.host.audio import AudioTrack
+from proctor.services.host.identity import IdentityCheck
+from proctor.services.host.reporting import ReportLog
+from proctor.services.host.rounds import Look
+from proctor.services.host.sampling import Need, Shed
+from proctor.services.host.video import VideoTrack
+
+GONE_AFTER_MS = 60_000
+MOST_EVENTS = 100
+
+
+class LiveSession:
+    """The `MediaSink` of one connection.
+
+    It counts in session time: `base_ms` at the host's monotonic `joined_at_ms`, then on with it.
+
+    Args:
+        spec: The session's particulars; its policy says how often to look.
+        base_ms: Session time of joining.
+        joined_at_ms: The host's monotonic time of joining.
+        faces: Where the enrolled template is.
+        calibrations: How the distances of each embedding model are read.
+        overdue_ms: How long a model group may leave questions unanswered.
+
+    Raises:
+        InvalidInput: The policy cannot be read.
+    """
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        *,
+        base_ms: int,
+        joined_at_ms: int,
+        faces: FaceIndex,
+        calibrations: Mapping[ModelRef, MatchCalibration],
+        overdue_ms: int,
+    ) -> None:
+        policy = parse_policy(spec.policy_text)
+        self.spec = spec
+        self.identity = IdentityCheck(
+            spec, faces, calibrations, round(policy.sampling.identity_every_s * 1000)
+        )
+        self.reports = ReportLog(spec)
+        self._offset_ms = base_ms - joined_at_ms
+        self._video = VideoTrack(
+            policy=policy, identity=self.identity, overdue_ms=overdue_ms, joined_ms=base_ms
+        )
+        self._audio = (
+            AudioTrack(overdue_ms=overdue_ms, joined_ms=base_ms) if policy.sampling.audio else None
+        )
+        self._events: deque[Observation] = deque(maxlen=MOST_EVENTS)
+        self._rates: tuple[EffectiveRate, ...] = ()
+        self._attentive_until_ms = 0
+        self._gone_since_ms: int | None = base_ms
+        self._last_tick_ms = base_ms
+        self._closed = False
+
+    # what the connection delivers (ports.MediaSink)
+
+    def on_picture(self, image: Image, received_ms: int) -> None:
+        """Take a decoded picture; the newest wins."""
+        if not self._closed:
+            self._gone_since_ms = None
+            self._video.on_picture(image, self.session_ms(received_ms))
+
+    def on_sound(self, samples: Samples, received_ms: int, gap_ms: int) -> None:
+        """Take decoded sound; every sample is kept until it is judged."""
+        if not self._closed and self._audio is not None:
+            self._audio.on_sound(samples, self.session_ms(received_ms), gap_ms)
+
+    def on_connection(self, state: str) -> None:
+        """Note what ICE and DTLS say. It only decides when a connection that is gone is let go."""
+        if state == "connected":
+            self._gone_since_ms = None
+        elif self._gone_since_ms is None:
+            self._gone_since_ms = self._last_tick_ms
+
+    # what the host does with it
+
+    def session_ms(self, monotonic_ms: int) -> int:
+        """The host's monotonic time as session time."""
+        return max(0, monotonic_ms + self._offset_ms)
+
+    def tick(self, now_ms: int) -> None:
+        """Look at the time: watch the media and the models."""
+        self._last_tick_ms = now_ms
+        self._rates = self._video.tick(now_ms, self._need(now_ms)) or self._rates
+        if self._audio is not None:
+            self._audio.tick(now_ms)
+        for track in self._tracks():
+            if self.reports.is_full:
+                track.voice.wrong(CoverageReason.STATE_STORE, now_ms, now_ms)
+                track.seen.clear()
+            else:
+                track.voice.right(CoverageReason.STATE_STORE, now_ms, now_ms)
+
+    def face_look(self, now_ms: int, shed: Shed) -> Look[FaceAsk, FaceAnswer] | None:
+        """What is owed to the face group."""
+        if self._is_resting:
+            return None
+        return self._video.face_look(now_ms, self._need(now_ms), shed)
+
+    def body_look(self, now_ms: int, shed: Shed) -> Look[BodyAsk, BodyAnswer] | None:
+        """What is owed to the body group."""
+        if self._is_resting:
+            return None
+        return self._video.body_look(now_ms, self._need(now_ms), shed)
+
+    def speech_look(self, now_ms: int) -> Look[SpeechAsk, SpeechAnswer] | None:
+        """What is owed to the speech group."""
+        if self._is_resting or self._audio is None:
+            return None
+        return self._audio.look(now_ms)
+
+    def client_event(self, name: ClientEventName, now_ms: int) -> None:
+        """Note what the candidate's page said."""
+        self._events.append(ClientEvent(observed_ms=now_ms, name=name))
+
+    def make_report(self, now_ms: int) -> None:
+        """Make this tick's report if there is something to say, or silence has lasted long enough."""
+        if self.reports.is_full or self._closed:
+            return
+        seen = self._take_seen()
+        if seen or self._rates or self.reports.owes_heartbeat(now_ms):
+            self.reports.make(now_ms, seen, self._rates)
+            self._rates = ()
+
+    def obey(self, acknowledgement: Acknowledgement) -> bool:
+        """Take the shard's answer; True when the session is to stop here."""
+        if acknowledgement.epoch != self.spec.epoch:
+            return False
+        self.reports.acknowledge(acknowledgement.seq)
+        for command in acknowledgement.commands:
+            if command.name is CommandName.LOOK_CLOSER and command.until_ms is not None:
+                self._attentive_until_ms = max(self._attentive_until_ms, command.until_ms)
+            elif command.name is CommandName.RESEND_SPEC:
+                self.reports.resend_with_spec()
+            elif command.name is CommandName.STOP:
+                return True
+        return False
+
+    def is_gone(self, now_ms: int) -> bool:
+        """Whether its peer has been away for a minute."""
+        return self._gone_since_ms is not None and now_ms - self._gone_since_ms > GONE_AFTER_MS
+
+    def close(self, now_ms: int) -> None:
+        """Take no more media and make the closing report; what waits to be acknowledged stays."""
+        if not self._closed:
+            self._closed = True
+            self.reports.make(now_ms, self._take_seen(), self._rates, closing=True)
+            self._video.close()
+            if self._audio is not None:
+                self._audio.close()
+            self.identity.forget()
+
+    def take_counts(self) -> Counter[str]:
+        """What was counted since the last call, by name."""
+        counts: Counter[str] = Counter()
+        for track in self._tracks():
+            counts += track.counts
+            track.counts.clear()
+        return counts
+
+    @property
+    def _is_resting(self) -> bool:
+        """No looking: the connection is over, or nothing more could be told."""
+        return self._closed or self.reports.is_full
+
+    def _need(self, now_ms: int) -> Need:
+        return Need(
+            attentive=now_ms < self._attentive_until_ms, burst=self.identity.hurries(now_ms)
+        )
+
+    def _tracks(self) -> list[VideoTrack | AudioTrack]:
+        return [self._video] if self._audio is None else [self._video, self._audio]
+
+    def _take_seen(self) -> list[Observation]:
+        seen = list(self._events)
+        self._events.clear()
+        for track in self._tracks():
+            seen += track.seen
+            seen += track.voice.take()
+            track.seen.clear()
+        return seen

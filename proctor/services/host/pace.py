@@ -1,0 +1,125 @@
+"""How a host keeps up: what to give up when it does not, and how often it really looked.
+
+Pure: time comes in as an argument.
+"""
+
+from dataclasses import dataclass
+
+from proctor.domain.reports import EffectiveRate
+from proctor.services.host.sampling import Shed
+
+WINDOW_MS = 10_000
+CALM_TICKS = 25
+PRESSED_TICKS = 2
+SLOW_ROUND_MS = 1_000
+LAG_WEIGHT = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """How full a host is.
+
+    Attributes:
+        sessions: Connections it holds, those being opened included.
+        capacity: How many it may hold.
+        lag_ms: How late its ticks begin, a moving mean.
+    """
+
+    sessions: int
+    capacity: int
+    lag_ms: int
+
+
+class Pressure:
+    """Decides what a host gives up (`Shed`).
+
+    A tick is pressed when it began more than a tick late, or when a round of the face group took
+    longer than a second. Two pressed ticks in a row give up one level more; 25 calm ones (5 s) take
+    one level back.
+    """
+
+    def __init__(self, tick_ms: int) -> None:
+        self._tick_ms = tick_ms
+        self._pressed = 0
+        self._calm = 0
+        self._lag_ms = 0.0
+        self._slowest_round_ms = 0
+        self.level = Shed.NOTHING
+
+    @property
+    def lag_ms(self) -> int:
+        """How late ticks begin, a moving mean."""
+        return round(self._lag_ms)
+
+    def round_took(self, milliseconds: int) -> None:
+        """A round of the face group was answered or given up."""
+        self._slowest_round_ms = max(self._slowest_round_ms, milliseconds)
+
+    def tick(self, late_ms: int) -> Shed:
+        """A tick begins `late_ms` after its time; return what is given up in it."""
+        self._lag_ms += LAG_WEIGHT * (late_ms - self._lag_ms)
+        if late_ms > self._tick_ms or self._slowest_round_ms > SLOW_ROUND_MS:
+            self._pressed, self._calm = self._pressed + 1, 0
+        else:
+            self._pressed, self._calm = 0, self._calm + 1
+        self._slowest_round_ms = 0
+        if self._pressed >= PRESSED_TICKS and self.level < Shed.HALF_OF_FACES:
+            self.level, self._pressed = Shed(self.level + 1), 0
+        elif self._calm >= CALM_TICKS and self.level > Shed.NOTHING:
+            self.level, self._calm = Shed(self.level - 1), 0
+        return self.level
+
+
+class RateMeter:
+    """How often the models looked at one session, against what its policy wanted, per 10 s.
+
+    What is counted as wanted is what could have been looked at: a new picture was there. A picture
+    that repeats one already judged counts as looked at.
+    """
+
+    def __init__(self, started_ms: int) -> None:
+        self._started_ms = started_ms
+        self._wanted: dict[str, int] = {}
+        self._seen: dict[str, int] = {}
+
+    def want(self, group: str) -> None:
+        """Policy wants a look now."""
+        self._wanted[group] = self._wanted.get(group, 0) + 1
+
+    def see(self, group: str) -> None:
+        """A look was answered."""
+        self._seen[group] = self._seen.get(group, 0) + 1
+
+    def restart(self, now_ms: int) -> None:
+        """Forget the window: what kept the models from looking is told otherwise."""
+        self._started_ms, self._wanted, self._seen = now_ms, {}, {}
+
+    def roll(self, now_ms: int) -> "Window | None":
+        """The window that is over, else None."""
+        lasted_ms = now_ms - self._started_ms
+        if lasted_ms < WINDOW_MS:
+            return None
+        rates = tuple(
+            EffectiveRate(
+                group=group,
+                wanted_hz=wanted * 1000 / lasted_ms,
+                actual_hz=self._seen.get(group, 0) * 1000 / lasted_ms,
+            )
+            for group, wanted in sorted(self._wanted.items())
+        )
+        starved = any(
+            wanted >= 2 and 2 * self._seen.get(group, 0) < wanted
+            for group, wanted in self._wanted.items()
+        )
+        window = Window(started_ms=self._started_ms, rates=rates, starved=starved)
+        self.restart(now_ms)
+        return window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The rates of one stretch; `starved` when a group saw less than half of what was wanted."""
+
+    started_ms: int
+    rates: tuple[EffectiveRate, ...]
+    starved: bool

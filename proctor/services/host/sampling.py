@@ -1,0 +1,112 @@
+"""What a session owes the models at a moment: a pure function of policy, time and what was asked.
+
+Each kind of look has a slot, the moment at which it was last owed. A look is owed again one period
+after its slot, and the next slot is counted from the slot and not from the moment of asking, so that
+coarse ticks do not slow the rate down. After a pause nothing is made up for.
+
+Under load looks are given up in one stated order (`Shed`): bodies, then tiles for small faces, then
+the attentive rate of faces, then half of the base rate.
+"""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from proctor.fusion.policy import Sampling
+
+BURST_HZ = 2.0
+
+
+class Shed(IntEnum):
+    """What is given up under load; each level includes those before it."""
+
+    NOTHING = 0
+    BODY = 1
+    SMALL_FACES = 2
+    ATTENTION = 3
+    HALF_OF_FACES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """When each kind of look was last owed, in session ms; None before the first."""
+
+    face_ms: int | None = None
+    small_faces_ms: int | None = None
+    body_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What makes a session worth a closer look.
+
+    Attributes:
+        attentive: The shard asked to look closer, and that has not run out.
+        burst: An identity check has just begun and wants several pictures soon.
+    """
+
+    attentive: bool = False
+    burst: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """Which looks are due now. `small_faces` only ever comes with `face`."""
+
+    face: bool
+    small_faces: bool
+    body: bool
+
+
+def face_hz(sampling: Sampling, need: Need, shed: Shed) -> float:
+    """How many pictures a second the face group should see."""
+    wanted = sampling.face_hz
+    if need.burst:
+        wanted = max(wanted, BURST_HZ)
+    if need.attentive:
+        wanted = max(wanted, sampling.face_attentive_hz)
+    if shed >= Shed.HALF_OF_FACES:
+        return sampling.face_hz / 2
+    return sampling.face_hz if shed >= Shed.ATTENTION else wanted
+
+
+def owed(sampling: Sampling, slots: Slots, need: Need, shed: Shed, now_ms: int) -> Owed:
+    """Which looks are due at `now_ms`."""
+    face = _due(slots.face_ms, _period_ms(face_hz(sampling, need, shed)), now_ms)
+    small = shed < Shed.SMALL_FACES and _due(
+        slots.small_faces_ms, round(sampling.small_faces_every_s * 1000), now_ms
+    )
+    body = shed < Shed.BODY and _due(slots.body_ms, _period_ms(sampling.body_hz), now_ms)
+    return Owed(face=face, small_faces=face and small, body=body)
+
+
+def after(
+    sampling: Sampling, slots: Slots, need: Need, shed: Shed, done: Owed, now_ms: int
+) -> Slots:
+    """The slots once `done` has been asked at `now_ms`."""
+    if done.face:
+        period_ms = _period_ms(face_hz(sampling, need, shed))
+        slots = replace(slots, face_ms=_next(slots.face_ms, period_ms, now_ms))
+    if done.small_faces:
+        period_ms = round(sampling.small_faces_every_s * 1000)
+        slots = replace(slots, small_faces_ms=_next(slots.small_faces_ms, period_ms, now_ms))
+    if done.body:
+        period_ms = _period_ms(sampling.body_hz)
+        slots = replace(slots, body_ms=_next(slots.body_ms, period_ms, now_ms))
+    return slots
+
+
+def _period_ms(rate_hz: float) -> int | None:
+    """Milliseconds between looks; None for a rate of 0 (never)."""
+    return round(1000 / rate_hz) if rate_hz > 0 else None
+
+
+def _due(slot_ms: int | None, period_ms: int | None, now_ms: int) -> bool:
+    if period_ms is None:
+        return False
+    return slot_ms is None or now_ms >= slot_ms + period_ms
+
+
+def _next(slot_ms: int | None, period_ms: int | None, now_ms: int) -> int:
+    if slot_ms is None or period_ms is None or now_ms >= slot_ms + 2 * period_ms:
+        return now_ms
+    return slot_ms + period_ms

@@ -1,0 +1,325 @@
+"""Holds many sessions: admits them, asks the models for all of them at once, reports to the judges.
+
+It sees pixels and never judges. A host is a plain object; an actor only wraps it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proctor.domain.candidates import ModelRef
+from proctor.domain.errors import Conflict, NoCapacity, NotFound, Unavailable
+from proctor.domain.ids import SessionId
+from proctor.domain.observations import ClientEventName
+from proctor.domain.perception import (
+    BodyAnswer,
+    BodyAsk,
+    FaceAnswer,
+    FaceAsk,
+    SpeechAnswer,
+    SpeechAsk,
+)
+from proctor.domain.reports import Acknowledgement
+from proctor.domain.sessions import SessionSpec
+from proctor.identity.matching import MatchCalibration
+from proctor.ports import (
+    Answer,
+    Clock,
+    FaceIndex,
+    MediaPeer,
+    MediaPeers,
+    Metrics,
+    Perception,
+    SessionJudges,
+)
+from proctor.services.host.courier import Courier
+from proctor.services.host.live_session import LiveSession
+from proctor.services.host.pace import HostLoad, Pressure
+from proctor.services.host.rounds import Group, GroupRounds
+
+logger = logging.getLogger(__name__)
+
+MODEL_DEADLINE_MS = 2_000
+MOST_LAG_MS = 1_000
+CLOSING_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Hosted:
+    """A session and its connection."""
+
+    session: LiveSession
+    peer: MediaPeer
+
+
+class SessionHost:
+    """Up to `capacity` live sessions in one event loop.
+
+    Args:
+        name: The host's own name, for logs.
+        capacity: How many connections it may hold.
+        tick_ms: How often it asks and reports.
+        perception: The models.
+        judges: The fusion shards.
+        faces: The enrolled templates.
+        calibrations: How the distances of each embedding model are read.
+        peers: Makes connections.
+        clock: Time.
+        metrics: Numbers.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        capacity: int,
+        tick_ms: int,
+        perception: Perception,
+        judges: SessionJudges,
+        faces: FaceIndex,
+        calibrations: Mapping[ModelRef, MatchCalibration],
+        peers: MediaPeers,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._name = name
+        self._capacity = capacity
+        self._tick_ms = tick_ms
+        self._faces = faces
+        self._calibrations = calibrations
+        self._peers = peers
+        self._clock = clock
+        self._metrics = metrics
+        self._pressure = Pressure(tick_ms)
+        self._courier = Courier(judges=judges, took=self._obey, clock=clock, metrics=metrics)
+        self._face = GroupRounds[FaceAsk, FaceAnswer](
+            group=Group.FACE,
+            ask=perception.faces,
+            deadline_ms=MODEL_DEADLINE_MS,
+            took=self._pressure.round_took,
+            clock=clock,
+            metrics=metrics,
+        )
+        self._body = GroupRounds[BodyAsk, BodyAnswer](
+            group=Group.BODY,
+            ask=perception.bodies,
+            deadline_ms=MODEL_DEADLINE_MS,
+            took=_ignore,
+            clock=clock,
+            metrics=metrics,
+        )
+        self._speech = GroupRounds[SpeechAsk, SpeechAnswer](
+            group=Group.SPEECH,
+            ask=perception.speech,
+            deadline_ms=MODEL_DEADLINE_MS,
+            took=_ignore,
+            clock=clock,
+            metrics=metrics,
+        )
+        self._hosted: dict[SessionId, _Hosted] = {}
+        self._joining: dict[SessionId, int] = {}
+        self._closing: list[tuple[LiveSession, int]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
+        """Host the session and answer the offer; an older connection of it here is closed first.
+
+        Raises:
+            NoCapacity: The host is full, late, or closed.
+            Conflict: A newer connection of the session is here already.
+            InvalidInput: The offer or the policy cannot be used; nothing is left behind.
+        """
+        self._admit(spec)
+        now_ms = self._clock.monotonic_ms()
+        since_start_s = (self._clock.now() - spec.started_at).total_seconds()
+        session = LiveSession(
+            spec,
+            base_ms=max(0, round(since_start_s * 1000)),
+            joined_at_ms=now_ms,
+            faces=self._faces,
+            calibrations=self._calibrations,
+            overdue_ms=2 * MODEL_DEADLINE_MS - self._tick_ms,
+        )
+        peer = self._peers.open(session)
+        self._joining[spec.session_id] = spec.epoch
+        try:
+            await self._remove(spec.session_id)
+            answer = await peer.answer(offer_sdp)
+            if self._closed or self._joining.get(spec.session_id) != spec.epoch:
+                raise Conflict("a newer connection of this session was opened meanwhile")
+        except BaseException:
+            await peer.close()
+            raise
+        finally:
+            if self._joining.get(spec.session_id) == spec.epoch:
+                del self._joining[spec.session_id]
+        self._hosted[spec.session_id] = _Hosted(session, peer)
+        logger.info("session joined", extra=self._about(spec))
+        return Answer(answer, spec.epoch)
+
+    async def trickle(self, session_id: SessionId, epoch: int, fragment: str) -> None:
+        """Add ICE candidates. Raises `NotFound` for another epoch or session."""
+        await self._find(session_id, epoch).peer.trickle(fragment)
+
+    async def leave(self, session_id: SessionId, epoch: int) -> None:
+        """Close that connection in order; nothing happens when it is not here."""
+        hosted = self._hosted.get(session_id)
+        if hosted is not None and hosted.session.spec.epoch == epoch:
+            await self._remove(session_id)
+
+    async def client_event(self, session_id: SessionId, name: ClientEventName) -> None:
+        """Note what the candidate's page said. Raises `NotFound` when the session is not here."""
+        session = self._find(session_id).session
+        session.client_event(name, session.session_ms(self._clock.monotonic_ms()))
+
+    def load(self) -> HostLoad:
+        """How full the host is."""
+        joining = len(self._joining.keys() - self._hosted.keys())
+        return HostLoad(len(self._hosted) + joining, self._capacity, self._pressure.lag_ms)
+
+    async def run(self) -> None:
+        """Tick until cancelled or closed. A tick that comes late is not made up for."""
+        planned_ms = self._clock.monotonic_ms()
+        while not self._closed:
+            try:
+                self._tick(max(0, self._clock.monotonic_ms() - planned_ms))
+            except Exception:  # the host's boundary: the next tick may well succeed
+                self._metrics.count("host_failed_ticks")
+                logger.exception("a tick failed", extra={"host": self._name})
+            now_ms = self._clock.monotonic_ms()
+            planned_ms = max(planned_ms + self._tick_ms, now_ms)
+            await self._clock.sleep((planned_ms - now_ms) / 1000)
+
+    async def close(self) -> None:
+        """Close every session in order, hand in what is left once, and leave nothing running."""
+        if self._closed:
+            return
+        self._closed = True
+        for session_id in list(self._hosted):
+            await self._remove(session_id)
+        for rounds in (self._face, self._body, self._speech):
+            await rounds.close()
+        await self._courier.close()
+        last = [report for session, _ in self._closing for report in session.reports.rest()]
+        if last:
+            await self._courier.deliver(last)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _admit(self, spec: SessionSpec) -> None:
+        here = self._hosted.get(spec.session_id)
+        epoch = here.session.spec.epoch if here else 0
+        if spec.epoch <= max(epoch, self._joining.get(spec.session_id, 0)):
+            raise Conflict("a newer connection of this session is open")
+        load = self.load()
+        is_resumed = here is not None or spec.session_id in self._joining
+        if self._closed or (not is_resumed and load.sessions >= load.capacity):
+            raise NoCapacity(f"session host {self._name} is full")
+        if load.lag_ms > MOST_LAG_MS:
+            raise NoCapacity(f"session host {self._name} is {load.lag_ms} ms late")
+
+    def _find(self, session_id: SessionId, epoch: int | None = None) -> _Hosted:
+        hosted = self._hosted.get(session_id)
+        if hosted is None or epoch not in (None, hosted.session.spec.epoch):
+            raise NotFound("this connection is not open here")
+        return hosted
+
+    async def _remove(self, session_id: SessionId) -> None:
+        hosted = self._hosted.pop(session_id, None)
+        if hosted is None:
+            return
+        now_ms = self._clock.monotonic_ms()
+        hosted.session.close(hosted.session.session_ms(now_ms))
+        self._closing.append((hosted.session, now_ms + CLOSING_MS))
+        await self._hang_up(hosted)
+
+    async def _hang_up(self, hosted: _Hosted) -> None:
+        try:
+            await hosted.peer.close()
+        except Exception:  # a boundary: what a connection does at its end concerns no other session
+            logger.exception("a connection did not close", extra=self._about(hosted.session.spec))
+        logger.info("session left", extra=self._about(hosted.session.spec))
+
+    def _tick(self, late_ms: int) -> None:
+        now_ms = self._clock.monotonic_ms()
+        shed = self._pressure.tick(late_ms)
+        sessions = [hosted.session for hosted in self._hosted.values()]
+        times = {session: session.session_ms(now_ms) for session in sessions}
+        for session, at_ms in times.items():
+            session.tick(at_ms)
+            if session.identity.should_look_up(at_ms):
+                self._spawn(self._look_up(session, at_ms))
+            if session.is_gone(at_ms):
+                self._spawn(self._remove(session.spec.session_id))
+        if not self._face.is_busy:
+            faces = [session.face_look(at_ms, shed) for session, at_ms in times.items()]
+            self._face.start([look for look in faces if look is not None])
+        if not self._body.is_busy:
+            bodies = [session.body_look(at_ms, shed) for session, at_ms in times.items()]
+            self._body.start([look for look in bodies if look is not None])
+        if not self._speech.is_busy:
+            sounds = [session.speech_look(at_ms) for session, at_ms in times.items()]
+            self._speech.start([look for look in sounds if look is not None])
+        self._closing = [
+            (session, until_ms)
+            for session, until_ms in self._closing
+            if now_ms < until_ms and not session.reports.is_empty
+        ]
+        leaving = [session for session, _ in self._closing]
+        for session in sessions:
+            session.make_report(times[session])
+        if self._courier.is_ready(now_ms):
+            self._courier.set_out(
+                [
+                    report
+                    for session in leaving + sessions
+                    for report in session.reports.to_send(session.session_ms(now_ms))
+                ]
+            )
+        self._measure(sessions, late_ms)
+
+    async def _look_up(self, session: LiveSession, now_ms: int) -> None:
+        try:
+            await session.identity.look_up(now_ms)
+        except Unavailable:
+            self._metrics.count("host_template_lookups", outcome="unavailable")
+        except Exception:  # a task's boundary: without a template identity stays unverified
+            self._metrics.count("host_template_lookups", outcome="failed")
+            logger.exception("a template could not be looked up", extra=self._about(session.spec))
+        else:
+            self._metrics.count("host_template_lookups", outcome="answered")
+
+    def _obey(self, acknowledgement: Acknowledgement) -> None:
+        for session, _ in self._closing:
+            if session.spec.session_id == acknowledgement.session_id:
+                session.obey(acknowledgement)
+        hosted = self._hosted.get(acknowledgement.session_id)
+        if hosted is not None and hosted.session.obey(acknowledgement):
+            del self._hosted[acknowledgement.session_id]
+            now_ms = self._clock.monotonic_ms()
+            hosted.session.close(hosted.session.session_ms(now_ms))
+            self._spawn(self._hang_up(hosted))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _measure(self, sessions: list[LiveSession], late_ms: int) -> None:
+        self._metrics.observe("host_tick_lag_seconds", late_ms / 1000)
+        self._metrics.gauge("host_sessions", len(sessions))
+        self._metrics.gauge("host_shed_level", float(self._pressure.level))
+        for session in sessions:
+            for what, count in session.take_counts().items():
+                self._metrics.count("host_media", count, what=what)
+
+    def _about(self, spec: SessionSpec) -> dict[str, object]:
+        return {"session_id": spec.session_id, "epoch": spec.epoch, "host": self._name}
+
+
+def _ignore(_milliseconds: int) -> None:
+    """Only the face group's rounds decide what is shed."""

@@ -1,0 +1,244 @@
+"""The seeing half of a live session: the newest picture, and what is owed to face and body models.
+
+Only the newest picture is kept; one that a newer picture replaces before anybody looked is counted
+as superseded. A picture that repeats the one before while the sender is still (a stopped camera) is
+not judged again: no new facts come of it, it counts as looked at in the effective rate, and
+`PictureSeen.still_ms` says why nothing new is known.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from proctor.domain.coverage import CoverageReason, Modality
+from proctor.domain.media import Image
+from proctor.domain.observations import Observation
+from proctor.domain.perception import BodyAnswer, BodyAsk, FaceAnswer, FaceAsk, Fault
+from proctor.domain.reports import EffectiveRate
+from proctor.fusion.policy import Policy
+from proctor.services.host import facts
+from proctor.services.host.camera import Camera
+from proctor.services.host.identity import FaceTrack, IdentityCheck
+from proctor.services.host.pace import RateMeter
+from proctor.services.host.picture import JudgedPicture, judged
+from proctor.services.host.rounds import Group, Look
+from proctor.services.host.sampling import Need, Shed, Slots, after, owed
+from proctor.services.host.stream_voice import StreamVoice
+from proctor.services.host.watchdog import AnswerWatch, TrackWatch
+
+SMALL_FACES = "small_faces"
+SMALLEST_PX = 16
+
+
+@dataclass(slots=True)
+class _Picture:
+    """The newest picture of a session, encoded once when somebody looks."""
+
+    image: Image
+    captured_ms: int
+    repeats: bool
+    bytes: JudgedPicture | None = None
+    looked_at: bool = False
+
+    def judged(self) -> JudgedPicture:
+        if self.bytes is None:
+            self.bytes = judged(self.image, self.captured_ms)
+        self.looked_at = True
+        return self.bytes
+
+
+class VideoTrack:
+    """Pictures of one connection in, questions to the models and facts out. Times are session time."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        identity: IdentityCheck,
+        overdue_ms: int,
+        joined_ms: int,
+    ) -> None:
+        self._sampling = policy.sampling
+        self._identity = identity
+        self.voice = StreamVoice(Modality.VIDEO, joined_ms)
+        self.seen: list[Observation] = []
+        self.counts: Counter[str] = Counter()
+        self._camera = Camera(policy.sensing.picture, round(1000 / policy.sampling.face_hz))
+        self._media = TrackWatch(joined_ms)
+        self._answers = {group: AnswerWatch(overdue_ms) for group in (Group.FACE, Group.BODY)}
+        self._track = FaceTrack()
+        self._rates = RateMeter(joined_ms)
+        self._newest: _Picture | None = None
+        self._wanted_ms: int | None = None
+        self._slots = Slots()
+        self._ideal = Slots()
+        self._looked_ms: dict[Group, int] = {}
+        self._now_ms = joined_ms
+
+    def on_picture(self, image: Image, at_ms: int) -> None:
+        """Take a decoded picture, (h, w, 3) RGB."""
+        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < SMALLEST_PX:
+            self.counts["unreadable"] += 1
+            return
+        self.counts["received"] += 1
+        if self._media.arrived(at_ms):
+            self._identity.schedule.restart(at_ms)
+        told = self._camera.look(image, at_ms)
+        if told is not None:
+            self.seen.append(told)
+        if self._camera.thawed():
+            self._identity.schedule.restart(at_ms)
+        if self._newest is not None and not self._newest.looked_at:
+            self.counts["superseded"] += 1
+        self._newest = _Picture(image, at_ms, self._camera.repeats)
+
+    def tick(self, now_ms: int, need: Need) -> tuple[EffectiveRate, ...]:
+        """Look at the time; return the effective rates when a window is over."""
+        self._now_ms = now_ms
+        missing_ms = self._media.missing_since(now_ms)
+        if missing_ms is not None:
+            self.voice.wrong(CoverageReason.NO_MEDIA, missing_ms, now_ms)
+        else:
+            self.voice.right(CoverageReason.NO_MEDIA, self._media.flowing_since_ms, now_ms)
+        overdue = False
+        for group, watch in self._answers.items():
+            overdue_ms = watch.overdue_since(now_ms)
+            if overdue_ms is not None:
+                overdue = True
+                self.voice.wrong(CoverageReason.MODEL_TIMEOUT, overdue_ms, now_ms, group)
+        self._count_wanted(now_ms, need)
+        window = self._rates.roll(now_ms)
+        if window is None:
+            return ()
+        if not window.starved:
+            self.voice.right(CoverageReason.OVERLOAD, now_ms, now_ms)
+        elif not overdue:
+            self.voice.wrong(CoverageReason.OVERLOAD, window.started_ms, now_ms)
+        return window.rates
+
+    def face_look(self, now_ms: int, need: Need, shed: Shed) -> Look[FaceAsk, FaceAnswer] | None:
+        """What is owed to the face group now, if there is a picture that it has not seen."""
+        due = owed(self._sampling, self._slots, need, shed, now_ms)
+        newest = self._unseen(Group.FACE)
+        if not due.face or newest is None:
+            return None
+        done, before = replace(due, body=False), self._slots
+        self._slots = after(self._sampling, before, need, shed, done, now_ms)
+        self._looked_ms[Group.FACE] = newest.captured_ms
+        if newest.repeats:
+            self._count_face(due.small_faces)
+            return None
+        picture = newest.judged()
+        ask = FaceAsk(
+            picture=picture.jpeg,
+            search_small=due.small_faces,
+            embed=self._identity.wants(now_ms),
+        )
+        self._answers[Group.FACE].asked(picture.captured_ms, now_ms)
+
+        def answered(answer: FaceAnswer) -> None:
+            self._face_answered(ask, answer, picture)
+
+        def unanswered() -> None:
+            self._slots = replace(before, body_ms=self._slots.body_ms)
+            self._looked_ms.pop(Group.FACE, None)
+
+        return Look(ask=ask, size_bytes=len(picture.jpeg), answered=answered, unanswered=unanswered)
+
+    def body_look(self, now_ms: int, need: Need, shed: Shed) -> Look[BodyAsk, BodyAnswer] | None:
+        """What is owed to the body group now, if there is a picture that it has not seen."""
+        due = owed(self._sampling, self._slots, need, shed, now_ms)
+        newest = self._unseen(Group.BODY)
+        if not due.body or newest is None:
+            return None
+        done, before = replace(due, face=False, small_faces=False), self._slots
+        self._slots = after(self._sampling, before, need, shed, done, now_ms)
+        self._looked_ms[Group.BODY] = newest.captured_ms
+        if newest.repeats:
+            self._rates.see(Group.BODY)
+            return None
+        picture = newest.judged()
+        self._answers[Group.BODY].asked(picture.captured_ms, now_ms)
+
+        def answered(answer: BodyAnswer) -> None:
+            self._body_answered(answer, picture)
+
+        def unanswered() -> None:
+            self._slots = replace(self._slots, body_ms=before.body_ms)
+            self._looked_ms.pop(Group.BODY, None)
+
+        return Look(
+            ask=BodyAsk(picture=picture.jpeg),
+            size_bytes=len(picture.jpeg),
+            answered=answered,
+            unanswered=unanswered,
+        )
+
+    def close(self) -> None:
+        """Let go of the last picture."""
+        self._newest = None
+
+    def _unseen(self, group: Group) -> _Picture | None:
+        newest = self._newest
+        if newest is None or self._looked_ms.get(group) == newest.captured_ms:
+            return None
+        return newest
+
+    def _count_wanted(self, now_ms: int, need: Need) -> None:
+        """Note what policy wants of a picture that has come since, as if nothing were ever shed."""
+        newest = self._newest
+        if newest is None or newest.captured_ms == self._wanted_ms:
+            return
+        want = owed(self._sampling, self._ideal, need, Shed.NOTHING, now_ms)
+        self._ideal = after(self._sampling, self._ideal, need, Shed.NOTHING, want, now_ms)
+        self._wanted_ms = newest.captured_ms
+        named = ((Group.FACE, want.face), (SMALL_FACES, want.small_faces), (Group.BODY, want.body))
+        for group, is_wanted in named:
+            if is_wanted:
+                self._rates.want(group)
+
+    def _count_face(self, small_faces: bool) -> None:
+        self._rates.see(Group.FACE)
+        if small_faces:
+            self._rates.see(SMALL_FACES)
+
+    def _face_answered(self, ask: FaceAsk, answer: FaceAnswer, picture: JudgedPicture) -> None:
+        at_ms = picture.captured_ms
+        if not self._accept(Group.FACE, answer.fault, facts.is_usable_face(answer), at_ms):
+            return
+        self._count_face(ask.search_small)
+        if answer.detected:
+            self.seen.append(facts.faces_seen(ask, answer, picture))
+        self.seen.append(facts.gaze_seen(answer, picture))
+        main = facts.main_face(answer)
+        if self._track.follow(main.box if main else None):
+            self._identity.schedule.restart(at_ms)
+        if main is None or main.embedding is None:
+            return
+        compared = self._identity.compare(main.embedding, answer.producers[-1])
+        if compared is not None:
+            self.seen.append(facts.face_matched(answer, picture, *compared))
+
+    def _body_answered(self, answer: BodyAnswer, picture: JudgedPicture) -> None:
+        at_ms = picture.captured_ms
+        if self._accept(Group.BODY, answer.fault, facts.is_usable_body(answer), at_ms):
+            self._rates.see(Group.BODY)
+            self.seen.append(facts.body_seen(answer, picture))
+
+    def _accept(self, group: Group, fault: Fault | None, is_usable: bool, at_ms: int) -> bool:
+        """Whether an answer says something; what is wrong with the group is told."""
+        now_ms = max(self._now_ms, at_ms)
+        self._answers[group].answered()
+        was_overdue = self.voice.is_wrong(CoverageReason.MODEL_TIMEOUT, group)
+        self.voice.right(CoverageReason.MODEL_TIMEOUT, at_ms, now_ms, group)
+        if was_overdue:
+            self._rates.restart(now_ms)
+        if fault is Fault.PICTURE_UNREADABLE:
+            self.counts["unreadable"] += 1
+            return False
+        if fault is not None or not is_usable:
+            self.counts["invalid_answers"] += 1
+            self.voice.wrong(CoverageReason.MODEL_OUTPUT_INVALID, at_ms, now_ms, group)
+            return False
+        self.voice.right(CoverageReason.MODEL_OUTPUT_INVALID, at_ms, now_ms, group)
+        self.counts[group] += 1
+        return True

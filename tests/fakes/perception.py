@@ -1,0 +1,199 @@
+"""Models that see what a script says: who is in the picture from when on, and what goes wrong.
+
+Pictures are not looked at, the clock decides. Sound is: loud is speech.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from proctor.domain.candidates import FaceTemplate, ModelRef
+from proctor.domain.errors import PerceptionUnavailable
+from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
+from proctor.domain.observations import Producer
+from proctor.domain.perception import (
+    BodyAnswer,
+    BodyAsk,
+    Embedding,
+    FaceAnswer,
+    FaceAsk,
+    FaceReading,
+    Fault,
+    SpeechAnswer,
+    SpeechAsk,
+)
+from proctor.domain.sessions import SessionSpec
+from proctor.ports import Clock
+
+DETECTOR = Producer("fake-detector", "1", "d" * 64)
+MESH = Producer("fake-mesh", "1", "e" * 64)
+EMBEDDER = Producer("fake-embedding", "3", "f" * 64)
+POSE = Producer("fake-pose", "1", "a" * 64)
+VOICE = Producer("fake-voice", "1", "b" * 64)
+EMBEDDING = ModelRef(EMBEDDER.model, EMBEDDER.version)
+
+SPEECH_ABOVE_RMS = 0.05
+CHUNK = 512
+
+
+def embedding_of(name: str) -> Embedding:
+    """The unit vector of a named person, always the same; two persons are about 1.4 apart."""
+    vector = np.random.default_rng(list(name.encode())).normal(size=128)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def template_of(spec: SessionSpec, name: str, version: int = 1) -> FaceTemplate:
+    """An enrolment of `name` as the session's candidate."""
+    return FaceTemplate(
+        tenant_id=spec.tenant_id,
+        candidate_id=spec.candidate_id,
+        version=version,
+        model=EMBEDDING,
+        embeddings=np.stack([embedding_of(name)] * 3),
+        created_at=spec.started_at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What is in front of the camera from a moment on.
+
+    Attributes:
+        from_ms: The clock's monotonic time.
+        people: Names, the nearest (largest face) first.
+        left: Where the nearest face is.
+        yaw_deg: Where the nearest person looks.
+        turned_away: The faces are boxes without a mesh.
+    """
+
+    from_ms: int
+    people: tuple[str, ...]
+    left: float = 0.35
+    yaw_deg: float = 0.0
+    turned_away: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What goes wrong with one group between two moments of the clock.
+
+    `hangs` never answers, `is_away` raises PerceptionUnavailable, `breaks` raises an unknown error,
+    `invalid` answers faults, `nan` answers numbers that are none, `slow` answers after `slow_ms`.
+    """
+
+    group: Literal["face", "body", "speech"]
+    kind: Literal["hangs", "is_away", "breaks", "invalid", "nan", "slow"]
+    from_ms: int
+    to_ms: int
+    slow_ms: int = 0
+
+
+class FakePerception:
+    """`Perception` by script. `asked` keeps (time, group, batch) of every call."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        scenes: Sequence[Scene] = (Scene(from_ms=0, people=("ana",)),),
+        troubles: Sequence[Trouble] = (),
+    ) -> None:
+        self._clock = clock
+        self.scenes = list(scenes)
+        self.troubles = list(troubles)
+        self.asked: list[tuple[int, str, Sequence[FaceAsk | BodyAsk | SpeechAsk]]] = []
+
+    def calls(self, group: str) -> list[int]:
+        """When a group was called."""
+        return [at_ms for at_ms, asked, _ in self.asked if asked == group]
+
+    async def faces(self, asks: Sequence[FaceAsk]) -> Sequence[FaceAnswer]:
+        self.asked.append((self._clock.monotonic_ms(), "face", asks))
+        scene = self._scene()
+        trouble = await self._suffer("face")
+        return [self._face(ask, scene, trouble) for ask in asks]
+
+    async def bodies(self, asks: Sequence[BodyAsk]) -> Sequence[BodyAnswer]:
+        self.asked.append((self._clock.monotonic_ms(), "body", asks))
+        scene = self._scene()
+        trouble = await self._suffer("body")
+        if trouble is not None and trouble.kind == "invalid":
+            fault = Fault.MODEL_OUTPUT_INVALID
+            return [BodyAnswer(points=None, producers=(POSE,), fault=fault) for _ in asks]
+        points = tuple(BodyPoint(0.5, 0.5, 0.9) for _ in range(33)) if scene.people else None
+        return [BodyAnswer(points=points, producers=(POSE,)) for _ in asks]
+
+    async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
+        self.asked.append((self._clock.monotonic_ms(), "speech", asks))
+        trouble = await self._suffer("speech")
+        return [self._speech(ask, trouble) for ask in asks]
+
+    def _scene(self) -> Scene:
+        now_ms = self._clock.monotonic_ms()
+        return [scene for scene in self.scenes if scene.from_ms <= now_ms][-1]
+
+    async def _suffer(self, group: str) -> Trouble | None:
+        now_ms = self._clock.monotonic_ms()
+        for trouble in self.troubles:
+            if trouble.group == group and trouble.from_ms <= now_ms < trouble.to_ms:
+                if trouble.kind == "hangs":
+                    await asyncio.Event().wait()
+                if trouble.kind == "is_away":
+                    raise PerceptionUnavailable("no replica answered")
+                if trouble.kind == "breaks":
+                    raise RuntimeError("the replica died")
+                if trouble.kind == "slow":
+                    await self._clock.sleep(trouble.slow_ms / 1000)
+                return trouble
+        return None
+
+    def _face(self, ask: FaceAsk, scene: Scene, trouble: Trouble | None) -> FaceAnswer:
+        if trouble is not None and trouble.kind == "invalid":
+            fault = Fault.MODEL_OUTPUT_INVALID
+            return FaceAnswer(faces=(), producers=(DETECTOR, MESH), fault=fault)
+        faces = []
+        for place, name in enumerate(scene.people):
+            wants_embedding = ask.embed and place == 0 and not scene.turned_away
+            faces.append(
+                FaceReading(
+                    box=Box(scene.left, 0.2, 0.3, 0.4)
+                    if place == 0
+                    else Box(0.02 + 0.1 * place, 0.1, 0.1, 0.13),
+                    score=0.9,
+                    presence=0.1 if scene.turned_away else 0.97,
+                    width_px=96.0,
+                    sharpness=300.0,
+                    brightness=0.5,
+                    head=None if scene.turned_away else HeadPose(scene.yaw_deg, 0.0, 0.0),
+                    gaze=None if scene.turned_away else Gaze(scene.yaw_deg, 0.0),
+                    eyes_open=None if scene.turned_away else 0.3,
+                    mouth_open=None if scene.turned_away else 0.05,
+                    embedding=embedding_of(name) if wants_embedding else None,
+                )
+            )
+        if trouble is not None and trouble.kind == "nan":
+            faces = [replace(face, gaze=Gaze(float("nan"), 0.0)) for face in faces]
+        embedded = any(face.embedding is not None for face in faces)
+        producers = (DETECTOR, MESH, EMBEDDER) if embedded else (DETECTOR, MESH)
+        return FaceAnswer(faces=tuple(faces), producers=producers)
+
+    def _speech(self, ask: SpeechAsk, trouble: Trouble | None) -> SpeechAnswer:
+        if trouble is not None and trouble.kind == "invalid":
+            return SpeechAnswer(
+                probabilities=(),
+                state=None,
+                context=None,
+                producers=(VOICE,),
+                fault=Fault.MODEL_OUTPUT_INVALID,
+            )
+        chunks = ask.samples.reshape(-1, CHUNK)
+        loud = np.sqrt(np.mean(np.square(chunks), axis=1)) > SPEECH_ABOVE_RMS
+        heard = np.zeros((2, 1, 128), np.float32) if ask.state is None else ask.state
+        return SpeechAnswer(
+            probabilities=tuple(0.95 if is_loud else 0.02 for is_loud in loud),
+            state=heard + len(chunks),
+            context=ask.samples[-64:],
+            producers=(VOICE,),
+        )

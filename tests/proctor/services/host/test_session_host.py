@@ -1,0 +1,299 @@
+"""Stories of a host: pictures and sound in, reports out."""
+
+import hashlib
+
+import pytest
+
+from proctor.domain.coverage import CoverageReason, CoverageState, Modality
+from proctor.domain.errors import Conflict, InvalidInput, NoCapacity, NotFound
+from proctor.domain.ids import SessionId
+from proctor.domain.observations import (
+    BodySeen,
+    ClientEvent,
+    ClientEventName,
+    FaceMatched,
+    FacesSeen,
+    GazeSeen,
+    PictureSeen,
+    SpeechHeard,
+)
+from proctor.domain.reports import Command, CommandName
+from tests.fakes.media_peers import BAD_OFFER, QUIET, SPEAKING
+from tests.fakes.perception import Scene, template_of
+from tests.proctor.services.host.room import ADA, Room
+
+BEN = SessionId("ses_ben")
+MONITORED = CoverageState.MONITORED
+BLIND = CoverageState.BLIND
+
+
+async def test_a_session_becomes_monitored_with_its_first_media() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.clock.advance(1_000)
+        await room.watch(2_000)
+        assert room.coverage(Modality.VIDEO) == [
+            (0, BLIND, CoverageReason.NO_MEDIA),
+            (1_000, MONITORED, None),
+        ]
+        assert room.coverage(Modality.AUDIO) == [
+            (0, BLIND, CoverageReason.AUDIO_MISSING),
+            (1_000, MONITORED, None),
+        ]
+        first = room.reports()[0]
+        assert (first.seq, first.epoch, first.spec) == (1, 1, room.spec())
+
+
+async def test_faces_gaze_and_body_are_seen_at_the_rates_of_the_policy() -> None:
+    async with Room() as room:
+        room.perception.scenes = [
+            Scene(from_ms=0, people=("ana",), yaw_deg=3.0),
+            Scene(from_ms=5_000, people=("ana", "ben")),
+        ]
+        await room.join()
+        await room.watch(20_400)
+        faces = room.seen(FacesSeen)
+        assert 20 <= len(faces) <= 21
+        assert {len(seen.faces) for seen in faces if seen.observed_ms < 4_900} == {1}
+        assert {len(seen.faces) for seen in faces if seen.observed_ms >= 5_000} == {2}
+        assert 10 <= sum(seen.searched_small for seen in faces) <= 11
+        gaze = room.seen(GazeSeen)
+        assert gaze[0].gaze is not None and gaze[0].gaze.yaw_deg == 3.0
+        assert [seen.frame_digest for seen in gaze] == [seen.frame_digest for seen in faces]
+        assert 4 <= len(room.seen(BodySeen)) <= 5
+        assert 20 <= len(room.seen(PictureSeen)) <= 25
+
+
+async def test_the_digest_is_of_the_very_bytes_that_the_models_received() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(3_000)
+        sent = {
+            hashlib.sha256(ask.picture).hexdigest()
+            for _, group, asks in room.perception.asked
+            if group == "face"
+            for ask in asks
+        }
+        assert {seen.frame_digest for seen in room.seen(FacesSeen)} <= sent
+        assert len(sent) >= 3
+
+
+async def test_observations_carry_the_time_of_capture_and_reports_are_in_order() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(6_000)
+        for report in room.reports():
+            times = [seen.observed_ms for seen in report.observations]
+            assert times == sorted(times)
+        assert [report.seq for report in room.reports()] == list(range(1, len(room.reports()) + 1))
+        assert all(seen.observed_ms % 200 == 0 for seen in room.seen(FacesSeen))
+
+
+async def test_all_sound_is_heard_once_and_speech_where_it_was() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(4_000)
+        await room.watch(3_000, microphone=SPEAKING)
+        await room.watch(4_000, microphone=QUIET)
+        heard = room.seen(SpeechHeard)
+        ends = [seen.observed_ms + seen.duration_ms for seen in heard]
+        starts = [seen.observed_ms for seen in heard]
+        assert all(abs(end - start) <= 1 for end, start in zip(ends, starts[1:], strict=False))
+        assert ends[-1] - starts[0] > 10_000
+        voiced = [seen for seen in heard if seen.voiced_ms > 0]
+        assert 2_900 <= sum(seen.voiced_ms for seen in voiced) <= 3_100
+        assert 3_300 <= voiced[0].observed_ms <= 3_900
+        assert voiced[1].level_dbfs > -20 > -40 > heard[0].level_dbfs
+
+
+async def test_an_enrolled_candidate_is_compared_in_bursts_on_schedule() -> None:
+    async with Room() as room:
+        await room.faces.put(template_of(room.spec(), "ana"))
+        await room.join()
+        await room.watch(25_000)
+        matched = room.seen(FaceMatched)
+        first = [seen for seen in matched if seen.observed_ms < 10_000]
+        second = [seen for seen in matched if seen.observed_ms > 10_000]
+        assert 3 <= len(first) <= 5 and 3 <= len(second) <= 5
+        assert first[2].observed_ms < 2_000
+        assert 15_000 <= second[0].observed_ms <= 15_600
+        assert all(seen.probability > 0.9 for seen in matched)
+        assert matched[0].producers[-1].model == "fake-embedding"
+        assert all(
+            producer.model != "fake-embedding" for producer in room.seen(FacesSeen)[0].producers
+        )
+
+
+async def test_another_person_is_compared_as_soon_as_the_track_breaks() -> None:
+    async with Room() as room:
+        await room.faces.put(template_of(room.spec(), "ana"))
+        room.perception.scenes = [
+            Scene(from_ms=0, people=("ana",)),
+            Scene(from_ms=6_000, people=()),
+            Scene(from_ms=8_000, people=("ben",)),
+        ]
+        await room.join()
+        await room.watch(14_000)
+        strange = [seen for seen in room.seen(FaceMatched) if seen.probability < 0.1]
+        assert len(strange) >= 3
+        assert strange[2].observed_ms <= 11_000
+
+
+async def test_a_jump_of_the_face_is_a_broken_track() -> None:
+    async with Room() as room:
+        await room.faces.put(template_of(room.spec(), "ana"))
+        room.perception.scenes = [
+            Scene(from_ms=0, people=("ana",), left=0.05),
+            Scene(from_ms=6_000, people=("ben",), left=0.65),
+        ]
+        await room.join()
+        await room.watch(10_000)
+        assert len([seen for seen in room.seen(FaceMatched) if seen.probability < 0.1]) >= 3
+
+
+async def test_without_an_enrolment_no_embedding_is_ever_asked_for() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(20_000)
+        asks = [
+            ask for _, group, batch in room.perception.asked if group == "face" for ask in batch
+        ]
+        assert asks and not any(ask.embed for ask in asks)
+        assert room.seen(FaceMatched) == []
+
+
+async def test_an_enrolment_that_is_erased_is_no_longer_compared_within_a_minute() -> None:
+    async with Room() as room:
+        await room.faces.put(template_of(room.spec(), "ana"))
+        await room.join()
+        await room.watch(10_000)
+        spec = room.spec()
+        await room.faces.erase(spec.tenant_id, spec.candidate_id)
+        await room.watch(80_000)
+        assert room.seen(FaceMatched)[-1].observed_ms < 10_000 + 45_000
+
+
+async def test_look_closer_raises_the_rate_until_it_runs_out() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(3_000)
+        room.judges.commands[ADA] = [Command(name=CommandName.LOOK_CLOSER, until_ms=8_000)]
+        await room.watch(9_000)
+        times = [seen.observed_ms for seen in room.seen(FacesSeen)]
+        assert 15 <= len([at for at in times if 4_000 <= at < 8_000]) <= 18
+        assert 3 <= len([at for at in times if 8_400 <= at < 11_800]) <= 4
+
+
+async def test_stop_closes_the_connection_and_nothing_more_is_said() -> None:
+    async with Room() as room:
+        peer = await room.join()
+        await room.watch(2_000)
+        room.judges.commands[ADA] = [Command(name=CommandName.STOP)]
+        await room.watch(2_000)
+        assert peer.closed
+        assert room.host.load().sessions == 0
+        assert room.reports()[-1].sent_ms <= 2_200
+
+
+async def test_leaving_closes_the_peer_and_sends_a_closing_report() -> None:
+    async with Room() as room:
+        peer = await room.join()
+        await room.watch(2_000)
+        await room.host.leave(ADA, 7)
+        assert not peer.closed
+        await room.host.leave(ADA, 1)
+        await room.host.leave(ADA, 1)
+        assert peer.closed and room.host.load().sessions == 0
+        await room.clock.advance(400)
+        closing = [report for report in room.reports() if report.closing]
+        assert [report.sent_ms for report in closing] == [2_000]
+        assert closing[0] is room.reports()[-1]
+
+
+async def test_a_resume_replaces_the_older_connection_and_checks_identity_again() -> None:
+    async with Room() as room:
+        await room.faces.put(template_of(room.spec(), "ana"))
+        older = await room.join()
+        await room.watch(6_000)
+        newer = await room.join(epoch=2)
+        assert older.closed and not newer.closed
+        await room.watch(3_000)
+        resumed = [report for report in room.reports() if report.epoch == 2]
+        assert resumed[0].seq == 1 and resumed[0].spec == room.spec(epoch=2)
+        assert resumed[0].sent_ms >= 6_000
+        seen = [item for report in resumed for item in report.observations]
+        assert len([item for item in seen if isinstance(item, FaceMatched)]) >= 3
+        assert [report.closing for report in room.reports() if report.epoch == 1][-1]
+        with pytest.raises(Conflict):
+            await room.host.join(room.spec(epoch=1), "offer")
+        with pytest.raises(NotFound):
+            await room.host.trickle(ADA, 1, "a=candidate")
+        await room.host.trickle(ADA, 2, "a=candidate")
+        assert newer.fragments == ["a=candidate"]
+
+
+async def test_a_full_host_refuses_but_a_resume_fits() -> None:
+    async with Room(capacity=1) as room:
+        await room.join()
+        with pytest.raises(NoCapacity):
+            await room.join(BEN)
+        assert len(room.peers.opened) == 1
+        await room.join(epoch=2)
+        assert room.host.load().sessions == 1 == room.host.load().capacity
+
+
+async def test_an_offer_that_cannot_be_answered_leaves_nothing_behind() -> None:
+    async with Room(capacity=1) as room:
+        with pytest.raises(InvalidInput):
+            await room.host.join(room.spec(), BAD_OFFER)
+        assert room.peers.opened[0].closed
+        assert room.host.load().sessions == 0
+        await room.clock.advance(2_000)
+        assert room.reports() == []
+        await room.join(epoch=2)
+
+
+async def test_a_policy_that_cannot_be_read_is_refused_before_a_connection_is_opened() -> None:
+    async with Room(policy="rules: nonsense") as room:
+        with pytest.raises(InvalidInput):
+            await room.join()
+        assert room.peers.opened == [] and room.host.load().sessions == 0
+
+
+async def test_the_page_s_word_is_passed_on_as_a_note() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(1_000)
+        await room.host.client_event(ADA, ClientEventName.PAGE_HIDDEN)
+        await room.watch(1_000)
+        assert room.seen(ClientEvent) == [
+            ClientEvent(observed_ms=1_000, name=ClientEventName.PAGE_HIDDEN)
+        ]
+        with pytest.raises(NotFound):
+            await room.host.client_event(BEN, ClientEventName.PAGE_SHOWN)
+
+
+async def test_many_sessions_share_one_call_per_group_and_tick() -> None:
+    async with Room(capacity=40) as room:
+        for number in range(40):
+            await room.join(SessionId(f"ses_{number}"))
+        await room.watch(2_000)
+        batches = [len(asks) for _, group, asks in room.perception.asked if group == "face"]
+        assert max(batches) == 16
+        assert sum(batches) >= 80
+        assert len(batches) <= 12
+        submits = len(room.judges.calls)
+        assert submits <= 11
+
+
+async def test_a_connection_that_failed_stays_a_session_for_a_minute() -> None:
+    async with Room() as room:
+        peer = await room.join()
+        await room.watch(2_000)
+        peer.sink.on_connection("failed")
+        await room.watch(58_000, lens=None, microphone=None)
+        assert room.host.load().sessions == 1
+        assert room.coverage(Modality.VIDEO)[-1] == (1_800, BLIND, CoverageReason.NO_MEDIA)
+        await room.watch(4_000, lens=None, microphone=None)
+        assert peer.closed and room.host.load().sessions == 0
+        assert room.reports()[-1].closing
