@@ -1,0 +1,148 @@
+"""What the camera sees at a moment: stills moved as by a webcam, a covered lens, a clip, an album.
+
+Every source is a pure function of the picture's number and its seed: the same script gives the same
+pictures, bit for bit. Pictures are (240, 320, 3) RGB uint8, read-only.
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from bench.candidate.stills import framed
+from proctor.domain.media import Image, frozen
+
+WIDTH, HEIGHT, FPS = 320, 240, 5
+_NOISE_SIGMA = 2.2
+"""Sensor noise of a webcam in a lit room, in steps of 0..255."""
+
+
+class Pictures(Protocol):
+    """A source of pictures."""
+
+    def at(self, index: int) -> Image:
+        """The picture number `index` of a scene, FPS to a second, from 0."""
+        ...
+
+
+def _noisy(picture: np.ndarray, sigma: float, seed: int, index: int) -> Image:
+    noise = np.random.default_rng((seed, index)).normal(0.0, sigma, (HEIGHT, WIDTH, 3))
+    return frozen(np.clip(picture.astype(np.float32) + noise, 0, 255).astype(np.uint8))
+
+
+class Moved:
+    """A still as a camera would see it: slow pan, zoom and roll, exposure flicker, sensor noise.
+
+    Attributes of the motion: pan up to 2 % of the width, zoom 3 %, roll 1.2 degrees, light 2 %, on
+    incommensurate periods of 5 to 13 s, phases by seed.
+    """
+
+    def __init__(self, still: Image, seed: int = 0, amount: float = 1.0) -> None:
+        self._still = framed(still)
+        self._seed = seed
+        self._amount = amount
+        self._phases = np.random.default_rng(seed).uniform(0, 2 * math.pi, 5)
+
+    def at(self, index: int) -> Image:
+        """See `Pictures`."""
+        time_s = index / FPS
+        periods_s = (7.3, 11.1, 5.9, 13.0, 4.7)
+        waves = [
+            self._amount * math.sin(2 * math.pi * time_s / period + phase)
+            for period, phase in zip(periods_s, self._phases, strict=True)
+        ]
+        height, width = self._still.shape[:2]
+        zoom = 1.04 + 0.03 * waves[2]
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), 1.2 * waves[3], zoom)
+        turn[0, 2] += 0.02 * width * waves[0]
+        turn[1, 2] += 0.015 * height * waves[1]
+        seen = cv2.warpAffine(self._still, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
+        small = cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        return _noisy(small * (1 + 0.02 * waves[4]), _NOISE_SIGMA, self._seed, index)
+
+
+class Album:
+    """Several pictures of one person, each moved, one after another."""
+
+    def __init__(self, stills: Sequence[Image], seed: int = 0, each_s: float = 5.0) -> None:
+        if not stills:
+            raise ValueError("an album needs a picture")
+        self._pages = [Moved(still, seed + number) for number, still in enumerate(stills)]
+        self._each = max(1, round(each_s * FPS))
+
+    def at(self, index: int) -> Image:
+        """See `Pictures`."""
+        return self._pages[(index // self._each) % len(self._pages)].at(index)
+
+
+class Covered:
+    """A lens with a hand or a shutter over it: almost black, only the sensor's own noise."""
+
+    def __init__(self, seed: int = 0, level: float = 7.0) -> None:
+        self._seed = seed
+        self._level = level
+
+    def at(self, index: int) -> Image:
+        """See `Pictures`."""
+        return _noisy(np.full((HEIGHT, WIDTH, 3), self._level), 1.6, self._seed, index)
+
+
+class Clip:
+    """A video file at FPS pictures a second, upright by its rotation tag, played in a loop.
+
+    Args:
+        path: The file; phones write a display matrix instead of turning the pixels.
+        top: What to cut above, as a fraction of the upright height.
+        bottom: Where to cut below.
+    """
+
+    def __init__(self, path: Path, top: float = 0.0, bottom: float = 1.0) -> None:
+        self._pictures = tuple(_clip_pictures(path, top, bottom))
+        if not self._pictures:
+            raise ValueError(f"{path.name} holds no picture")
+
+    @property
+    def length_s(self) -> float:
+        """How long one turn lasts."""
+        return len(self._pictures) / FPS
+
+    def at(self, index: int) -> Image:
+        """See `Pictures`."""
+        return self._pictures[index % len(self._pictures)]
+
+
+def upright(picture: np.ndarray, rotation_deg: int) -> np.ndarray:
+    """Turn a decoded picture by its tag (counter-clockwise degrees, as PyAV's `frame.rotation`)."""
+    return np.ascontiguousarray(np.rot90(picture, k=rotation_deg // 90))
+
+
+def _clip_pictures(path: Path, top: float, bottom: float) -> list[Image]:
+    import av
+
+    found: list[Image] = []
+    due_s = Fraction(0)
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if frame.time is None or frame.time < due_s:
+                continue
+            whole = upright(frame.to_ndarray(format="rgb24"), frame.rotation)
+            rows = slice(int(top * whole.shape[0]), int(bottom * whole.shape[0]))
+            picture = _letterboxed(whole[rows])
+            while due_s <= frame.time:
+                found.append(picture)
+                due_s += Fraction(1, FPS)
+    return found
+
+
+def _letterboxed(picture: np.ndarray) -> Image:
+    scale = min(WIDTH / picture.shape[1], HEIGHT / picture.shape[0])
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    canvas = np.full((HEIGHT, WIDTH, 3), 96, np.uint8)
+    left, above = (WIDTH - size[0]) // 2, (HEIGHT - size[1]) // 2
+    fitted = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    canvas[above : above + size[1], left : left + size[0]] = fitted
+    return frozen(canvas)
