@@ -109,6 +109,7 @@ class QualityReason(StrEnum):
     INCONSISTENT_SET = "inconsistent_set"
     TOO_FEW = "too_few"
     UNREADABLE = "unreadable"
+    DUPLICATE = "duplicate"
 
 
 class Decision(StrEnum):

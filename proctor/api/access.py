@@ -1,0 +1,128 @@
+"""Who may call what: one row per route, and what is not here is denied.
+
+The guard (guard.py) reads a row before anything else of a request is looked at. A test walks the live
+route tables and fails when a route has no row or a row has no route.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proctor.domain.roles import Role
+
+
+class Takes(StrEnum):
+    """What a route reads from the body."""
+
+    NOTHING = "nothing"
+    JSON = "application/json"
+    SDP = "application/sdp"
+    FRAGMENT = "application/trickle-ice-sdpfrag"
+    PICTURES = "multipart/form-data"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How often a costly route may be called within a minute.
+
+    Attributes:
+        name: What is counted; rows of the same name share their counters.
+        per_caller: By one token's subject, or by one address where the route is public.
+        per_tenant: By all callers of one tenant; not counted where the route is public.
+    """
+
+    name: str
+    per_caller: int
+    per_tenant: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What one route asks for.
+
+    Attributes:
+        roles: Who may call it; None for everybody, known or not.
+        takes: What it reads.
+        creates: Whether an Idempotency-Key makes a repeated call answer as the first did.
+        limit: How often it may be called.
+    """
+
+    roles: frozenset[Role] | None
+    takes: Takes = Takes.NOTHING
+    creates: bool = False
+    limit: Limit | None = None
+
+
+_OWNERS = frozenset({Role.ADMIN, Role.SERVICE})
+_INVIGILATORS = _OWNERS | {Role.PROCTOR}
+_WATCHERS = _INVIGILATORS | {Role.REVIEWER}
+_STAFF = _WATCHERS | {Role.ANALYST}
+_CANDIDATE = frozenset({Role.CANDIDATE})
+_PUBLIC = Rule(roles=None)
+
+_SIGN_IN = Limit("sign-in", per_caller=600, per_tenant=0)
+_FACES = Limit("faces", per_caller=120, per_tenant=1200)
+_OFFERS = Limit("offers", per_caller=30, per_tenant=6000)
+_TICKETS = Limit("tickets", per_caller=600, per_tenant=6000)
+_CREATE = Limit("create", per_caller=1200, per_tenant=6000)
+
+
+def _read(roles: frozenset[Role]) -> Rule:
+    return Rule(roles=roles)
+
+
+def _create(roles: frozenset[Role]) -> Rule:
+    return Rule(roles=roles, takes=Takes.JSON, creates=True, limit=_CREATE)
+
+
+TABLE: Mapping[tuple[str, str], Rule] = {
+    ("POST", "/v1/exams"): _create(_OWNERS),
+    ("GET", "/v1/exams"): _read(_STAFF),
+    ("GET", "/v1/exams/{exam_id}"): _read(_STAFF),
+    ("POST", "/v1/candidates"): _create(_OWNERS),
+    ("GET", "/v1/candidates"): _read(_WATCHERS),
+    ("GET", "/v1/candidates/{candidate_id}"): _read(_WATCHERS | _CANDIDATE),
+    ("POST", "/v1/candidates/{candidate_id}/consents"): _create(_OWNERS | _CANDIDATE),
+    ("DELETE", "/v1/candidates/{candidate_id}/consents"): Rule(roles=_OWNERS | _CANDIDATE),
+    ("POST", "/v1/candidates/{candidate_id}/enrolments"): Rule(
+        roles=_INVIGILATORS | _CANDIDATE, takes=Takes.PICTURES, creates=True, limit=_FACES
+    ),
+    ("DELETE", "/v1/candidates/{candidate_id}/enrolments"): Rule(roles=_OWNERS),
+    ("POST", "/v1/candidates/{candidate_id}/verifications"): Rule(
+        roles=_INVIGILATORS | _CANDIDATE, takes=Takes.PICTURES, limit=_FACES
+    ),
+    ("POST", "/v1/sessions"): _create(_INVIGILATORS),
+    ("GET", "/v1/sessions"): _read(_STAFF),
+    ("GET", "/v1/sessions/{session_id}"): _read(_STAFF | _CANDIDATE),
+    ("POST", "/v1/sessions/{session_id}/end"): Rule(roles=_INVIGILATORS),
+    ("POST", "/v1/sessions/{session_id}/tickets"): Rule(roles=_INVIGILATORS, limit=_TICKETS),
+    ("GET", "/v1/sessions/{session_id}/incidents"): _read(_STAFF),
+    ("POST", "/v1/sessions/{session_id}/whip"): Rule(
+        roles=_CANDIDATE, takes=Takes.SDP, limit=_OFFERS
+    ),
+    ("PATCH", "/v1/sessions/{session_id}/whip/{epoch}"): Rule(
+        roles=_CANDIDATE, takes=Takes.FRAGMENT
+    ),
+    ("DELETE", "/v1/sessions/{session_id}/whip/{epoch}"): Rule(roles=_CANDIDATE),
+    ("GET", "/v1/alerts"): _read(_STAFF),
+    ("POST", "/v1/join"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
+    ("POST", "/v1/sign-in"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
+    ("POST", "/v1/sign-out"): Rule(roles=_STAFF | _CANDIDATE),
+    ("POST", "/v1/tickets"): Rule(roles=_STAFF, limit=_TICKETS),
+    ("POST", "/v1/revocations"): Rule(roles=frozenset({Role.ADMIN}), takes=Takes.JSON),
+    # In the deployment `live`, next to the WebSockets that its tickets open.
+    ("POST", "/v1/live/tickets"): Rule(roles=_WATCHERS | _CANDIDATE, limit=_TICKETS),
+    ("GET", "/v1/openapi.json"): _PUBLIC,
+    ("GET", "/healthz"): _PUBLIC,
+    # Sums over everybody: no label carries an id, a name or a tenant (ports.Metrics).
+    ("GET", "/metrics"): _PUBLIC,
+    ("GET", "/"): _PUBLIC,
+    ("GET", "/candidate"): _PUBLIC,
+    ("GET", "/proctor"): _PUBLIC,
+    ("GET", "/static/{path}"): _PUBLIC,
+}
+
+SOCKETS: Mapping[str, frozenset[Role]] = {
+    "/v1/live/alerts": _WATCHERS,
+    "/v1/live/session": _CANDIDATE,
+}

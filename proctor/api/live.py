@@ -1,0 +1,287 @@
+"""The application of the deployment `live`: alerts down to proctors, a channel to the candidate's page.
+
+It is mounted at /v1/live. A socket begins with `{"type": "hello", "ticket": ...}` within 5 s; the ticket
+was bought with a bearer token at POST /v1/live/tickets. A cursor says what a proctor has seen already.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from proctor.api.access import SOCKETS
+from proctor.api.app import bare_app, refuse_open_routes
+from proctor.api.guard import Caller, GuardedRoute, revoked_key
+from proctor.api.services import Services
+from proctor.api.sockets import (
+    FORBIDDEN,
+    INTERNAL,
+    NORMAL,
+    POLICY,
+    TRY_AGAIN_LATER,
+    UNAUTHORIZED,
+    Close,
+    Hello,
+    Line,
+    SocketLimits,
+    first_of,
+    may_open,
+)
+from proctor.api.views import TicketView, feed_message
+from proctor.domain.errors import NotFound, ProctorError, Unauthorized, Unavailable
+from proctor.domain.ids import ExamId, SessionId, new_id
+from proctor.domain.observations import ClientEventName
+from proctor.domain.roles import Principal
+from proctor.domain.sessions import SessionState
+from proctor.ports import Subscription
+from proctor.services.alerts import CursorAhead, alerts_channel
+from proctor.services.consents import session_channel
+from proctor.services.tickets import LIFE_S, TicketKind
+
+PREFIX = "/v1/live"
+TO_PAGE = frozenset({"status", "reconnect", "send", "ended"})
+_EVENTS = frozenset(name.value for name in ClientEventName)
+_log = structlog.get_logger(__name__)
+
+Talk = Callable[[Line, Principal, Hello], Awaitable[None]]
+
+
+def create_live_app(services: Services, limits: SocketLimits | None = None) -> FastAPI:
+    """The WebSockets, and the tickets that open them. Paths are relative to /v1/live."""
+    app = bare_app(services, prefix=PREFIX)
+    router = APIRouter(tags=["live"], route_class=GuardedRoute)
+    sockets = LiveSockets(services, limits or SocketLimits())
+
+    @router.post("/tickets", status_code=201)
+    async def new_live_ticket(caller: Caller) -> TicketView:
+        """A ticket for one socket, good for 30 seconds."""
+        ticket = await services.live_tickets.ticket(caller)
+        return TicketView(ticket=ticket, expires_in_s=LIFE_S[TicketKind.LIVE])
+
+    @router.websocket("/alerts")
+    async def alerts(socket: WebSocket) -> None:
+        await sockets.serve(socket, "alerts", sockets.send_alerts)
+
+    @router.websocket("/session")
+    async def session(socket: WebSocket) -> None:
+        await sockets.serve(socket, "session", sockets.talk_with_page)
+
+    app.include_router(router)
+    refuse_open_routes(app, prefix=PREFIX)
+    return app
+
+
+class LiveSockets:
+    """What happens over the two kinds of socket."""
+
+    def __init__(self, services: Services, limits: SocketLimits) -> None:
+        self._services = services
+        self._limits = limits
+        self._open = {"alerts": 0, "session": 0}
+
+    async def serve(self, socket: WebSocket, kind: str, talk: Talk) -> None:
+        """One socket from handshake to end. A foreign origin gets no further than 403."""
+        services = self._services
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=new_id("req"))
+        if not may_open(socket, services.allowed_origins):
+            await socket.close(POLICY)
+            return
+        await socket.accept()
+        line = Line(socket, self._limits, services.clock)
+        end = Close(NORMAL)
+        self._count(kind, 1)
+        try:
+            hello = await line.hello()
+            caller = await self._caller(hello.ticket, kind)
+            structlog.contextvars.bind_contextvars(tenant_id=caller.tenant_id)
+            await talk(line, caller, hello)
+        except Close as close:
+            end = close
+        except WebSocketDisconnect as gone:
+            end = Close(gone.code, "gone")
+        except Unavailable as error:
+            _log.warning("socket ended", code=error.code)
+            end = Close(TRY_AGAIN_LATER, "come back with your cursor")
+        except Exception as error:  # noqa: BLE001  # the socket's own boundary; values stay out of the log
+            _log.error("socket failed", error=type(error).__name__, detail=_code_of(error))
+            end = Close(INTERNAL)
+        finally:
+            self._count(kind, -1)
+            services.metrics.count("live_sockets_closed_total", kind=kind, code=str(end.code))
+            await line.close(end.code, end.reason)
+
+    def _count(self, kind: str, change: int) -> None:
+        self._open[kind] += change
+        self._services.metrics.gauge("live_sockets", self._open[kind], kind=kind)
+
+    async def _caller(self, ticket: str, kind: str) -> Principal:
+        try:
+            caller = await self._services.live_tickets.redeem(ticket)
+        except Unauthorized:
+            raise Close(UNAUTHORIZED, "the ticket is used up or has run out") from None
+        if caller.role not in SOCKETS[f"{PREFIX}/{kind}"]:
+            raise Close(FORBIDDEN, "not open to this role")
+        await self._check_token(caller)
+        return caller
+
+    async def _check_token(self, caller: Principal) -> None:
+        """Raise `Close` (4401) once the token behind the ticket is expired or revoked."""
+        services = self._services
+        if services.clock.now() >= caller.expires_at:
+            raise Close(UNAUTHORIZED, "the token has expired")
+        if await services.live.get(revoked_key(caller.token_id)) is not None:
+            raise Close(UNAUTHORIZED, "the token was revoked")
+
+    # Alerts
+
+    async def send_alerts(self, line: Line, caller: Principal, hello: Hello) -> None:
+        """The tenant's feed from the cursor on, then everything as it comes."""
+        subscription = self._services.live.listen(alerts_channel(caller.tenant_id))
+        news = asyncio.Event()
+        try:
+            # Before the backlog is read: what is published from now on wakes us.
+            await subscription.start()
+            await first_of(
+                _wake(subscription, news),
+                self._feed(line, caller, hello, news),
+                self._refuse_everything(line),
+            )
+        finally:
+            await subscription.aclose()
+
+    async def _feed(self, line: Line, caller: Principal, hello: Hello, news: asyncio.Event) -> None:
+        alerts, position, is_first = self._services.alerts, hello.after, True
+        session_id = SessionId(hello.session_id) if hello.session_id else None
+        exam_id = ExamId(hello.exam_id) if hello.exam_id else None
+        while True:
+            news.clear()
+            await self._check_token(caller)
+            try:
+                items = await alerts.after(
+                    caller.tenant_id, position, self._limits.page, session_id, exam_id
+                )
+            except CursorAhead as error:
+                await line.say({"type": "error", "code": error.code})
+                raise Close(POLICY, "the cursor is ahead of the feed") from None
+            for item in items:
+                await line.say(feed_message(item))
+                position = item.position
+            if items:
+                continue
+            if is_first:
+                await line.say({"type": "caught_up", "position": position})
+                is_first = False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.look_s):
+                    await news.wait()
+            await line.keep_awake()
+
+    @staticmethod
+    async def _refuse_everything(line: Line) -> None:
+        while True:
+            message = await line.hear()
+            if message.get("type") != "pong":
+                await line.say({"type": "error", "code": "message/unknown-type"})
+
+    # The candidate's page
+
+    async def talk_with_page(self, line: Line, caller: Principal, hello: Hello) -> None:
+        """Status and wishes down to the page of the token's session, its events up."""
+        del hello
+        session_id = caller.session_id
+        if session_id is None:
+            raise Close(FORBIDDEN, "bound to no session")
+        structlog.contextvars.bind_contextvars(session_id=session_id)
+        subscription = self._services.live.listen(session_channel(session_id))
+        waiting: asyncio.Queue[str] = asyncio.Queue(self._limits.waiting)
+        try:
+            await subscription.start()
+            session = await self._services.sessions.get(caller.tenant_id, session_id)
+            if session.state is SessionState.ENDED:
+                await line.say({"type": "ended"})
+                return
+            await first_of(
+                _collect(subscription, waiting),
+                self._tell_page(line, caller, session_id, waiting),
+                self._hear_page(line, session_id),
+            )
+        finally:
+            await subscription.aclose()
+
+    async def _tell_page(
+        self, line: Line, caller: Principal, session_id: SessionId, waiting: asyncio.Queue[str]
+    ) -> None:
+        told: str | None = None
+        while True:
+            await self._check_token(caller)
+            status = await self._services.live.get(f"status:{session_id}")
+            if status is not None and status != told:
+                told = status
+                await self._relay(line, status, "status")
+            message: str | None = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.look_s):
+                    message = await waiting.get()
+            if message is not None:
+                kind = await self._relay(line, message)
+                if kind == "ended":
+                    return
+                if kind == "status":
+                    told = message
+            await line.keep_awake()
+
+    @staticmethod
+    async def _relay(line: Line, text: str, kind: str | None = None) -> str | None:
+        """Pass a message of the system on to the page; the kind of it, None when it is none of ours."""
+        try:
+            message = json.loads(text)
+        except ValueError:
+            message = None
+        if isinstance(message, dict):
+            kind = kind or message.get("type")
+            if kind in TO_PAGE:
+                await line.say({**message, "type": kind})
+                return kind
+        _log.warning("message for the page was not understood")
+        return None
+
+    async def _hear_page(self, line: Line, session_id: SessionId) -> None:
+        while True:
+            message = await line.hear()
+            if message.get("type") == "pong":
+                continue
+            if message.get("type") != "event" or message.keys() - {"type", "name"}:
+                await line.say({"type": "error", "code": "message/unknown-type"})
+            elif message.get("name") not in _EVENTS:
+                await line.say({"type": "error", "code": "event/unknown"})
+            else:
+                await self._pass_on(session_id, ClientEventName(message["name"]))
+
+    async def _pass_on(self, session_id: SessionId, name: ClientEventName) -> None:
+        try:
+            await self._services.placement.client_event(session_id, name)
+        except (NotFound, Unavailable) as error:
+            _log.info("event of the page reached no host", event_name=name.value, code=error.code)
+
+
+async def _wake(subscription: Subscription, news: asyncio.Event) -> None:
+    async for _ in subscription:
+        news.set()
+
+
+async def _collect(subscription: Subscription, waiting: "asyncio.Queue[str]") -> None:
+    async for message in subscription:
+        try:
+            waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            raise Close(TRY_AGAIN_LATER, "too slow") from None
+
+
+def _code_of(error: Any) -> str:
+    return error.code if isinstance(error, ProctorError) else ""

@@ -1,0 +1,38 @@
+"""/v1/exams."""
+
+from fastapi import APIRouter
+
+from proctor.api.guard import Caller, GuardedRoute
+from proctor.api.paging import Cursor, Limit, checked, cut
+from proctor.api.schemas import NewExam
+from proctor.api.views import ExamView, Page
+from proctor.domain.ids import ExamId
+from proctor.services.exams import Exams
+
+
+def exams_router(exams: Exams) -> APIRouter:
+    """Routes of exams."""
+    router = APIRouter(prefix="/v1/exams", tags=["exams"], route_class=GuardedRoute)
+
+    @router.post("", status_code=201)
+    async def create_exam(new: NewExam, caller: Caller) -> ExamView:
+        """Make an exam under a preset policy."""
+        exam = await exams.create(caller.tenant_id, new.title, new.policy, new.retention_days)
+        return ExamView.model_validate(exam)
+
+    @router.get("")
+    async def list_exams(
+        caller: Caller, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[ExamView]:
+        """The tenant's exams, by id."""
+        after = checked(cursor)
+        found = await exams.list(caller.tenant_id, ExamId(after) if after else None, limit + 1)
+        items, following = cut(found, limit, "exam_id")
+        return Page(items=[ExamView.model_validate(exam) for exam in items], next=following)
+
+    @router.get("/{exam_id}")
+    async def get_exam(exam_id: str, caller: Caller) -> ExamView:
+        """One exam."""
+        return ExamView.model_validate(await exams.get(caller.tenant_id, ExamId(exam_id)))
+
+    return router

@@ -1,0 +1,60 @@
+"""The pages for people, and nothing else of the folder they lie in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from proctor.api.guard import GuardedRoute
+
+_SERVED = frozenset({".html", ".css", ".js", ".svg", ".png", ".ico", ".woff2", ".webmanifest"})
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; font-src 'self'; connect-src 'self'; worker-src 'self'; "
+        "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": (
+        "camera=(self), microphone=(self), screen-wake-lock=(self), display-capture=(), "
+        "geolocation=(), payment=(), usb=()"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+def pages_router(web: Path) -> APIRouter:
+    """Routes of the pages in folder `web`."""
+    router = APIRouter(include_in_schema=False, route_class=GuardedRoute)
+    files = StaticFiles(directory=web, check_dir=False)
+
+    async def served(path: str, request: Request) -> Response:
+        if Path(path).suffix not in _SERVED or any(p.startswith(".") for p in Path(path).parts):
+            raise HTTPException(404)
+        response = await files.get_response(path, request.scope)
+        response.headers.update(_HEADERS)
+        return response
+
+    @router.get("/")
+    async def front_page(request: Request) -> Response:
+        """The front door."""
+        return await served("index.html", request)
+
+    @router.get("/candidate")
+    async def candidate_page(request: Request) -> Response:
+        """Where a candidate sits an exam; the ticket is in the fragment."""
+        return await served("candidate/index.html", request)
+
+    @router.get("/proctor")
+    async def proctor_page(request: Request) -> Response:
+        """Where a proctor watches."""
+        return await served("proctor/index.html", request)
+
+    @router.get("/static/{path:path}")
+    async def static_file(path: str, request: Request) -> Response:
+        """What the pages are made of."""
+        return await served(path, request)
+
+    return router

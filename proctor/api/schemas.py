@@ -1,0 +1,80 @@
+"""What callers may send, to the last field and type: nothing is guessed, nothing extra is taken."""
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_FORBIDDEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _plain(text: str) -> str:
+    """Text that shows what it says: no control or direction characters, no broken code points."""
+    if any(char in _BIDI or unicodedata.category(char) in _FORBIDDEN for char in text):
+        raise ValueError("control and direction characters are not taken")
+    if text != text.strip() or not text:
+        raise ValueError("must not be empty nor begin or end with a space")
+    return text
+
+
+PlainText = AfterValidator(_plain)
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200), PlainText]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=128), PlainText]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Ticket = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Sent(BaseModel):
+    """Root of everything that is sent to us."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class NewExam(Sent):
+    """An exam to be made."""
+
+    title: Title
+    policy: Word = Field(description="A preset: `standard` and its like.")
+    retention_days: int = Field(
+        ge=1, le=1095, description="How long evidence lives after a session's end."
+    )
+
+
+class NewCandidate(Sent):
+    """A candidate to be made."""
+
+    external_ref: Reference = Field(description="Your own name for them; a pseudonym will do.")
+
+
+class NewConsent(Sent):
+    """What a candidate agreed to."""
+
+    text_version: Word
+    text_sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="Digest of the very text shown."
+    )
+    locale: str = Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$", max_length=35)
+    method: Word = Field(description="`checkbox`, `e-signature`, `paper`.")
+
+
+class NewSession(Sent):
+    """A session to be made."""
+
+    exam_id: Id
+    candidate_id: Id
+
+
+class TicketSent(Sent):
+    """A one-time ticket to be redeemed."""
+
+    ticket: Ticket
+
+
+class Revocation(Sent):
+    """A token that is no longer to be accepted."""
+
+    token_id: Id = Field(description="The token's `jti`.")

@@ -1,0 +1,84 @@
+"""Everything that the HTTP and WebSocket applications are given; built in the composition root."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from proctor.ports import Clock, KeyRing, LiveState, Metrics, SessionPlacement, TokenCheck
+from proctor.services.alerts import Alerts
+from proctor.services.candidates import Candidates
+from proctor.services.consents import Consents
+from proctor.services.enroll import Enroll
+from proctor.services.exams import Exams
+from proctor.services.ice import IceServers
+from proctor.services.join import Join, LiveTickets, SignIn
+from proctor.services.sessions import Connections, Sessions
+from proctor.services.verify import Verify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaWish:
+    """What a candidate's page is asked to send."""
+
+    width: int = 320
+    height: int = 240
+    fps: int = 5
+    max_kbps: int = 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Use cases, and the few ports that the API uses itself.
+
+    Attributes:
+        exams: Exams.
+        candidates: Candidates.
+        consents: Consent and erasure of templates.
+        enroll: Enrolment.
+        verify: Verification.
+        sessions: Sessions.
+        connections: WHIP.
+        join: Join tickets.
+        sign_in: Sign-in tickets of staff.
+        live_tickets: Tickets for WebSockets.
+        alerts: The alert feed.
+        ice: STUN and TURN for a session.
+        media: What pages are asked to send.
+        placement: Where events of a candidate's page go.
+        tokens: Believes bearer tokens.
+        live: Rate limits, revocations, kept answers, channels.
+        keys: Seals kept answers.
+        clock: Time.
+        metrics: Numbers for operators.
+        render_metrics: Prometheus text of this process and its siblings.
+        web: Folder of the pages.
+        public_url: Where people reach us, without a slash at the end; None: as the request says.
+        allowed_origins: Origins that may open WebSockets besides our own pages.
+        token_cap: Longest life of a token; how long a revocation must be remembered.
+    """
+
+    exams: Exams
+    candidates: Candidates
+    consents: Consents
+    enroll: Enroll
+    verify: Verify
+    sessions: Sessions
+    connections: Connections
+    join: Join
+    sign_in: SignIn
+    live_tickets: LiveTickets
+    alerts: Alerts
+    ice: IceServers
+    media: MediaWish
+    placement: SessionPlacement
+    tokens: TokenCheck
+    live: LiveState
+    keys: KeyRing
+    clock: Clock
+    metrics: Metrics
+    render_metrics: Callable[[], bytes]
+    web: Path
+    public_url: str | None = None
+    allowed_origins: frozenset[str] = frozenset()
+    token_cap: timedelta = timedelta(hours=24)

@@ -1,0 +1,49 @@
+"""Exams: what is sat, with the policy that judges it fixed at the moment it was made."""
+
+from collections.abc import Mapping, Sequence
+
+from proctor.domain.errors import InvalidInput
+from proctor.domain.ids import ExamId, TenantId, new_id
+from proctor.domain.sessions import Exam
+from proctor.fusion.policy import parse_policy
+from proctor.ports import Clock, ExamStore
+
+
+class Exams:
+    """Makes and finds exams."""
+
+    def __init__(self, store: ExamStore, presets: Mapping[str, str], clock: Clock) -> None:
+        """`presets` are policies by name, as YAML; each is checked here, once."""
+        self._store = store
+        self._clock = clock
+        self._presets = {name: (text, parse_policy(text)) for name, text in presets.items()}
+
+    async def create(
+        self, tenant_id: TenantId, title: str, policy: str, retention_days: int
+    ) -> Exam:
+        """A new exam under a preset policy. Raises `InvalidInput` (policy/unknown)."""
+        if policy not in self._presets:
+            known = ", ".join(sorted(self._presets)) or "none"
+            raise InvalidInput(f"No such policy; known are: {known}.", "policy/unknown")
+        text, parsed = self._presets[policy]
+        await self._store.ensure_tenant(tenant_id, tenant_id)
+        exam = Exam(
+            exam_id=ExamId(new_id("exa")),
+            tenant_id=tenant_id,
+            title=title,
+            policy_id=parsed.id,
+            policy_version=parsed.version,
+            policy_text=text,
+            retention_days=retention_days,
+            created_at=self._clock.now(),
+        )
+        await self._store.add_exam(exam)
+        return exam
+
+    async def get(self, tenant_id: TenantId, exam_id: ExamId) -> Exam:
+        """Raises `NotFound`."""
+        return await self._store.get_exam(tenant_id, exam_id)
+
+    async def list(self, tenant_id: TenantId, after: ExamId | None, limit: int) -> Sequence[Exam]:
+        """By id, after a cursor."""
+        return await self._store.list_exams(tenant_id, after, limit)

@@ -1,0 +1,199 @@
+"""Sessions: made, listed, connected to again and again, and ended once."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from proctor.domain.coverage import Modality
+from proctor.domain.errors import InvalidInput, Unavailable
+from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId, new_id
+from proctor.domain.incidents import Incident
+from proctor.domain.sessions import Session, SessionSpec, SessionState
+from proctor.ports import (
+    Answer,
+    CandidateStore,
+    Clock,
+    ExamStore,
+    IncidentStore,
+    SessionJudges,
+    SessionPlacement,
+    SessionStore,
+)
+from proctor.services.join import SessionEnded
+
+MAX_MEDIA_SECTIONS = 16
+_log = structlog.get_logger(__name__)
+
+
+class Sessions:
+    """Makes, finds and ends sessions."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        exams: ExamStore,
+        candidates: CandidateStore,
+        incidents: IncidentStore,
+        placement: SessionPlacement,
+        judges: SessionJudges,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._exams = exams
+        self._candidates = candidates
+        self._incidents = incidents
+        self._placement = placement
+        self._judges = judges
+        self._clock = clock
+
+    async def create(
+        self, tenant_id: TenantId, exam_id: ExamId, candidate_id: CandidateId
+    ) -> Session:
+        """A new session. Raises `NotFound` when exam or candidate is not the tenant's."""
+        await self._exams.get_exam(tenant_id, exam_id)
+        await self._candidates.get_candidate(tenant_id, candidate_id)
+        session = Session(
+            session_id=SessionId(new_id("ses")),
+            tenant_id=tenant_id,
+            exam_id=exam_id,
+            candidate_id=candidate_id,
+            state=SessionState.CREATED,
+            epoch=0,
+            created_at=self._clock.now(),
+        )
+        await self._store.add(session)
+        return session
+
+    async def get(self, tenant_id: TenantId, session_id: SessionId) -> Session:
+        """With its coverage. Raises `NotFound`."""
+        return await self._store.get(tenant_id, session_id)
+
+    async def list(
+        self,
+        tenant_id: TenantId,
+        exam_id: ExamId | None,
+        state: SessionState | None,
+        after: SessionId | None,
+        limit: int,
+    ) -> Sequence[Session]:
+        """By id, after a cursor, without coverage."""
+        return await self._store.list(tenant_id, exam_id, state, after, limit)
+
+    async def incidents(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Incident]:
+        """Oldest first. Raises `NotFound`."""
+        await self._store.get(tenant_id, session_id)
+        return await self._incidents.list_incidents(tenant_id, session_id)
+
+    async def end(self, tenant_id: TenantId, session_id: SessionId) -> Session:
+        """End the session; a second call changes nothing and answers the same.
+
+        The end is stored first, so that no new connection comes. A call whose later steps failed
+        (`Unavailable`) may be repeated until the coverage has been told to the last moment.
+        """
+        session = await self._store.end(tenant_id, session_id, self._clock.now())
+        session = await self._store.get(tenant_id, session_id)
+        if session.started_at is None or session.ended_at is None or _is_told(session):
+            return session
+        try:
+            await self._placement.leave(session_id, session.epoch)
+        except Unavailable as error:
+            _log.warning("ended session could not be disconnected", code=error.code)
+        spec = await spec_of(self._exams, session)
+        await self._judges.end(spec, session.ended_at)
+        return await self._store.get(tenant_id, session_id)
+
+
+class Connections:
+    """A candidate's connections to their session (WHIP): offers, candidates, goodbyes."""
+
+    def __init__(
+        self, store: SessionStore, exams: ExamStore, placement: SessionPlacement, clock: Clock
+    ) -> None:
+        self._store = store
+        self._exams = exams
+        self._placement = placement
+        self._clock = clock
+
+    async def offer(self, tenant_id: TenantId, session_id: SessionId, sdp: str) -> Answer:
+        """Take an offer; every one is a new epoch, so a second one resumes the session.
+
+        Raises:
+            InvalidInput: `webrtc/bad-sdp` or `webrtc/no-video`; a session that this offer would
+                have begun has not begun.
+            NotFound: No such session.
+            SessionEnded: It is over.
+            Unavailable: No host takes it now (`NoCapacity`) or none can be reached.
+        """
+        check_offer(sdp)
+        session = await self._store.get(tenant_id, session_id)
+        if session.state is SessionState.ENDED:
+            raise SessionEnded("The session has ended.")
+        now = self._clock.now()
+        session = await self._store.next_epoch(tenant_id, session_id, now)
+        try:
+            answer = await self._placement.join(await spec_of(self._exams, session), sdp)
+        except Exception:
+            if session.started_at == now:  # it was this offer that began the session
+                await self._store.forget_start(tenant_id, session_id, session.epoch)
+            raise
+        session = await self._store.get(tenant_id, session_id)
+        if session.state is SessionState.ENDED:  # while the host was answering
+            await self._placement.leave(session_id, answer.epoch)
+            raise SessionEnded("The session has ended.")
+        return answer
+
+    async def trickle(
+        self, tenant_id: TenantId, session_id: SessionId, epoch: int, fragment: str
+    ) -> None:
+        """Add ICE candidates (RFC 8840). Raises `NotFound` when this connection is gone."""
+        await self._store.get(tenant_id, session_id)
+        await self._placement.trickle(session_id, epoch, fragment)
+
+    async def leave(self, tenant_id: TenantId, session_id: SessionId, epoch: int) -> None:
+        """Close the connection; the session goes on. Raises `NotFound` for an unknown session."""
+        await self._store.get(tenant_id, session_id)
+        await self._placement.leave(session_id, epoch)
+
+
+async def spec_of(exams: ExamStore, session: Session) -> SessionSpec:
+    """What hosts and shards need to know of a session that has begun."""
+    exam = await exams.get_exam(session.tenant_id, session.exam_id)
+    if session.started_at is None:
+        raise ValueError("a session that has not begun has no spec")
+    return SessionSpec(
+        session_id=session.session_id,
+        tenant_id=session.tenant_id,
+        exam_id=session.exam_id,
+        candidate_id=session.candidate_id,
+        policy_text=exam.policy_text,
+        started_at=session.started_at,
+        epoch=session.epoch,
+    )
+
+
+def check_offer(sdp: str) -> None:
+    """Refuse at the gateway what no host could answer, so that junk makes no epoch.
+
+    Raises `InvalidInput` (webrtc/bad-sdp, webrtc/no-video). The host looks closer.
+    """
+    lines = sdp.splitlines()
+    media = [line for line in lines if line.startswith("m=")]
+    is_sdp = bool(lines) and lines[0] == "v=0" and 0 < len(media) <= MAX_MEDIA_SECTIONS
+    is_sealed = any(line.startswith("a=fingerprint:") for line in lines)
+    if not (is_sdp and is_sealed):
+        raise InvalidInput("This is no WebRTC offer that can be answered.", "webrtc/bad-sdp")
+    if not any(line.startswith("m=video ") for line in media):
+        raise InvalidInput("The offer has no video.", "webrtc/no-video")
+
+
+def _is_told(session: Session) -> bool:
+    """Whether the coverage of an ended session reaches its very end, for every modality."""
+    if session.started_at is None or session.ended_at is None:
+        return False
+    length_ms = (session.ended_at - session.started_at) // timedelta(milliseconds=1)
+    ends = {
+        part.modality: part.end_ms
+        for part in sorted(session.coverage, key=lambda part: part.start_ms)
+    }
+    return all((ends.get(modality) or -1) >= length_ms - 1 for modality in Modality)
