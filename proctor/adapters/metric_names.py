@@ -1,0 +1,85 @@
+"""Every metric of the product: what it counts and which labels it may carry. The list is closed.
+
+Code says `metrics.count("host_calls", group="face", outcome="answered")`; what operators see is
+`proctor_host_calls_total{group="face",outcome="answered"}`. A name or label that is not here raises.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+_QUICK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOW_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+_SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        kind: `counter`, `gauge` or `histogram`.
+        help: What it says, for operators.
+        labels: Names of its labels; their values come from closed lists.
+        buckets: Upper bounds of a histogram.
+        across: How a gauge adds up over processes: the sum or the highest of those that live.
+    """
+
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    across: Literal["livesum", "livemax"] = "livesum"
+
+
+def _counter(help: str, *labels: str) -> Metric:
+    return Metric("counter", help, labels)
+
+
+def _gauge(help: str, *labels: str, across: Literal["livesum", "livemax"] = "livesum") -> Metric:
+    return Metric("gauge", help, labels, across=across)
+
+
+def _histogram(help: str, buckets: tuple[float, ...], *labels: str) -> Metric:
+    return Metric("histogram", help, labels, buckets)
+
+
+METRICS: dict[str, Metric] = {
+    # the door
+    "http_requests": _counter("Requests answered.", "method", "route", "status"),
+    "http_request_seconds": _histogram("Time to answer.", _QUICK_S, "method", "route"),
+    "http_unexpected_errors": _counter("Errors nobody expected, answered with 500."),
+    # session hosts
+    "host_sessions": _gauge("Sessions hosted."),
+    "host_shed_level": _gauge("How far sampling is cut; 0 is not at all.", across="livemax"),
+    "host_tick_lag_seconds": _histogram("How late a tick began.", _QUICK_S),
+    "host_failed_ticks": _counter("Ticks that ended in an unexpected error."),
+    "host_batch_size": _histogram("Asks in one call to a model group.", _SIZES, "group"),
+    "host_calls": _counter("Calls to a model group.", "group", "outcome"),
+    "host_call_seconds": _histogram("Time of a call to a model group.", _QUICK_S, "group"),
+    "host_submits": _counter("Batches of reports sent to a shard.", "outcome"),
+    "host_media": _counter("Pictures and sound taken, dropped or skipped.", "what"),
+    "host_template_lookups": _counter("Templates looked up for sessions.", "outcome"),
+    # media
+    "webrtc_connections": _counter("Connections that reached a state.", "state"),
+    "webrtc_packets_dropped": _counter("Packets not used.", "kind", "reason"),
+    "webrtc_candidates_dropped": _counter("ICE candidates refused by policy.", "reason"),
+    "webrtc_datagrams_dropped": _counter("Datagrams refused before DTLS.", "reason"),
+    "webrtc_floods": _counter("Connections closed for sending too much."),
+    "webrtc_audio_gaps": _counter("Stretches of sound that never came."),
+    "webrtc_video_gaps": _counter("Stretches of pictures given up."),
+    "webrtc_pictures_skipped": _counter("Pictures received but not decoded."),
+    "webrtc_nacks": _counter("Packets asked for again."),
+    "webrtc_key_requests": _counter("Key frames asked for."),
+    # delivery
+    "alerts_published": _counter("Alerts given a place in the feed."),
+    "dispatcher_failed_steps": _counter("Steps of the dispatcher that failed."),
+    # the cluster's own actors
+    "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),
+    "actors_restarted": _counter("Actors found dead and made again."),
+    "actors_made": _counter("Actors made."),
+}
+
+
+def plain(name: str) -> str:
+    """The name as it stands in `METRICS`: `proctor_x_total` and `x` are the same metric."""
+    return name.removeprefix("proctor_").removesuffix("_total")
