@@ -19,15 +19,13 @@ from tests.e2e.support.system import (
 
 pytestmark = pytest.mark.e2e
 
-CLIP_S = 15.3
-
 
 async def test_looking_left_opens_looking_away_and_speech_is_heard(
     system: System, media: Path, tmp_path: Path
 ) -> None:
     video, sound = tmp_path / "camera.y4m", tmp_path / "microphone.wav"
     footage.write_y4m(video, footage.clip_pictures(media / "video" / "gaze_center_left_center.mp4"))
-    footage.write_wav(sound, media / "audio" / "jfk.flac")
+    footage.write_speech(sound, media / "audio" / "jfk.flac")
 
     async with system.client() as client:
         session_id, join_url = await new_session(client, "gaze")
@@ -45,7 +43,7 @@ async def test_looking_left_opens_looking_away_and_speech_is_heard(
 
             camera_at = await candidate.camera_started_at()
             lead_s = (datetime.fromisoformat(session["started_at"]) - camera_at).total_seconds()
-            await asyncio.sleep(max(CLIP_S - lead_s - 2.0, 0))
+            await asyncio.sleep(max(clip_s - lead_s - 2.0, 0))
             await post(client, f"/v1/sessions/{session_id}/end", {})
             assert candidate.problems == []
 

@@ -66,7 +66,7 @@ async def test_killing_host_replica_and_shard_in_turn(
 ) -> None:
     video, sound = tmp_path / "camera.y4m", tmp_path / "microphone.wav"
     footage.write_y4m(video, footage.clip_pictures(media / "video" / "gaze_center_left_center.mp4"))
-    footage.write_quiet_wav(sound, 20)
+    footage.write_quiet(sound, 20)
 
     async with system.client() as client:
         session_id, join_url = await new_session(client, "killings")
