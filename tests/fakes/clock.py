@@ -23,6 +23,10 @@ class FakeClock:
         self._sleepers.append((self._elapsed_ms + round(seconds * 1000), waiter))
         await waiter
 
+    def stall(self, milliseconds: int) -> None:
+        """The machine was busy: time passes and nobody runs; sleepers wake late at the next advance."""
+        self._elapsed_ms += milliseconds
+
     async def advance(self, milliseconds: int) -> None:
         """Move on; every sleeper that is due wakes at its own moment and runs before the next."""
         target = self._elapsed_ms + milliseconds

@@ -50,8 +50,12 @@ class AudioTrack:
         self._silence.hear(peak, at_ms - len(samples) // 16, len(samples))
 
     def tick(self, now_ms: int) -> None:
-        """Look at the time."""
+        """Look at the time. Gaps come first: one that ends a stretch without sound is part of it."""
         self._now_ms = now_ms
+        for gap in self._gaps:
+            self.counts["gaps"] += 1
+            self.voice.gap(gap.start_ms, gap.end_ms, now_ms)
+        self._gaps.clear()
         missing_ms = self._media.missing_since(now_ms)
         if missing_ms is not None:
             self.voice.wrong(CoverageReason.AUDIO_MISSING, missing_ms, now_ms)
@@ -65,10 +69,6 @@ class AudioTrack:
         overdue_ms = self._answers.overdue_since(now_ms)
         if overdue_ms is not None:
             self.voice.wrong(CoverageReason.MODEL_TIMEOUT, overdue_ms, now_ms)
-        for gap in self._gaps:
-            self.counts["gaps"] += 1
-            self.voice.gap(gap.start_ms, gap.end_ms, now_ms)
-        self._gaps.clear()
 
     def look(self, now_ms: int) -> Look[SpeechAsk, SpeechAnswer] | None:
         """What is owed to the voice detector now; one question at a time, for its memory's sake."""
@@ -100,6 +100,11 @@ class AudioTrack:
             answered=answered,
             unanswered=unanswered,
         )
+
+    def rest(self, now_ms: int) -> None:
+        """Nothing can be told: forget what was heard."""
+        self._now_ms = now_ms
+        self.seen.clear()
 
     def close(self) -> None:
         """Let go of the sound that waits."""

@@ -113,7 +113,7 @@ class LiveSession:
         for track in self._tracks():
             if self.reports.is_full:
                 track.voice.wrong(CoverageReason.STATE_STORE, now_ms, now_ms)
-                track.seen.clear()
+                track.rest(now_ms)
             else:
                 track.voice.right(CoverageReason.STATE_STORE, now_ms, now_ms)
 

@@ -6,11 +6,12 @@ Pure: time comes in as an argument.
 from dataclasses import dataclass
 
 from proctor.domain.reports import EffectiveRate
+from proctor.services.host.rounds import Group
 from proctor.services.host.sampling import Shed
 
 WINDOW_MS = 10_000
 CALM_TICKS = 25
-PRESSED_TICKS = 2
+PRESSED_TICKS = 5
 SLOW_ROUND_MS = 1_000
 LAG_WEIGHT = 0.2
 
@@ -33,9 +34,10 @@ class HostLoad:
 class Pressure:
     """Decides what a host gives up (`Shed`).
 
-    A tick is pressed when it began more than a tick late, or when a round of the face group took
-    longer than a second. Two pressed ticks in a row give up one level more; 25 calm ones (5 s) take
-    one level back.
+    A tick is pressed when it began more than a tick late, when the last round of the face group was
+    answered but took longer than a second, or when the last rounds of two groups did: one group that
+    hangs alone is not load, and the others go on. Five pressed ticks in a row give up one level more;
+    25 calm ones (5 s) take one level back.
     """
 
     def __init__(self, tick_ms: int) -> None:
@@ -43,7 +45,8 @@ class Pressure:
         self._pressed = 0
         self._calm = 0
         self._lag_ms = 0.0
-        self._slowest_round_ms = 0
+        self._slow_rounds: dict[Group, tuple[int, bool]] = {}
+        self._ticks = 0
         self.level = Shed.NOTHING
 
     @property
@@ -51,18 +54,27 @@ class Pressure:
         """How late ticks begin, a moving mean."""
         return round(self._lag_ms)
 
-    def round_took(self, milliseconds: int) -> None:
-        """A round of the face group was answered or given up."""
-        self._slowest_round_ms = max(self._slowest_round_ms, milliseconds)
+    def round_took(self, group: Group, milliseconds: int, answered: bool) -> None:
+        """A round was answered, or given up in part."""
+        if milliseconds > SLOW_ROUND_MS:
+            self._slow_rounds[group] = (self._ticks, answered)
+        else:
+            self._slow_rounds.pop(group, None)
 
     def tick(self, late_ms: int) -> Shed:
         """A tick begins `late_ms` after its time; return what is given up in it."""
         self._lag_ms += LAG_WEIGHT * (late_ms - self._lag_ms)
-        if late_ms > self._tick_ms or self._slowest_round_ms > SLOW_ROUND_MS:
+        self._ticks += 1
+        recent = {
+            group: answered
+            for group, (tick, answered) in self._slow_rounds.items()
+            if self._ticks - tick <= CALM_TICKS
+        }
+        is_slow = recent.get(Group.FACE, False) or len(recent) >= 2
+        if late_ms > self._tick_ms or is_slow:
             self._pressed, self._calm = self._pressed + 1, 0
         else:
             self._pressed, self._calm = 0, self._calm + 1
-        self._slowest_round_ms = 0
         if self._pressed >= PRESSED_TICKS and self.level < Shed.HALF_OF_FACES:
             self.level, self._pressed = Shed(self.level + 1), 0
         elif self._calm >= CALM_TICKS and self.level > Shed.NOTHING:

@@ -94,7 +94,7 @@ class GroupRounds(Generic[Ask, Answer]):
         group: Which.
         ask: The port's method: a batch of questions, as many answers in the same order.
         deadline_ms: How long a call may take.
-        took: Told how long each round took.
+        took: Told how long each round took, and whether all of it was answered.
         clock: Time.
         metrics: Numbers.
     """
@@ -105,7 +105,7 @@ class GroupRounds(Generic[Ask, Answer]):
         group: Group,
         ask: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]],
         deadline_ms: int,
-        took: Callable[[int], None],
+        took: Callable[[Group, int, bool], None],
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -135,10 +135,10 @@ class GroupRounds(Generic[Ask, Answer]):
 
     async def _run(self, looks: Sequence[Look[Ask, Answer]]) -> None:
         began_ms = self._clock.monotonic_ms()
-        await asyncio.gather(*(self._call(call) for call in calls(looks)))
-        self._took(self._clock.monotonic_ms() - began_ms)
+        answered = await asyncio.gather(*(self._call(call) for call in calls(looks)))
+        self._took(self._group, self._clock.monotonic_ms() - began_ms, all(answered))
 
-    async def _call(self, call: Sequence[Look[Ask, Answer]]) -> None:
+    async def _call(self, call: Sequence[Look[Ask, Answer]]) -> bool:
         began_ms = self._clock.monotonic_ms()
         self._metrics.observe("host_batch_size", len(call), group=self._group)
         outcome = "answered"
@@ -167,6 +167,7 @@ class GroupRounds(Generic[Ask, Answer]):
             (self._clock.monotonic_ms() - began_ms) / 1000,
             group=self._group,
         )
+        return outcome == "answered"
 
     async def _asked(self, call: Sequence[Look[Ask, Answer]]) -> Sequence[Answer]:
         answers = await self._ask([look.ask for look in call])

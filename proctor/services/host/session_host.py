@@ -42,7 +42,7 @@ from proctor.services.host.rounds import Group, GroupRounds
 logger = logging.getLogger(__name__)
 
 MODEL_DEADLINE_MS = 2_000
-MOST_LAG_MS = 1_000
+MOST_LAG_MS = 500
 CLOSING_MS = 30_000
 
 
@@ -106,7 +106,7 @@ class SessionHost:
             group=Group.BODY,
             ask=perception.bodies,
             deadline_ms=MODEL_DEADLINE_MS,
-            took=_ignore,
+            took=self._pressure.round_took,
             clock=clock,
             metrics=metrics,
         )
@@ -114,7 +114,7 @@ class SessionHost:
             group=Group.SPEECH,
             ask=perception.speech,
             deadline_ms=MODEL_DEADLINE_MS,
-            took=_ignore,
+            took=self._pressure.round_took,
             clock=clock,
             metrics=metrics,
         )
@@ -319,7 +319,3 @@ class SessionHost:
 
     def _about(self, spec: SessionSpec) -> dict[str, object]:
         return {"session_id": spec.session_id, "epoch": spec.epoch, "host": self._name}
-
-
-def _ignore(_milliseconds: int) -> None:
-    """Only the face group's rounds decide what is shed."""

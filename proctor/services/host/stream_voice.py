@@ -65,6 +65,7 @@ class StreamVoice:
 
     def gap(self, start_ms: int, end_ms: int, now_ms: int) -> None:
         """Sound was lost from `start_ms` to `end_ms`. Inside a stretch already told it adds nothing."""
+        start_ms = max(start_ms, self._told[1] if self._told else start_ms)
         if self.is_monitored and end_ms > start_ms:
             self._say(CoverageReason.AUDIO_GAP, start_ms, now_ms)
             self._say(None, end_ms, now_ms)

@@ -173,6 +173,11 @@ class VideoTrack:
             unanswered=unanswered,
         )
 
+    def rest(self, now_ms: int) -> None:
+        """Nothing can be told: forget what was seen, and do not count it as owed."""
+        self.seen.clear()
+        self._rates.restart(now_ms)
+
     def close(self) -> None:
         """Let go of the last picture."""
         self._newest = None
