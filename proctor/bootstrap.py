@@ -3,6 +3,7 @@
 Imports are inside the functions, so that a process pays only for what it opens.
 """
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from proctor.adapters.lancedb_faces import LanceFaceIndex
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
     from proctor.adapters.sql.stores import SqlStores
+    from proctor.adapters.tokens import TokenIssuer, TokenVerifier
+    from proctor.api.services import Services as Services
+    from proctor.domain.candidates import ModelRef
+    from proctor.identity.matching import MatchCalibration
     from proctor.ports import (
         AlertFeed,
         CandidateStore,
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
         FaceIndex,
         IncidentStore,
         LiveState,
+        Perception,
+        SessionJudges,
+        SessionPlacement,
         SessionStore,
     )
 
@@ -117,3 +125,125 @@ def _redis_url(settings: Settings) -> str:
             "settings/no-redis",
         )
     return settings.redis_url.get_secret_value()
+
+
+def build_services(
+    settings: Settings,
+    stores: Stores,
+    *,
+    perception: "Perception",
+    placement: "SessionPlacement",
+    judges: "SessionJudges",
+    calibrations: "Mapping[ModelRef, MatchCalibration]",
+    embedding: "ModelRef",
+) -> "Services":
+    """The use cases that the gateway and the live deployment serve.
+
+    Args:
+        settings: As read; the token keys must have been made (`tokens.make_keys`).
+        stores: Open ones; they stay the caller's to close.
+        perception: The models.
+        placement: Where sessions are hosted.
+        judges: The fusion shards.
+        calibrations: How distances of each embedding model are read.
+        embedding: The embedding model that enrols and verifies now.
+
+    Raises:
+        InvalidInput: A key, a policy or a setting cannot be used.
+    """
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.keys import FileKeyRing
+    from proctor.adapters.metrics import PrometheusMetrics, render
+    from proctor.adapters.tokens import MAX_LIFETIME
+    from proctor.api.services import MediaWish, Services
+    from proctor.services.alerts import Alerts
+    from proctor.services.candidates import Candidates
+    from proctor.services.consents import Consents
+    from proctor.services.enroll import Enroll
+    from proctor.services.exams import Exams
+    from proctor.services.ice import IceServers
+    from proctor.services.join import Join, LiveTickets, SignIn
+    from proctor.services.looking import FaceLook
+    from proctor.services.pictures import PictureDesk
+    from proctor.services.sessions import Connections, Sessions
+    from proctor.services.tickets import Tickets
+    from proctor.services.verify import Verify
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    if embedding not in calibrations:
+        raise InvalidInput(
+            f"the embedding model {embedding.model} {embedding.version} has no calibration",
+            "settings/no-calibration",
+        )
+    clock, metrics, webrtc = SystemClock(), PrometheusMetrics(), known.webrtc
+    issuer, verifier = open_tokens(known)
+    tickets = Tickets(stores.live)
+    look = FaceLook(perception, PictureDesk(), embedding)
+    calibration = calibrations[embedding]
+    secret = webrtc.turn_secret
+    return Services(
+        exams=Exams(stores.exams, _presets(known), clock),
+        candidates=Candidates(stores.candidates, stores.exams, clock),
+        consents=Consents(
+            stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock
+        ),
+        enroll=Enroll(stores.candidates, stores.faces, look, embedding, calibration, clock),
+        verify=Verify(stores.candidates, stores.faces, look, embedding, calibration, stores.live),
+        sessions=Sessions(
+            stores.sessions,
+            stores.exams,
+            stores.candidates,
+            stores.incidents,
+            placement,
+            judges,
+            clock,
+        ),
+        connections=Connections(stores.sessions, stores.exams, placement, clock),
+        join=Join(tickets, issuer, stores.sessions, stores.exams),
+        sign_in=SignIn(tickets, issuer, clock),
+        live_tickets=LiveTickets(tickets),
+        alerts=Alerts(stores.feed),
+        ice=IceServers(
+            webrtc.stun_urls,
+            webrtc.turn_urls,
+            secret.get_secret_value() if secret is not None else None,
+            webrtc.turn_ttl_s,
+            clock,
+        ),
+        media=MediaWish(max_kbps=webrtc.video_max_kbps),
+        placement=placement,
+        tokens=verifier,
+        live=stores.live,
+        keys=FileKeyRing(known.key_file),
+        clock=clock,
+        metrics=metrics,
+        render_metrics=render,
+        web=known.web_dir,
+        public_url=known.public_url,
+        allowed_origins=frozenset(known.allowed_origins),
+        token_cap=MAX_LIFETIME,
+    )
+
+
+def open_tokens(settings: Settings) -> "tuple[TokenIssuer, TokenVerifier]":
+    """What signs our tokens and what believes them. Raises `InvalidInput` for an unusable key."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.tokens import TokenIssuer, TokenVerifier
+
+    known = settings.resolved()
+    assert known.token_keys is not None
+    folder, clock = known.token_keys, SystemClock()
+    iss, aud = known.token_issuer, known.token_audience
+    return (
+        TokenIssuer(folder, issuer=iss, audience=aud, clock=clock),
+        TokenVerifier(folder, issuer=iss, audience=aud, clock=clock),
+    )
+
+
+def _presets(settings: Settings) -> dict[str, str]:
+    """Policies by name: every `NAME.yaml` of the policies folder."""
+    return {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in sorted(settings.policies_dir.glob("*.yaml"))
+    }

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         models_dir: Where verified model files are kept.
         models_mirror: Folder or URL that is asked first for model files.
         policies_dir: Folder of policy presets.
+        web_dir: Folder of the pages.
+        public_url: Where people reach the HTTP door (`https://exams.example`), for links that are
+            handed out; default: as the request that asks for the link was addressed.
         sessions_per_host: How many sessions one host actor may hold; 1 for one process each.
         hosts: How many session hosts to keep warm.
         hosts_max: Most session hosts when `sessions_per_host` is 1 and they are made on demand.
@@ -92,6 +95,8 @@ class Settings(BaseSettings):
     models_dir: Path | None = None
     models_mirror: str | None = None
     policies_dir: Path = Path(__file__).resolve().parent.parent / "policies"
+    web_dir: Path = Path(__file__).resolve().parent.parent / "web"
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s#?]+$")
     sessions_per_host: int = Field(default=50, ge=1, le=50)
     hosts: int = Field(default=2, ge=1, le=1000)
     hosts_max: int = Field(default=50, ge=1, le=1000)
@@ -120,5 +125,6 @@ class Settings(BaseSettings):
                 "token_keys": placed(self.token_keys, "tokens"),
                 "models_dir": placed(self.models_dir, "models"),
                 "policies_dir": self.policies_dir.expanduser().absolute(),
+                "web_dir": self.web_dir.expanduser().absolute(),
             }
         )
