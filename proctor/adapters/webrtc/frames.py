@@ -117,7 +117,7 @@ class FrameBuffer:
         due = [seq for seq, hole in self._holes.items() if hole.ask_again_ms <= now_ms]
         for seq in due:
             self._holes[seq].ask_again_ms = now_ms + NACK_EVERY_MS
-        return [seq & 0xFFFF for seq in sorted(due)]
+        return sorted(seq & 0xFFFF for seq in due)  # aiortc packs rising numbers only
 
     def key_to_ask(self, now_ms: int) -> bool:
         """Whether to ask for a key frame now (PLI); asking is noted."""

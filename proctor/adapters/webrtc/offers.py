@@ -13,7 +13,7 @@ from proctor.domain.errors import InvalidInput
 
 MAX_OFFER_BYTES = 64 * 1024
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
-_MEDIA_LINE = re.compile(r"m=(audio|video) ([0-9]{1,5}) [A-Z/]+( [0-9]{1,3}){1,64}")
+_MEDIA_LINE = re.compile(r"m=(audio|video) ([0-9]{1,5}) [A-Z/]+( [0-9]{1,3}){1,128}")
 _NOT_PRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
 _LEFT_OUT = (

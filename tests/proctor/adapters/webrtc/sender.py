@@ -21,7 +21,7 @@ AUDIO_CLOCK_HZ = 48_000
 
 
 class MovingPictures(VideoStreamTrack):
-    """Picture k has a white bar at column 8 * k (mod width); sent when `release` is called or by rate."""
+    """Picture k has a white bar at column 8 * k (mod width)."""
 
     def __init__(self, fps: float = 5.0, width: int = 320, height: int = 240) -> None:
         super().__init__()
@@ -37,9 +37,8 @@ class MovingPictures(VideoStreamTrack):
         await asyncio.sleep(self._due - now)
         if self.before_send is not None:
             self.before_send(self.sent)
-        frame = VideoFrame.from_ndarray(picture(self.sent, *self._size), format="rgb24")
-        frame.pts = round(self.sent * VIDEO_CLOCK_HZ / self.fps)
-        frame.time_base = fractions.Fraction(1, VIDEO_CLOCK_HZ)
+        height, width = self._size
+        frame = video_frame(self.sent, width, height, self.fps)
         self.sent += 1
         return frame
 
@@ -56,14 +55,28 @@ class Tone(AudioStreamTrack):
         now = asyncio.get_running_loop().time()
         self._due = max(self._due + 0.02, now)
         await asyncio.sleep(self._due - now)
-        at = np.arange(960) + self.sent * 960
-        wave = (8000 * np.sin(2 * np.pi * 440 * at / AUDIO_CLOCK_HZ)).astype(np.int16)
-        frame = AudioFrame.from_ndarray(wave[None, :], format="s16", layout="mono")
-        frame.sample_rate = AUDIO_CLOCK_HZ
-        frame.pts = self.sent * 960
-        frame.time_base = fractions.Fraction(1, AUDIO_CLOCK_HZ)
+        frame = audio_frame(self.sent)
         self.sent += 1
         return frame
+
+
+def video_frame(index: int, width: int = 320, height: int = 240, fps: float = 5.0) -> VideoFrame:
+    """`picture(index)` with its time stamp."""
+    frame = VideoFrame.from_ndarray(picture(index, height, width), format="rgb24")
+    frame.pts = round(index * VIDEO_CLOCK_HZ / fps)
+    frame.time_base = fractions.Fraction(1, VIDEO_CLOCK_HZ)
+    return frame
+
+
+def audio_frame(index: int) -> AudioFrame:
+    """20 ms of a 440 Hz tone, 48 kHz mono."""
+    at = np.arange(960) + index * 960
+    wave = (8000 * np.sin(2 * np.pi * 440 * at / AUDIO_CLOCK_HZ)).astype(np.int16)
+    frame = AudioFrame.from_ndarray(wave[None, :], format="s16", layout="mono")
+    frame.sample_rate = AUDIO_CLOCK_HZ
+    frame.pts = index * 960
+    frame.time_base = fractions.Fraction(1, AUDIO_CLOCK_HZ)
+    return frame
 
 
 def picture(index: int, height: int = 240, width: int = 320) -> np.ndarray:

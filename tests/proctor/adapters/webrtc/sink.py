@@ -1,7 +1,6 @@
-"""What a test's connection delivers to, and the counters it moves."""
+"""What a test's connection delivers to."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 
 from proctor.domain.media import Image, Samples
@@ -44,21 +43,3 @@ class RecordingSink:
             while not holds():
                 self._changed.clear()
                 await self._changed.wait()
-
-
-class CountingMetrics:
-    """Counters by name and label values."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, ...]] = Counter()
-
-    def count(self, name: str, value: float = 1.0, **labels: str) -> None:
-        self.counts[
-            (name.removeprefix("proctor_webrtc_").removesuffix("_total"), *labels.values())
-        ] += int(value)
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        raise AssertionError("the media path sets no gauge")
-
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        raise AssertionError("the media path observes nothing")
