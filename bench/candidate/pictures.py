@@ -146,3 +146,19 @@ def _letterboxed(picture: np.ndarray) -> Image:
     fitted = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     canvas[above : above + size[1], left : left + size[0]] = fitted
     return frozen(canvas)
+
+
+class Excerpt:
+    """A part of another source, played forth and back for as long as the scene lasts."""
+
+    def __init__(self, source: Pictures, first_s: float, last_s: float) -> None:
+        self._source = source
+        self._first = round(first_s * FPS)
+        self._count = round((last_s - first_s) * FPS)
+        if self._count < 1:
+            raise ValueError(f"nothing lies between {first_s} s and {last_s} s")
+
+    def at(self, index: int) -> Image:
+        """See `Pictures`."""
+        turn, place = divmod(index, self._count)
+        return self._source.at(self._first + (place if turn % 2 == 0 else self._count - 1 - place))

@@ -72,7 +72,7 @@ class ReelTrack(MediaStreamTrack):
             (n for n, p in enumerate(self._pieces) if p.is_key and p.start_s >= from_s), None
         )
 
-    async def recv(self) -> Packet[Any]:
+    async def recv(self) -> "Packet[Any]":
         """The next packet, when it is due. Ends with the script."""
         if self.readyState != "live":
             raise MediaStreamError

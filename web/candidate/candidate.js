@@ -133,7 +133,7 @@ function enter() {
     if (event === "lost") { report("device_changed"); link?.again(); } else report(event);
   });
   link = new Link({
-    api, camera, media, whipUrl: joined.whip_url, iceServers: joined.ice_servers ?? [],
+    api, camera, media, whipUrl: new URL(joined.whip_url, window.location.href).pathname, iceServers: joined.ice_servers ?? [],
     onPhase: setPhase, onEpoch: (epoch) => { state.epoch = epoch; }, onRefused: refused, onProblem: tell,
     onStream: (stream) => { if (byId("preview").srcObject !== stream) byId("preview").srcObject = stream; },
   });

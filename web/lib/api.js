@@ -21,8 +21,7 @@ async function problemOf(response) {
   } catch {
     // a proxy's page or nothing at all: the status has to do
   }
-  const type = typeof told.type === "string" ? told.type : "";
-  const code = told.code || type.split("/").slice(-2).join("/") || `http/${response.status}`;
+  const code = told.code || `http/${response.status}`;
   const retryAfter = Number(response.headers.get("Retry-After"));
   const detail = told.detail || told.title || `The server answered ${response.status}.`;
   return new ApiProblem(response.status, code, detail, Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null);

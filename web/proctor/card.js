@@ -4,8 +4,7 @@ import { copyButton, lengthOf, make, sessionTime, short } from "../lib/dom.js";
 import { CATEGORY_NOTES, plain } from "../lib/words.js";
 
 function numbersOf(support) {
-  const pairs = Array.isArray(support.numbers) ? support.numbers : Object.entries(support.numbers ?? {});
-  return pairs.map(([name, value]) => `${plain(name)} ${Number(value.toFixed(3))}`).join(", ");
+  return Object.entries(support.numbers).map(([name, value]) => `${plain(name)} ${Number(value.toFixed(3))}`).join(", ");
 }
 
 function signalTable(alert) {

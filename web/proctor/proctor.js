@@ -205,7 +205,11 @@ byId("sign-in").addEventListener("submit", (event) => {
   byId("token").value = "";
   if (token) signIn(token);
 });
-byId("sign-out").addEventListener("click", () => signOut());
+byId("sign-out").addEventListener("click", () => {
+  const api = desk?.api;
+  signOut();
+  api?.send("POST", "/v1/sign-out").catch(() => {});   // the token is forgotten here in any case
+});
 byId("all-sessions").addEventListener("click", () => desk?.choose(""));
 for (const id of ["filter-session", "filter-severity", "filter-category", "filter-open"]) {
   byId(id).addEventListener("change", () => desk?.draw());

@@ -1,0 +1,115 @@
+"""`proctor demo`: a scripted candidate over real WebRTC on a product of its own."""
+
+import asyncio
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deployments.cli.errors import read_settings
+from models.catalogue import DEFAULT_PACK, default_dir, ensure, media_file
+from proctor.settings import Settings
+
+Keep = Annotated[
+    bool, typer.Option("--keep", help="Stay up afterwards, with the pages to open. Ctrl-C ends it.")
+]
+Media = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="PROCTOR_MEDIA",
+        exists=True,
+        file_okay=False,
+        help="Folder of real footage and a second person's pictures.",
+    ),
+]
+
+
+def demo(keep: Keep = False, media: Media = None) -> None:
+    """Show it all: enrol, verify, join over WebRTC, six things go wrong, every alert explained.
+
+    Exits 1 when the alerts that came are not the alerts that were expected.
+    """
+    import time
+
+    from bench.cast import gather_cast
+    from bench.demo import play
+    from deployments.launcher import Cluster, sign_in_link
+    from proctor.fusion.policy import parse_policy
+
+    started_s = time.perf_counter()
+    console = Console()
+    with own_home(read_settings()) as settings:
+        assert settings.models_dir is not None
+        portrait, speech = fetch_models(settings, console)
+        cast = gather_cast(portrait, speech, media)
+        policy = parse_policy((settings.policies_dir / "standard.yaml").read_text())
+        console.print("starting a product of its own ...", style="dim")
+        with Cluster.start(
+            settings, lambda step: console.print(f"  · {step}", style="dim")
+        ) as cluster:
+            admin, proctor = cluster.mint("admin"), cluster.mint("proctor")
+            holds = asyncio.run(
+                play(cluster.base_url, admin, proctor, cast, policy, console, started_s)
+            )
+            if keep:
+                _stay(
+                    console,
+                    cluster.base_url,
+                    sign_in_link(cluster.settings, cluster.base_url),
+                    admin,
+                )
+            console.print("ending it ...", style="dim")
+    raise typer.Exit(0 if holds else 1)
+
+
+@contextmanager
+def own_home(settings: Settings) -> Iterator[Settings]:
+    """The settings with a port that is free and, unless PROCTOR_HOME is set, a passing home folder.
+
+    Models stay where they are kept, so that they are fetched once.
+    """
+    kept = default_dir(settings.home.expanduser(), settings.models_dir)
+    apart = {"port": 0, "models_dir": kept}
+    if os.environ.get("PROCTOR_HOME"):
+        yield settings.model_copy(update=apart).resolved()
+        return
+    with tempfile.TemporaryDirectory(prefix="proctor-", ignore_cleanup_errors=True) as folder:
+        yield settings.model_copy(update={**apart, "home": Path(folder)}).resolved()
+
+
+def fetch_models(settings: Settings, console: Console) -> tuple[Path, Path]:
+    """Have the pack, the portrait and the recording; the paths of the last two."""
+    from deployments.cli.models import progress_bars
+
+    assert settings.models_dir is not None
+    folder, mirror = settings.models_dir, settings.models_mirror
+    with progress_bars(console) as progress:
+        ensure(DEFAULT_PACK, folder, mirror, progress)
+        return (
+            media_file("astronaut", folder, mirror, progress),
+            media_file("speech-sample", folder, mirror, progress),
+        )
+
+
+def _stay(console: Console, base_url: str, proctor_link: str, admin_token: str) -> None:
+    console.print("\n[bold]It stays up. Open (each link works once):[/]")
+    for who, link in (
+        ("the proctor's page   ", proctor_link),
+        ("a candidate's page   ", _fresh_link(base_url, admin_token)),
+    ):
+        console.print(f"  {who}{link}", highlight=False, soft_wrap=True)
+    console.print("Ctrl-C ends it.")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _fresh_link(base_url: str, admin_token: str) -> str:
+    from bench.demo import fresh_join_link
+
+    return asyncio.run(fresh_join_link(base_url, admin_token))
