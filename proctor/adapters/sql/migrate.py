@@ -1,6 +1,7 @@
 """Brings a database to the newest migration."""
 
-import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from alembic import command
@@ -22,19 +23,18 @@ def alembic_config(database_url: str) -> Config:
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Migrate up, all or nothing; several processes may do so at once.
 
-    Blocks, and runs an event loop of its own: from a coroutine, call it in a thread. Raises
-    `StateStoreUnavailable` when the database cannot be reached, `InvalidInput` for a wrong URL.
+    Blocks: from a coroutine, call it with `asyncio.to_thread`. Raises `StateStoreUnavailable` when the
+    database cannot be reached, `InvalidInput` for a wrong URL.
     """
-    with told_as_ours():
-        command.upgrade(alembic_config(database_url), revision)
+    _run(command.upgrade, database_url, revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:
     """Migrate down to a revision (`base` is the empty database). Data of dropped tables are gone."""
-    with told_as_ours():
-        command.downgrade(alembic_config(database_url), revision)
+    _run(command.downgrade, database_url, revision)
 
 
-async def upgrade_in_thread(database_url: str) -> None:
-    """`upgrade`, from a coroutine."""
-    await asyncio.to_thread(upgrade, database_url)
+def _run(step: Callable[[Config, str], None], database_url: str, revision: str) -> None:
+    """In a thread of its own: env.py runs an event loop, and the caller may have one already."""
+    with told_as_ours(), ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(step, alembic_config(database_url), revision).result()

