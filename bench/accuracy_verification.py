@@ -1,0 +1,198 @@
+"""How often the wrong person matches and the right one does not, on a folder of people.
+
+The folder holds one folder per person (LFW's layout). Every picture goes through the same reading
+and the same quality gate as an enrolment. For people with six good pictures, three enrol and three
+verify; everybody with three good pictures is an impostor for everybody else. Shuffled `repeats`
+times. LFW is easier than a webcam and its impostors are random pairs: the figures flatter.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.table import Table
+
+from proctor.domain.candidates import Decision
+from proctor.domain.perception import Embedding, FaceAsk
+from proctor.identity.matching import MatchCalibration, decide, match_probability
+from proctor.identity.quality import picture_reasons
+from proctor.ports import Perception
+
+Floats = npt.NDArray[np.float64]
+
+ENROLLED = 3
+FRAMES = 3
+PICTURES_PER_CALL = 32
+STATED_FMR = 1e-3
+NEWTON_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Good pictures of each person, and why others were refused."""
+
+    embeddings: dict[str, Embedding]
+    pictures: int
+    refused: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Shares of decisions for one group of people, and what a fit to them would say.
+
+    Attributes:
+        people: How many have six good pictures (genuine) and how many three (impostors).
+        genuine: How many decisions about the right person, and how they went.
+        impostor: The same about a wrong person.
+        distance_at_fmr: Mean distance that one wrong person in a thousand stays under.
+        fnmr_at_fmr: Share of right persons beyond that distance.
+        genuine_largest: The largest mean distance of a right person.
+        slope: Of a logistic fit to single frames, equal priors.
+        midpoint: Of the same fit.
+    """
+
+    people: tuple[int, int]
+    genuine: dict[str, float]
+    impostor: dict[str, float]
+    distance_at_fmr: float
+    fnmr_at_fmr: float
+    genuine_largest: float
+    slope: float
+    midpoint: float
+
+
+async def read_people(perception: Perception, folder: Path) -> People:
+    """Embed every picture that passes the quality gate."""
+    pictures = await asyncio.to_thread(_pictures, folder)
+    found: dict[str, list[Embedding]] = {}
+    refused: Counter[str] = Counter()
+    for start in range(0, len(pictures), PICTURES_PER_CALL):
+        some = pictures[start : start + PICTURES_PER_CALL]
+        asks = [FaceAsk(picture=picture, embed=True) for _, picture in some]
+        for (name, _), answer in zip(some, await perception.faces(asks), strict=True):
+            reasons = picture_reasons(answer)
+            refused.update(str(reason) for reason in reasons)
+            vectors = [face.embedding for face in answer.faces if face.embedding is not None]
+            if not reasons and vectors:
+                found.setdefault(name, []).append(vectors[0])
+    embeddings = {name: np.stack(vectors) for name, vectors in found.items()}
+    return People(embeddings=embeddings, pictures=len(pictures), refused=dict(refused))
+
+
+def _pictures(folder: Path) -> list[tuple[str, bytes]]:
+    return [(file.parent.name, file.read_bytes()) for file in sorted(folder.glob("*/*.jpg"))]
+
+
+def measure(
+    embeddings: Mapping[str, Embedding],
+    calibration: MatchCalibration,
+    repeats: int = 10,
+    seed: int = 0,
+) -> Rates:
+    """Decide about right and wrong persons with this calibration (metric l2)."""
+    impostors = sorted(name for name, rows in embeddings.items() if len(rows) >= ENROLLED)
+    everything = np.concatenate([embeddings[name] for name in impostors]).astype(np.float64)
+    starts = np.cumsum([0] + [len(embeddings[name]) for name in impostors])
+    squares = (everything**2).sum(axis=1)
+    distances = np.sqrt(
+        np.maximum(squares[:, None] + squares[None] - 2 * everything @ everything.T, 0)
+    )
+    genuine = np.array([len(embeddings[name]) >= ENROLLED + FRAMES for name in impostors])
+    rng = np.random.default_rng(seed)
+    right, wrong = [], []
+    for _ in range(repeats):
+        orders = [rng.permutation(np.arange(a, b)) for a, b in pairwise(starts)]
+        enrolled = np.array([order[:ENROLLED] for order in orders])
+        probes = np.array([order[-FRAMES:] for order in orders])
+        blocks = distances[np.ix_(enrolled.ravel(), probes.ravel())]
+        shape = (len(orders), ENROLLED, len(orders), FRAMES)
+        frames = blocks.reshape(shape).mean(axis=1)
+        right.append(frames[genuine, genuine.nonzero()[0]])
+        wrong.append(frames[~np.eye(len(orders), dtype=bool)])
+    same, other = np.concatenate(right), np.concatenate(wrong)
+    slope, midpoint = _logistic(same.ravel(), other.ravel())
+    limit = float(np.quantile(other.mean(axis=1), STATED_FMR))
+    return Rates(
+        people=(int(genuine.sum()), len(impostors)),
+        genuine=_shares(same, calibration),
+        impostor=_shares(other, calibration),
+        distance_at_fmr=limit,
+        fnmr_at_fmr=float((same.mean(axis=1) > limit).mean()),
+        genuine_largest=float(same.mean(axis=1).max()),
+        slope=slope,
+        midpoint=midpoint,
+    )
+
+
+def halves(embeddings: Mapping[str, Embedding]) -> tuple[dict[str, Embedding], ...]:
+    """Two groups that share nobody: fit on one, look at the other."""
+    names = sorted(embeddings)
+    return tuple({name: embeddings[name] for name in names[start::2]} for start in (0, 1))
+
+
+def _shares(frames: Floats, calibration: MatchCalibration) -> dict[str, float]:
+    """Shares of the three answers. Log-odds are linear in the distance, so the mean distance decides."""
+    decisions = Counter(
+        decide([match_probability(float(mean), calibration)] * FRAMES, calibration)
+        for mean in frames.mean(axis=1)
+    )
+    shares = {str(kind): decisions[kind] / len(frames) for kind in Decision}
+    return shares | {"decisions": float(len(frames))}
+
+
+def _logistic(same: Floats, other: Floats) -> tuple[float, float]:
+    """Slope and midpoint of logit(P) = slope * (midpoint - distance), both classes weighted alike."""
+    x = np.concatenate([same, other])
+    y = np.concatenate([np.ones(len(same)), np.zeros(len(other))])
+    weight = np.concatenate(
+        [np.full(len(same), 0.5 / len(same)), np.full(len(other), 0.5 / len(other))]
+    )
+    design = np.stack([np.ones_like(x), x])
+    beta = np.array([10.0, -20.0])
+    for _ in range(NEWTON_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(beta @ design, -30, 30)))
+        curvature = (design * (weight * p * (1 - p))) @ design.T
+        beta = beta + np.linalg.solve(curvature, design @ (weight * (y - p)))
+    return float(-beta[1]), float(-beta[0] / beta[1])
+
+
+def table(groups: Sequence[tuple[str, Rates]], people: People) -> Table:
+    """The figures as people read them."""
+    used = sum(len(rows) for rows in people.embeddings.values())
+    made = Table(
+        title=f"{people.pictures} pictures, {used} pass the gate; refused: {people.refused}"
+    )
+    rows = [
+        "people with 6 / 3 pictures", "right person: match", "cannot tell", "no match",
+        "wrong person: match", "cannot tell", "no match", f"distance at FMR {STATED_FMR:g}",
+        "FNMR there", "largest distance of a right person", "fitted slope", "fitted midpoint",
+    ]  # fmt: skip
+    made.add_column("3 enrolled pictures, 3 frames")
+    columns = []
+    for name, rates in groups:
+        made.add_column(name, justify="right")
+        shares = [
+            f"{100 * part[kind]:.2f} %"
+            for part in (rates.genuine, rates.impostor)
+            for kind in (Decision.MATCH, Decision.CANNOT_TELL, Decision.NO_MATCH)
+        ]
+        limits = [f"{rates.distance_at_fmr:.3f}", f"{100 * rates.fnmr_at_fmr:.2f} %"]
+        fit = [f"{rates.genuine_largest:.3f}", f"{rates.slope:.1f}", f"{rates.midpoint:.3f}"]
+        columns.append([f"{rates.people[0]} / {rates.people[1]}", *shares, *limits, *fit])
+    for row, *cells in zip(rows, *columns, strict=True):
+        made.add_row(row, *cells)
+    return made
+
+
+def as_json(groups: Sequence[tuple[str, Rates]], people: People) -> dict[str, object]:
+    """The same for a file."""
+    return {
+        "pictures": people.pictures,
+        "refused": people.refused,
+        "groups": {name: asdict(rates) for name, rates in groups},
+    }
