@@ -18,7 +18,8 @@ from proctor.adapters.clock import SystemClock
 from proctor.adapters.webrtc.peer import LeanPeers
 from proctor.ports import MediaPeer
 from proctor.settings import WebRtcSettings
-from tests.proctor.adapters.webrtc.sink import CountingMetrics, RecordingSink
+from tests.fakes.metrics import FakeMetrics
+from tests.proctor.adapters.webrtc.sink import RecordingSink
 
 BASE = "http://127.0.0.1:8800"
 WHIP = "/v1/sessions/ses_1/whip"
@@ -32,7 +33,7 @@ class Door:
         self.peers: list[MediaPeer] = []
         self.left: list[str] = []
         self.refuse_with = 0
-        self._peers = LeanPeers(WebRtcSettings(), SystemClock(), CountingMetrics())
+        self._peers = LeanPeers(WebRtcSettings(), SystemClock(), FakeMetrics())
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         if request.method == "DELETE":
