@@ -24,7 +24,7 @@ async def test_looking_left_opens_looking_away_and_speech_is_heard(
     system: System, media: Path, tmp_path: Path
 ) -> None:
     video, sound = tmp_path / "camera.y4m", tmp_path / "microphone.wav"
-    footage.write_y4m(video, footage.clip_pictures(media / "video" / "gaze_center_left_center.mp4"))
+    clip_s = footage.write_gaze_clip(video, media)
     footage.write_speech(sound, media / "audio" / "jfk.flac")
 
     async with system.client() as client:

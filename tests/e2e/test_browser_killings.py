@@ -65,7 +65,7 @@ async def test_killing_host_replica_and_shard_in_turn(
     system: System, media: Path, tmp_path: Path
 ) -> None:
     video, sound = tmp_path / "camera.y4m", tmp_path / "microphone.wav"
-    footage.write_y4m(video, footage.clip_pictures(media / "video" / "gaze_center_left_center.mp4"))
+    footage.write_gaze_clip(video, media)
     footage.write_quiet(sound, 20)
 
     async with system.client() as client:
