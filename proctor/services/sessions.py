@@ -192,8 +192,9 @@ def _is_told(session: Session) -> bool:
     if session.started_at is None or session.ended_at is None:
         return False
     length_ms = (session.ended_at - session.started_at) // timedelta(milliseconds=1)
-    ends = {
-        part.modality: part.end_ms
-        for part in sorted(session.coverage, key=lambda part: part.start_ms)
+    told = {
+        part.modality
+        for part in session.coverage
+        if part.end_ms is not None and part.end_ms >= length_ms - 1
     }
-    return all((ends.get(modality) or -1) >= length_ms - 1 for modality in Modality)
+    return told == set(Modality)
