@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.candidate.pictures import Album, Clip, Covered, Excerpt, Moved, Pictures
-from bench.candidate.sounds import Wave, load_wave
+from bench.candidate.sounds import Wave, from_first_word, load_wave
 from bench.candidate.stills import (
     cut,
     empty_room,
@@ -97,7 +97,7 @@ def gather_cast(portrait: Path, speech: Path, media: Path | None) -> Cast:
         beside=Moved(beside, seed=4),
         other=other,
         covered=Covered(seed=5),
-        speech=load_wave(spoken),
+        speech=from_first_word(load_wave(spoken)),
         enrolment=tuple(jpeg(calm.at(index)) for index in ENROLMENT_PICTURES),
         probes=tuple(jpeg(calm.at(index)) for index in PROBE_PICTURES),
         other_probes=tuple(jpeg(other.at(index)) for index in PROBE_PICTURES) if other else (),

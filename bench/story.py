@@ -1,4 +1,4 @@
-"""The demonstration's story: what happens when, and which alerts a proctor must hear of it."""
+"""Stories: what happens when, and which alerts a proctor must hear of it."""
 
 from bench.candidate.pictures import Pictures
 from bench.candidate.scenes import Expected, Scene, Script
@@ -8,6 +8,9 @@ from proctor.fusion.policy import Policy
 
 DELIVERY_S = 4.0
 """An alert later than its dwell and this is counted as missing."""
+
+LOADED_DELIVERY_S = 8.0
+"""The same for the load generator, which measures the delay instead of judging it."""
 
 
 def dwell_s(policy: Policy, rule_id: str) -> float:
@@ -100,3 +103,34 @@ def write_story(cast: Cast, policy: Policy) -> Script:
     story.add("speaks", min(10.0, said.length_s), cast.calm, said, ("speech",))
     story.add("is quiet again", 5, cast.calm, quiet)
     return Script(story.scenes, story.now_s)
+
+
+def write_load_script(cast: Cast, policy: Policy, variant: int, length_s: float) -> Script:
+    """Calm stretches with an event between each; the order and the times depend on the variant."""
+    quiet = QuietRoom(variant)
+    events: list[tuple[str, float, Pictures, Sound, str]] = [
+        ("leaves", 6.0, cast.room, quiet, "no_face"),
+        ("covers", 5.0, cast.covered, quiet, "camera_covered"),
+        ("speaks", 6.0, cast.calm, Spoken(cast.speech, variant), "speech"),
+    ]
+    if cast.aside is not None:
+        events.append(("looks aside", 4.0, cast.aside, quiet, "looking_away"))
+    scenes: list[Scene] = []
+    now_s, turn = 0.0, variant
+
+    def add(name: str, picture: Pictures, sound: Sound, expects: tuple[Expected, ...] = ()) -> None:
+        scenes.append(
+            Scene(name=name, start_s=now_s, picture=picture, sound=sound, expects=expects)
+        )
+
+    calm_s = 9.0 + 1.4 * variant
+    while True:
+        add(f"calm {len(scenes)}", cast.calm, quiet)
+        now_s += calm_s
+        name, lasts_s, picture, sound, rule = events[turn % len(events)]
+        if now_s + lasts_s + 3.0 > length_s:
+            return Script(scenes, length_s)
+        dwell = dwell_s(policy, rule)
+        due = Expected(rule_id=rule, within_s=dwell + LOADED_DELIVERY_S, dwell_s=dwell)
+        add(f"{name} {len(scenes)}", picture, sound, (due,))
+        now_s, turn, calm_s = now_s + lasts_s, turn + 1, 8.0

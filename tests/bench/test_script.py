@@ -9,7 +9,7 @@ import pytest
 from bench.candidate.pictures import FPS, Album, Covered, Excerpt, Moved, upright
 from bench.candidate.reels import KEY_FRAME_EVERY_S, encode
 from bench.candidate.scenes import Scene, Script
-from bench.candidate.sounds import RATE_HZ, QuietRoom, Spoken
+from bench.candidate.sounds import RATE_HZ, QuietRoom, Spoken, from_first_word
 from bench.candidate.stills import (
     STAGE_HEIGHT,
     STAGE_WIDTH,
@@ -108,6 +108,13 @@ def test_a_quiet_room_is_never_digital_silence_and_speech_plays_once() -> None:
     assert said.samples(RATE_HZ // 2, 100).mean() > 8_000
     assert abs(said.samples(RATE_HZ, RATE_HZ).mean()) < 10
     assert Spoken(np.full(10, 9_000, np.int16), loop=True).samples(995, 10).mean() > 8_000
+
+
+def test_a_recording_begins_with_its_first_word() -> None:
+    hum, voice = QuietRoom(1).samples(0, 3 * RATE_HZ), QuietRoom(2).samples(0, 2 * RATE_HZ) * 100
+    assert len(from_first_word(np.concatenate([hum, voice]))) == len(voice)
+    assert np.array_equal(from_first_word(voice), voice)
+    assert len(from_first_word(np.zeros(0, np.int16))) == 0
 
 
 def test_a_script_says_which_scene_plays_and_when_it_ends() -> None:
