@@ -1,7 +1,8 @@
 """Each port's suite runs over the fake and over every real adapter."""
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from proctor.adapters.redis_server import RedisServer, start_redis
 from proctor.adapters.sql.migrate import upgrade
 from proctor.adapters.sql.stores import SqlStores
 from proctor.adapters.sql.tables import metadata
+from proctor.domain.ids import CandidateId
 from proctor.ports import (
     AlertFeed,
     CandidateStore,
@@ -119,14 +121,22 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     server.stop()
 
 
-PassTime = Callable[[float], Awaitable[None]]
+@pytest.fixture(scope="session")
+def lance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LanceFaceIndex]:
+    """One for all tests: its process takes two seconds to start."""
+    folder = tmp_path_factory.mktemp("faces")
+    index = LanceFaceIndex(str(folder / "faces"), FileKeyRing(folder / "keys.json"))
+    yield index
+    asyncio.run(index.close())
 
 
 @pytest.fixture(params=["fake", "lancedb"])
-async def faces(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FaceIndex]:
+async def faces(request: pytest.FixtureRequest) -> AsyncIterator[FaceIndex]:
     if request.param == "fake":
         yield FakeFaceIndex()
         return
-    index = LanceFaceIndex(str(tmp_path / "faces"), FileKeyRing(tmp_path / "keys.json"))
+    index: LanceFaceIndex = request.getfixturevalue("lance")
     yield index
-    await index.close()
+    for tenant_id in (ACME, OTHER):
+        for name in ("cnd_1", "cnd_2"):
+            await index.erase(tenant_id, CandidateId(name))

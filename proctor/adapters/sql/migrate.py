@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 from alembic import command
 from alembic.config import Config
 
 from proctor.adapters.sql.errors import told_as_ours
 
+_TURN = Lock()  # Alembic's context is global to the process; the database keeps processes apart
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -36,5 +38,5 @@ def downgrade(database_url: str, revision: str) -> None:
 
 def _run(step: Callable[[Config, str], None], database_url: str, revision: str) -> None:
     """In a thread of its own: env.py runs an event loop, and the caller may have one already."""
-    with told_as_ours(), ThreadPoolExecutor(max_workers=1) as thread:
+    with told_as_ours(), _TURN, ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(step, alembic_config(database_url), revision).result()

@@ -1,0 +1,168 @@
+"""A store that is away says `StateStoreUnavailable`, whichever it is and whatever is asked."""
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from proctor.adapters.keys import FileKeyRing
+from proctor.adapters.lancedb_faces import LanceFaceIndex
+from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
+from proctor.adapters.sql.stores import SqlStores
+from proctor.domain.errors import StateStoreUnavailable
+from proctor.domain.ids import CandidateId, SessionId
+from proctor.ports import (
+    AlertFeed,
+    CandidateStore,
+    Checkpoints,
+    ExamStore,
+    FaceIndex,
+    IncidentStore,
+    LiveState,
+    SessionStore,
+)
+from tests.contract.samples import ACME, DLIB, NOON, alert, candidate, exam, judged, template
+from tests.fakes.stores import (
+    FakeAlertFeed,
+    FakeCandidateStore,
+    FakeCheckpoints,
+    FakeExamStore,
+    FakeFaceIndex,
+    FakeIncidentStore,
+    FakeLiveState,
+    FakeSessionStore,
+)
+
+Calls = Iterator[Callable[[], Awaitable[object]]]
+WHO, WHICH = CandidateId("cnd_1"), SessionId("ses_1")
+
+
+def exam_calls(store: ExamStore) -> Calls:
+    yield lambda: store.ensure_tenant(ACME, "Acme")
+    yield lambda: store.add_exam(exam())
+    yield lambda: store.get_exam(ACME, exam().exam_id)
+    yield lambda: store.list_exams(ACME, None, 1)
+
+
+def candidate_calls(store: CandidateStore) -> Calls:
+    yield lambda: store.add_candidate(candidate())
+    yield lambda: store.get_candidate(ACME, WHO)
+    yield lambda: store.live_consent(ACME, WHO)
+    yield lambda: store.withdraw_consent(ACME, WHO, NOON)
+    yield lambda: store.newest_enrolment(ACME, WHO)
+
+
+def session_calls(store: SessionStore) -> Calls:
+    yield lambda: store.get(ACME, WHICH)
+    yield lambda: store.list(ACME, None, None, None, 1)
+    yield lambda: store.next_epoch(ACME, WHICH, NOON)
+    yield lambda: store.forget_start(ACME, WHICH, 1)
+    yield lambda: store.end(ACME, WHICH, NOON)
+
+
+def incident_calls(store: IncidentStore) -> Calls:
+    yield lambda: store.commit([judged(alert())])
+    yield lambda: store.last_seq(WHICH)
+    yield lambda: store.list_incidents(ACME, WHICH)
+
+
+def feed_calls(feed: AlertFeed) -> Calls:
+    yield lambda: feed.publish_pending(1)
+    yield lambda: feed.read(ACME, 0, 1)
+    yield lambda: feed.head(ACME)
+    yield feed.heads
+
+
+def live_calls(live: LiveState) -> Calls:
+    yield lambda: live.put_once("k", "v", 1)
+    yield lambda: live.put("k", "v", 1)
+    yield lambda: live.get("k")
+    yield lambda: live.take("k")
+    yield lambda: live.count("k", 1)
+    yield lambda: live.delete("k")
+    yield lambda: live.publish("c", "m")
+    yield lambda: live.listen("c").start()
+
+
+def checkpoint_calls(checkpoints: Checkpoints) -> Calls:
+    yield lambda: checkpoints.claim("s")
+    yield lambda: checkpoints.save("s", 1, {})
+    yield lambda: checkpoints.load("s")
+    yield lambda: checkpoints.drop("s", 1, WHICH)
+
+
+def face_calls(faces: FaceIndex) -> Calls:
+    yield lambda: faces.put(template())
+    yield lambda: faces.find(ACME, WHO, DLIB)
+    yield lambda: faces.newest_version(ACME, WHO)
+    yield lambda: faces.erase(ACME, WHO)
+
+
+async def must_be_away(calls: Calls) -> None:
+    asked = 0
+    for call in calls:
+        with pytest.raises(StateStoreUnavailable) as caught:
+            await call()
+        assert caught.value.retryable
+        asked += 1
+    assert asked > 2
+
+
+async def test_fakes_that_are_down() -> None:
+    exams, candidates, sessions = FakeExamStore(), FakeCandidateStore(), FakeSessionStore()
+    incidents, feed, live = FakeIncidentStore(), FakeAlertFeed(), FakeLiveState()
+    checkpoints, faces = FakeCheckpoints(), FakeFaceIndex()
+    for fake in (exams, candidates, sessions, incidents, feed, live, checkpoints, faces):
+        fake.down = True
+    await must_be_away(exam_calls(exams))
+    await must_be_away(candidate_calls(candidates))
+    await must_be_away(session_calls(sessions))
+    await must_be_away(incident_calls(incidents))
+    await must_be_away(feed_calls(feed))
+    await must_be_away(live_calls(live))
+    await must_be_away(checkpoint_calls(checkpoints))
+    await must_be_away(face_calls(faces))
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is ours and where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_databases_that_are_away(kind: str, closed_port: int, tmp_path: Path) -> None:
+    urls = {
+        "sqlite": f"sqlite:///{tmp_path}/no/such/folder/proctor.db",
+        "postgresql": f"postgresql://u:hidden@127.0.0.1:{closed_port}/none",
+    }
+    stores = SqlStores(urls[kind], patience_s=1)
+    await must_be_away(exam_calls(stores.exams))
+    await must_be_away(candidate_calls(stores.candidates))
+    await must_be_away(session_calls(stores.sessions))
+    await must_be_away(incident_calls(stores.incidents))
+    await must_be_away(feed_calls(stores.feed))
+    with pytest.raises(StateStoreUnavailable) as caught:
+        await stores.open()
+    assert "hidden" not in str(caught.value)
+    await stores.close()
+
+
+async def test_a_redis_that_is_away(closed_port: int) -> None:
+    url = f"redis://:hidden@127.0.0.1:{closed_port}/0"
+    live, checkpoints = RedisLiveState(url), RedisCheckpoints(url)
+    await must_be_away(live_calls(live))
+    await must_be_away(checkpoint_calls(checkpoints))
+    await live.close()
+    await checkpoints.close()
+
+
+async def test_a_face_index_that_cannot_be_opened(tmp_path: Path) -> None:
+    ring = FileKeyRing(tmp_path / "keys.json")
+    faces = LanceFaceIndex("no-such-scheme://nowhere/faces", ring)
+    with pytest.raises(StateStoreUnavailable):
+        await faces.find(ACME, WHO, DLIB)
+    await faces.close()
