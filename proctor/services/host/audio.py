@@ -35,32 +35,30 @@ class AudioTrack:
         self._silence = SilenceWatch()
         self._answers = AnswerWatch(overdue_ms)
         self._memory: SpeechAnswer | None = None
-        self._gaps: list[Gap] = []
         self._asking = False
         self._now_ms = joined_ms
 
     def on_sound(self, samples: Samples, at_ms: int, gap_ms: int) -> None:
-        """Take decoded sound that had arrived at `at_ms`; see `ports.MediaSink`."""
-        self._media.arrived(at_ms)
+        """Take decoded sound that had arrived at `at_ms`; see `ports.MediaSink`.
+
+        A gap that ends a stretch without sound is part of that stretch, and told with it.
+        """
         self.counts["packets"] += 1
         if len(samples) == 0:
             return
-        self._gaps += self._buffer.add(samples, at_ms, gap_ms)
+        for gap in self._buffer.add(samples, at_ms, gap_ms):
+            self._lose(gap, at_ms)
+        if self._media.arrived(at_ms):
+            self.voice.right(CoverageReason.AUDIO_MISSING, at_ms, at_ms)
         peak = float(max(samples.max(), -samples.min()))
         self._silence.hear(peak, at_ms - len(samples) // 16, len(samples))
 
     def tick(self, now_ms: int) -> None:
-        """Look at the time. Gaps come first: one that ends a stretch without sound is part of it."""
+        """Look at the time."""
         self._now_ms = now_ms
-        for gap in self._gaps:
-            self.counts["gaps"] += 1
-            self.voice.gap(gap.start_ms, gap.end_ms, now_ms)
-        self._gaps.clear()
         missing_ms = self._media.missing_since(now_ms)
         if missing_ms is not None:
             self.voice.wrong(CoverageReason.AUDIO_MISSING, missing_ms, now_ms)
-        else:
-            self.voice.right(CoverageReason.AUDIO_MISSING, self._media.flowing_since_ms, now_ms)
         silent_ms = self._silence.silent_since_ms
         if silent_ms is not None:
             self.voice.wrong(CoverageReason.AUDIO_SILENT, silent_ms, now_ms)
@@ -92,7 +90,8 @@ class AudioTrack:
 
         def unanswered() -> None:
             self._asking = False
-            self._gaps += self._buffer.put_back(sound)
+            for gap in self._buffer.put_back(sound):
+                self._lose(gap, max(self._now_ms, gap.end_ms))
 
         return Look(
             ask=ask,
@@ -110,6 +109,10 @@ class AudioTrack:
         """Let go of the sound that waits."""
         self._buffer.clear()
         self._memory = None
+
+    def _lose(self, gap: Gap, now_ms: int) -> None:
+        self.counts["gaps"] += 1
+        self.voice.gap(gap.start_ms, gap.end_ms, now_ms)
 
     def _answered(self, answer: SpeechAnswer, sound: Sound) -> None:
         at_ms, now_ms = sound.start_ms, max(self._now_ms, sound.start_ms)

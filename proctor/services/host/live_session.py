@@ -176,13 +176,11 @@ class LiveSession:
                 self._audio.close()
             self.identity.forget()
 
-    def take_counts(self) -> Counter[str]:
-        """What was counted since the last call, by name."""
-        counts: Counter[str] = Counter()
+    def add_counts(self, counts: Counter[str]) -> None:
+        """Add what was counted since the last call, by name."""
         for track in self._tracks():
-            counts += track.counts
+            counts.update(track.counts)
             track.counts.clear()
-        return counts
 
     @property
     def _is_resting(self) -> bool:
@@ -198,10 +196,11 @@ class LiveSession:
         return [self._video] if self._audio is None else [self._video, self._audio]
 
     def _take_seen(self) -> list[Observation]:
-        seen = list(self._events)
+        """What is to be reported; at one moment the state of the stream comes before what it showed."""
+        seen: list[Observation] = [state for t in self._tracks() for state in t.voice.take()]
+        seen += self._events
         self._events.clear()
         for track in self._tracks():
             seen += track.seen
-            seen += track.voice.take()
             track.seen.clear()
         return seen

@@ -5,6 +5,7 @@ It sees pixels and never judges. A host is a plain object; an actor only wraps i
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -313,9 +314,11 @@ class SessionHost:
         self._metrics.observe("host_tick_lag_seconds", late_ms / 1000)
         self._metrics.gauge("host_sessions", len(sessions))
         self._metrics.gauge("host_shed_level", float(self._pressure.level))
+        counts: Counter[str] = Counter()
         for session in sessions:
-            for what, count in session.take_counts().items():
-                self._metrics.count("host_media", count, what=what)
+            session.add_counts(counts)
+        for what, count in counts.items():
+            self._metrics.count("host_media", count, what=what)
 
     def _about(self, spec: SessionSpec) -> dict[str, object]:
         return {"session_id": spec.session_id, "epoch": spec.epoch, "host": self._name}

@@ -81,6 +81,7 @@ class VideoTrack:
             return
         self.counts["received"] += 1
         if self._media.arrived(at_ms):
+            self.voice.right(CoverageReason.NO_MEDIA, at_ms, at_ms)
             self._identity.schedule.restart(at_ms)
         told = self._camera.look(image, at_ms)
         if told is not None:
@@ -97,8 +98,6 @@ class VideoTrack:
         missing_ms = self._media.missing_since(now_ms)
         if missing_ms is not None:
             self.voice.wrong(CoverageReason.NO_MEDIA, missing_ms, now_ms)
-        else:
-            self.voice.right(CoverageReason.NO_MEDIA, self._media.flowing_since_ms, now_ms)
         overdue = False
         for group, watch in self._answers.items():
             overdue_ms = watch.overdue_since(now_ms)

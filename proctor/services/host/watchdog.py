@@ -21,13 +21,10 @@ class TrackWatch:
     def __init__(self, joined_ms: int) -> None:
         self._last_ms: int | None = None
         self._joined_ms = joined_ms
-        self._flowing_since_ms = joined_ms
 
     def arrived(self, at_ms: int) -> bool:
         """Take a picture or a packet; True when media had been missing before it."""
         was_missing = self.missing_since(at_ms) is not None
-        if was_missing:
-            self._flowing_since_ms = at_ms
         self._last_ms = at_ms
         return was_missing
 
@@ -36,11 +33,6 @@ class TrackWatch:
         if self._last_ms is None:
             return self._joined_ms
         return self._last_ms if now_ms - self._last_ms > MISSING_AFTER_MS else None
-
-    @property
-    def flowing_since_ms(self) -> int:
-        """When media last began to come."""
-        return self._flowing_since_ms
 
 
 class SilenceWatch:
