@@ -72,6 +72,16 @@ METRICS: dict[str, Metric] = {
     "webrtc_pictures_skipped": _counter("Pictures received but not decoded."),
     "webrtc_nacks": _counter("Packets asked for again."),
     "webrtc_key_requests": _counter("Key frames asked for."),
+    # fusion shards
+    "shard_sessions": _gauge("Sessions judged."),
+    "shard_reports": _counter("Reports that arrived, by what became of them.", "outcome"),
+    "shard_submit_seconds": _histogram("Time from reports to acknowledgement.", _QUICK_S),
+    "shard_hosts_lost": _counter("Sessions whose host fell silent."),
+    "shard_unwritten": _counter("Steps whose checkpoint or rows could not be written.", "what"),
+    "shard_unsynced_rows": _gauge("Steps of judging that the database has not taken."),
+    "shard_failed_steps": _counter("Steps that ended in an unexpected error."),
+    "alerts_raised": _counter("Alerts raised.", "category", "severity", "transition"),
+    "alert_delay_seconds": _histogram("From the behaviour's beginning to its alert.", _SLOW_S),
     # delivery
     "alerts_published": _counter("Alerts given a place in the feed."),
     "dispatcher_failed_steps": _counter("Steps of the dispatcher that failed."),

@@ -1,0 +1,350 @@
+"""The judge of one session: reports in, alerts and coverage out. Pure; every moment is an argument.
+
+It counts everything it consumes, the timer's ticks and the host's silence included: that order is the
+session's recording, and the same order gives the same judgement.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from proctor.domain.alerts import Alert
+from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
+from proctor.domain.incidents import Incident
+from proctor.domain.observations import ClientEvent, Observation, SpeechHeard, StreamState
+from proctor.domain.reports import Command, CommandName, TickReport
+from proctor.domain.sessions import SessionSpec
+from proctor.fusion.coverage import Cover, CoverageLedger, Source
+from proctor.fusion.engine import FusionEngine, Outcome
+from proctor.fusion.memory import (
+    Body,
+    Mark,
+    Memory,
+    read_memory,
+    write_body,
+    write_mark,
+    write_memory,
+)
+from proctor.fusion.policy import parse_policy
+from proctor.sensing.suite import NOTHING, Sensed, SensingSuite
+
+HOST_SILENT_MS = 2_500
+"""A live session of which nothing is heard for longer is lost; hosts report every second at least."""
+
+LOOK_CLOSER_MS = 3_000
+LOOK_CLOSER_AGAIN_MS = 1_000
+
+_PICTURE_SOURCES = {
+    CoverageReason.COVERED: (Source.COVERED, CoverageState.BLIND),
+    CoverageReason.FROZEN_VIDEO: (Source.FROZEN, CoverageState.BLIND),
+    CoverageReason.TOO_DARK: (Source.DARK, CoverageState.DEGRADED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one step of judging brought.
+
+    Attributes:
+        alerts: New alerts, in seq order.
+        incidents: New or changed incidents.
+        coverage: The whole coverage when it changed, else None.
+        commands: Wishes to the host.
+    """
+
+    alerts: tuple[Alert, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    coverage: tuple[CoverageInterval, ...] | None = None
+    commands: tuple[Command, ...] = ()
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is something to commit."""
+        return bool(self.alerts or self.incidents) or self.coverage is not None
+
+
+UNCHANGED = Judgement()
+
+
+class SessionJudge:
+    """Judges one session. `raised_at` is wall time for the alerts and decides nothing.
+
+    Raises:
+        InvalidInput: The session's policy cannot be read.
+    """
+
+    def __init__(
+        self, spec: SessionSpec, mark: Mark | None = None, body: Body | None = None
+    ) -> None:
+        self.spec = spec
+        self.mark = mark or Mark()
+        self._body = body or Body()
+        policy = parse_policy(spec.policy_text)
+        self._suite = SensingSuite(
+            spec.session_id, policy.sensing, self._body.suite, self.mark.face_ms
+        )
+        self._engine = FusionEngine(spec, policy, self._body.engine)
+        self._ledger = CoverageLedger(self._body.ledger)
+        self._unfinished: _Step | None = None
+
+    @property
+    def alert_seq(self) -> int:
+        """The number of the last alert."""
+        return self._body.engine.alert_seq
+
+    def go_on_after(self, alert_seq: int) -> None:
+        """The database has alerts up to this number: the next one is numbered after it."""
+        self._body.engine.alert_seq = max(self._body.engine.alert_seq, alert_seq)
+
+    @property
+    def expects_reports(self) -> bool:
+        """Whether a host owes reports: it has begun, the peer has not left, nothing has ended."""
+        return not self._body.is_closed and self._body.ended_ms is None and self.mark.epoch > 0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the session is over."""
+        return self._body.ended_ms is not None
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the host is away."""
+        return self._body.suite.is_cut_off
+
+    def current(self, modality: Modality) -> Cover:
+        """How well a modality is watched now, and why not better."""
+        return self._ledger.current(modality)
+
+    def consume(self, report: TickReport, raised_at: datetime) -> Judgement:
+        """Take the next report. Whoever calls sees to order: see `follows`."""
+        mark, step = self.mark, _Step(raised_at)
+        self._unfinished = step
+        mark.consumed += 1
+        if report.epoch != mark.epoch:
+            self._connect(report, step)
+        elif report.seq > mark.seq + 1:
+            self._cover_lost_reports(report, step)
+        mark.seq = report.seq
+        if self.is_cut_off:
+            self._suite.resume()
+            self._cover_both(Source.HOST, None, report.sent_ms, step)
+        for seen in report.observations:
+            self._observe(seen, step)
+        mark.now_ms = max(mark.now_ms, report.sent_ms)
+        mark.heard_ms = max(mark.heard_ms, report.sent_ms)
+        self._sensed(self._suite.advance(mark.now_ms), mark.now_ms, step)
+        if report.closing:
+            self._body.is_closed = True
+            self._cover_both(Source.STREAM, CoverageReason.NO_MEDIA, report.sent_ms, step)
+            self._sensed(self._suite.disconnect(), report.sent_ms, step)
+        elif self._suite.is_pending:
+            self._look_closer(step)
+        return self._judgement(step)
+
+    def skip(self, report: TickReport) -> Judgement:
+        """Pass over a report that `consume` failed on, so that the next one follows.
+
+        What it had brought before it failed is kept: its alerts have their numbers already.
+        """
+        self.mark.epoch, self.mark.seq = report.epoch, report.seq
+        return UNCHANGED if self._unfinished is None else self._judgement(self._unfinished)
+
+    def follows(self, report: TickReport) -> bool:
+        """Whether this is the next report, or begins a new connection or a new memory of this one."""
+        mark = self.mark
+        if report.epoch != mark.epoch:
+            return report.epoch > mark.epoch and (report.seq == 1 or report.spec is not None)
+        return report.seq == mark.seq + 1 or (report.seq > mark.seq and report.spec is not None)
+
+    def tick(self, now_ms: int, silent_ms: int, raised_at: datetime) -> Judgement:
+        """The shard's timer.
+
+        Args:
+            now_ms: Session time by the shard's clock.
+            silent_ms: How long it has not heard of the session, by its monotonic clock. Over
+                `HOST_SILENT_MS` the host is lost: blind since its last word, and nobody's fault.
+            raised_at: Wall time.
+        """
+        mark, step = self.mark, _Step(raised_at)
+        mark.consumed += 1
+        mark.now_ms = max(mark.now_ms, now_ms)
+        if silent_ms > HOST_SILENT_MS and self.expects_reports and not self.is_cut_off:
+            self._cover_both(Source.HOST, CoverageReason.HOST_LOST, mark.heard_ms, step)
+            self._sensed(self._suite.cut_off(), mark.heard_ms, step)
+        return self._judgement(step)
+
+    def shard_lost(self, since_ms: int, until_ms: int, raised_at: datetime) -> Judgement:
+        """The shard itself was away; what hosts kept for it is judged as it comes."""
+        mark, step = self.mark, _Step(raised_at)
+        mark.consumed += 1
+        if until_ms > since_ms:
+            self._cover_both(Source.SHARD, CoverageReason.SHARD_LOST, since_ms, step)
+            self._cover_both(Source.SHARD, None, until_ms, step)
+        return self._judgement(step)
+
+    def store_lost(self, lost: bool, now_ms: int, raised_at: datetime) -> Judgement:
+        """What is judged cannot be written down (or can again): it would not survive a crash."""
+        mark, step = self.mark, _Step(raised_at)
+        mark.consumed += 1
+        reason = CoverageReason.STATE_STORE if lost else None
+        self._cover_both(Source.STORE, reason, now_ms, step)
+        return self._judgement(step)
+
+    def begin_unknown(self, report: TickReport, raised_at: datetime) -> Judgement:
+        """The memory of a session that has gone on before is gone: it was blind up to this report."""
+        step = _Step(raised_at)
+        self._forget_start(step)
+        if report.seq > 1:
+            self._body.unspoken = list(Modality)
+        return self._judgement(step)
+
+    def _forget_start(self, step: "_Step") -> None:
+        self._cover_both(Source.HOST, CoverageReason.HOST_LOST, 0, step)
+        self._cover_both(Source.STREAM, None, 0, step)
+        self._suite.cut_off()
+
+    def adopt(
+        self, incidents: tuple[Incident, ...], alert_seq: int, raised_at: datetime
+    ) -> Judgement:
+        """Go on from what the database knows (see `FusionEngine.adopt`)."""
+        step = _Step(raised_at)
+        step.add(self._engine.adopt(incidents, alert_seq, raised_at))
+        return self._judgement(step)
+
+    def end(self, end_ms: int, raised_at: datetime) -> Judgement:
+        """The session is over: close what is open, fix the coverage to its length. Idempotent."""
+        step = _Step(raised_at)
+        if self._body.ended_ms is None:
+            self.mark.consumed += 1
+            if self.mark.epoch == 0:
+                self._forget_start(step)
+            self._body.ended_ms = end_ms = max(0, end_ms)
+            step.add(self._engine.close_all(end_ms, raised_at))
+            step.covered = True
+        return self._judgement(step)
+
+    def _connect(self, report: TickReport, step: "_Step") -> None:
+        """A new connection: blind since the last word of the one before."""
+        mark = self.mark
+        since_ms = 0 if mark.epoch == 0 else min(mark.heard_ms, report.sent_ms)
+        self._cover_both(Source.STREAM, CoverageReason.NO_MEDIA, since_ms, step)
+        self._cover_both(Source.HOST, None, report.sent_ms, step)
+        self._sensed(self._suite.reconnect(since_ms), since_ms, step)
+        self._body.is_closed = False
+        self.spec = report.spec or self.spec
+        mark.epoch, mark.seq, mark.closer_until_ms = report.epoch, 0, 0
+
+    def _cover_lost_reports(self, report: TickReport, step: "_Step") -> None:
+        """This memory is older than what was acknowledged: reports between are lost for good."""
+        self._cover_both(Source.SHARD, CoverageReason.SHARD_LOST, self.mark.heard_ms, step)
+        self._cover_both(Source.SHARD, None, report.sent_ms, step)
+        self._body.unspoken = list(Modality)
+
+    def _observe(self, seen: Observation, step: "_Step") -> None:
+        if self._body.unspoken:
+            self._speak_for_media(seen, step)
+        if isinstance(seen, StreamState):
+            step.covered |= self._ledger.set(
+                seen.modality, Source.STREAM, seen.state, seen.reason, seen.since_ms
+            )
+        sensed = self._suite.observe(seen)
+        if sensed is not NOTHING:
+            self._sensed(sensed, seen.observed_ms, step)
+
+    def _speak_for_media(self, seen: Observation, step: "_Step") -> None:
+        """A fact about a modality of which the media path has said nothing: its media come."""
+        if isinstance(seen, ClientEvent):
+            return
+        heard = isinstance(seen, SpeechHeard)
+        modality = Modality.AUDIO if heard else Modality.VIDEO
+        if isinstance(seen, StreamState):
+            modality = seen.modality
+        if modality not in self._body.unspoken:
+            return
+        self._body.unspoken.remove(modality)
+        if not isinstance(seen, StreamState):
+            self._observe(
+                StreamState(
+                    observed_ms=seen.observed_ms,
+                    since_ms=seen.observed_ms,
+                    modality=modality,
+                    state=CoverageState.MONITORED,
+                    reason=None,
+                ),
+                step,
+            )
+
+    def _sensed(self, sensed: Sensed, at_ms: int, step: "_Step") -> None:
+        for claim in sensed.claims:
+            source, state = _PICTURE_SOURCES[claim.reason]
+            if claim.holds:
+                changed = self._ledger.set(
+                    Modality.VIDEO, source, state, claim.reason, claim.since_ms
+                )
+            else:
+                changed = self._ledger.clear(Modality.VIDEO, source, claim.since_ms)
+            step.covered |= changed
+        if sensed.signals:
+            step.add(self._engine.feed(sensed.signals, at_ms, step.raised_at, self._suite.lost))
+
+    def _cover_both(
+        self, source: Source, reason: CoverageReason | None, since_ms: int, step: "_Step"
+    ) -> None:
+        if reason in (CoverageReason.SHARD_LOST, CoverageReason.STATE_STORE):
+            state = CoverageState.DEGRADED
+        else:
+            state = CoverageState.MONITORED if reason is None else CoverageState.BLIND
+        for modality in Modality:
+            step.covered |= self._ledger.set(modality, source, state, reason, since_ms)
+
+    def _look_closer(self, step: "_Step") -> None:
+        mark = self.mark
+        if mark.closer_until_ms - mark.now_ms <= LOOK_CLOSER_AGAIN_MS:
+            mark.closer_until_ms = mark.now_ms + LOOK_CLOSER_MS
+            step.commands.append(
+                Command(name=CommandName.LOOK_CLOSER, until_ms=mark.closer_until_ms)
+            )
+
+    def _judgement(self, step: "_Step") -> Judgement:
+        self._unfinished = None
+        self.mark.face_ms = self._suite.face_ms
+        if not (step.covered or step.outcome.alerts or step.commands):
+            return UNCHANGED
+        coverage = self._ledger.intervals(self._body.ended_ms) if step.covered else None
+        return Judgement(
+            tuple(step.outcome.alerts),
+            tuple(step.outcome.incidents),
+            coverage,
+            tuple(step.commands),
+        )
+
+    def export_mark(self) -> bytes:
+        """How far it has come, as JSON (about 100 bytes)."""
+        return write_mark(self.mark)
+
+    def export_body(self) -> bytes:
+        """What it remembers besides, as JSON without the session's particulars."""
+        return write_body(self._body)
+
+    def export(self) -> bytes:
+        """Everything but the session's particulars, as JSON."""
+        return write_memory(Memory(self.mark, self._body))
+
+    @classmethod
+    def restore(cls, spec: SessionSpec, exported: bytes) -> "SessionJudge":
+        """The judge that wrote `exported`; it judges on as that one would have."""
+        memory = read_memory(exported)
+        return cls(spec, memory.mark, memory.body)
+
+
+@dataclass(slots=True)
+class _Step:
+    """What a step has brought so far."""
+
+    raised_at: datetime
+    covered: bool = False
+    outcome: Outcome = field(default_factory=Outcome)
+    commands: list[Command] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        self.outcome.alerts += outcome.alerts
+        self.outcome.incidents += outcome.incidents

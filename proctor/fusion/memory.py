@@ -1,0 +1,113 @@
+"""What a judge remembers of a session, as JSON in two parts (never pickle: TRUST S5).
+
+The mark moves with every report and is tiny; the body changes only when something happens. So a quiet
+session costs a shard a hundred bytes per report, and whatever was acknowledged can be recovered.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+
+from pydantic import TypeAdapter
+
+from proctor.domain.coverage import Modality
+from proctor.fusion.coverage import LedgerState
+from proctor.fusion.engine import EngineState
+from proctor.sensing.suite import SuiteState
+
+
+@dataclass(slots=True, kw_only=True)
+class Mark:
+    """How far the judge has come: small, and new with every report.
+
+    Attributes:
+        epoch: The connection that is judged.
+        seq: Its last report.
+        now_ms: Session time, the latest that anybody said.
+        heard_ms: Session time of the last report.
+        consumed: Everything taken so far.
+        closer_until_ms: Until when the host was asked to look closer.
+        face_ms: When a face was last confirmed.
+    """
+
+    epoch: int = 0
+    seq: int = 0
+    now_ms: int = 0
+    heard_ms: int = 0
+    consumed: int = 0
+    closer_until_ms: int = 0
+    face_ms: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Body:
+    """What the judge remembers of a session.
+
+    Attributes:
+        is_closed: The last report said that the peer left: no host owes a report.
+        ended_ms: The session's length once it has ended.
+        unspoken: Modalities of which the media path has said nothing since this memory began in the
+            middle of a connection; facts of theirs say that media come.
+        suite: The sensors.
+        engine: The rules.
+        ledger: The coverage.
+    """
+
+    is_closed: bool = False
+    ended_ms: int | None = None
+    unspoken: list[Modality] = field(default_factory=list)
+    suite: SuiteState = field(default_factory=SuiteState)
+    engine: EngineState = field(default_factory=EngineState)
+    ledger: LedgerState = field(default_factory=LedgerState)
+
+
+@dataclass(slots=True)
+class Memory:
+    """Both parts."""
+
+    mark: Mark
+    body: Body
+
+
+@cache
+def _marks() -> TypeAdapter[Mark]:
+    return TypeAdapter(Mark)
+
+
+@cache
+def _bodies() -> TypeAdapter[Body]:
+    return TypeAdapter(Body)
+
+
+@cache
+def _memories() -> TypeAdapter[Memory]:
+    return TypeAdapter(Memory)
+
+
+def write_mark(mark: Mark) -> bytes:
+    """The mark as JSON."""
+    return _marks().dump_json(mark)
+
+
+def read_mark(text: bytes) -> Mark:
+    """The mark that was written. Raises `ValueError` when it cannot be read."""
+    return _marks().validate_json(text)
+
+
+def write_body(body: Body) -> bytes:
+    """The body as JSON."""
+    return _bodies().dump_json(body)
+
+
+def read_body(text: bytes) -> Body:
+    """The body that was written. Raises `ValueError` when it cannot be read."""
+    return _bodies().validate_json(text)
+
+
+def write_memory(memory: Memory) -> bytes:
+    """Both parts as one JSON text."""
+    return _memories().dump_json(memory)
+
+
+def read_memory(text: bytes) -> Memory:
+    """Both parts. Raises `ValueError` when they cannot be read."""
+    return _memories().validate_json(text)

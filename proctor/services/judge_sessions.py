@@ -1,0 +1,304 @@
+"""A fusion shard: takes reports of many sessions, judges, writes down, and only then acknowledges.
+
+Input is at least once and numbered; what is known already is dropped, what is missing is asked for
+again. How it is written down, and in which order, says `proctor.services.judging.writer`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from proctor.domain.alerts import Transition
+from proctor.domain.errors import InvalidInput, StateStoreUnavailable
+from proctor.domain.ids import SessionId
+from proctor.domain.reports import Acknowledgement, Command, CommandName, TickReport
+from proctor.domain.sessions import SessionSpec
+from proctor.fusion.checkpoint import read_sessions
+from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
+from proctor.services.judging.page_news import PageNews
+from proctor.services.judging.session import JudgedSession
+from proctor.services.judging.writer import ShardWriter
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+FRESH_WITHIN_MS = 10_000
+"""A first report this early in a session says that nothing was missed before it."""
+
+STOP = (Command(name=CommandName.STOP),)
+RESEND_SPEC = (Command(name=CommandName.RESEND_SPEC),)
+
+
+class JudgeShard:
+    """Implements `SessionJudges` for the sessions that are its own.
+
+    Args:
+        name: The shard's name; its checkpoints are kept under it.
+        incidents: The database.
+        checkpoints: Redis.
+        live: Redis, for the candidates' pages.
+        clock: Time.
+        metrics: Numbers.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        incidents: IncidentStore,
+        checkpoints: Checkpoints,
+        live: LiveState,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._name = name
+        self._incidents = incidents
+        self._checkpoints = checkpoints
+        self._clock = clock
+        self._metrics = metrics
+        self._news = PageNews(live)
+        self._writer = ShardWriter(
+            name=name, incidents=incidents, checkpoints=checkpoints, clock=clock, metrics=metrics
+        )
+        self._sessions: dict[SessionId, JudgedSession] = {}
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Take the shard over and go on where it was; the time between is told as `shard_lost`.
+
+        Raises:
+            StateStoreUnavailable: The checkpoints cannot be reached.
+        """
+        async with self._lock:
+            self._writer.fence = await self._checkpoints.claim(self._name)
+            read, broken = read_sessions(await self._checkpoints.load(self._name))
+            for session_id in broken:
+                logger.error("a checkpoint cannot be read", extra={"session_id": session_id})
+            now = self._clock.now()
+            for judge, rows in read:
+                known = self._hold(judge)
+                known.rows = rows
+                await self._catch_up(judge)
+                if not judge.has_ended:
+                    now_ms = known.session_ms(now)
+                    self._keep(known, judge.shard_lost(judge.mark.now_ms, now_ms, now))
+                    self._keep(known, judge.store_lost(False, now_ms, now))
+            await self._settle(list(self._sessions.values()))
+
+    async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
+        """Judge, write down, acknowledge. May be repeated: what is known already is dropped.
+
+        Returns:
+            One acknowledgement per connection, up to which its reports are safe; none for a session
+            that cannot be looked up now.
+
+        Raises:
+            Conflict: Another process has taken the shard over; this one must stop.
+        """
+        began_ms = self._clock.monotonic_ms()
+        async with self._lock:
+            answers: dict[tuple[SessionId, int], Acknowledgement] = {}
+            wishes: dict[tuple[SessionId, int], dict[Command, None]] = {}
+            highest: dict[tuple[SessionId, int], int] = {}
+            touched: dict[SessionId, JudgedSession] = {}
+            for report in reports:
+                key = (report.session_id, report.epoch)
+                known = await self._find(report)
+                if isinstance(known, Acknowledgement):
+                    answers[key] = known
+                elif known is not None:
+                    touched[report.session_id] = known
+                    highest[key] = max(highest.get(key, 0), report.seq)
+                    wishes.setdefault(key, {}).update(dict.fromkeys(self._take(known, report)))
+            await self._settle(list(touched.values()))
+            for (session_id, epoch), seq in highest.items():
+                answers[(session_id, epoch)] = Acknowledgement(
+                    session_id=session_id,
+                    epoch=epoch,
+                    seq=touched[session_id].safe_seq(epoch, seq),
+                    commands=tuple(wishes[(session_id, epoch)]),
+                )
+        took_ms = self._clock.monotonic_ms() - began_ms
+        self._metrics.observe("shard_submit_seconds", took_ms / 1000)
+        return list(answers.values())
+
+    async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
+        """Close what is open, fix the coverage to the session's length, forget the session.
+
+        A second end changes nothing. Of a session that is not known, all is `blind(host_lost)`.
+
+        Raises:
+            StateStoreUnavailable: Neither store could take it: call again.
+            Conflict: Another process has taken the shard over.
+        """
+        async with self._lock:
+            known = self._sessions.get(spec.session_id)
+            if known is None:
+                if await self._news.has_ended(spec.session_id):
+                    return
+                known = await self._remember(spec)
+            end_ms = known.session_ms(ended_at)
+            self._keep(known, known.judge.end(end_ms, self._clock.now()))
+            await self._settle([known])
+            if known.rows and not known.is_written:
+                raise StateStoreUnavailable("the end of the session could not be written down")
+
+    async def run(self) -> None:
+        """Keep time until cancelled: silent hosts, rows that wait, news for candidates' pages.
+
+        Raises:
+            Conflict: Another process has taken the shard over.
+        """
+        while True:
+            await self._clock.sleep(TICK_S)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """One turn of the timer."""
+        async with self._lock:
+            now, monotonic_ms = self._clock.now(), self._clock.monotonic_ms()
+            self._writer.try_database_again()
+            for known in self._sessions.values():
+                judge = known.judge
+                if not judge.has_ended:
+                    was_cut_off = judge.is_cut_off
+                    silent_ms = monotonic_ms - known.heard_at_ms
+                    self._keep(known, judge.tick(known.session_ms(now), silent_ms, now))
+                    if judge.is_cut_off and not was_cut_off:
+                        self._metrics.count("shard_hosts_lost")
+            await self._settle([known for known in self._sessions.values() if known.has_work])
+            waiting = 0
+            for session_id, known in self._sessions.items():
+                waiting += len(known.rows)
+                reason = known.wants_reconnect(monotonic_ms)
+                if reason is not None:
+                    await self._news.reconnect(session_id, reason)
+            self._metrics.gauge("shard_sessions", len(self._sessions))
+            self._metrics.gauge("shard_unsynced_rows", waiting)
+
+    async def close(self) -> None:
+        """Write down what is not written yet; the stores stay open, they are the caller's."""
+        async with self._lock:
+            await self._settle(list(self._sessions.values()))
+
+    async def _find(self, report: TickReport) -> JudgedSession | Acknowledgement | None:
+        """The session of a report; an answer when it is not judged here; None for "not now"."""
+        spec, known = report.spec, self._sessions.get(report.session_id)
+        if known is not None and (spec is None or known.is_of(spec)):
+            return known
+        if spec is None:
+            return self._refuse(report, "unknown", 0, RESEND_SPEC)
+        try:
+            if await self._news.has_ended(spec.session_id):
+                return self._refuse(report, "ended", report.seq, STOP)
+            return await self._meet(report, spec)
+        except StateStoreUnavailable:
+            self._metrics.count("shard_reports", outcome="not_now")
+            return None
+        except InvalidInput as error:
+            extra = {"session_id": report.session_id, "code": error.code}
+            logger.error("a session cannot be judged", extra=extra)
+            return self._refuse(report, "broken", report.seq, STOP)
+
+    def _refuse(
+        self, report: TickReport, outcome: str, seq: int, commands: tuple[Command, ...]
+    ) -> Acknowledgement:
+        self._metrics.count("shard_reports", outcome=outcome)
+        return Acknowledgement(
+            session_id=report.session_id, epoch=report.epoch, seq=seq, commands=commands
+        )
+
+    async def _meet(self, report: TickReport, spec: SessionSpec) -> JudgedSession:
+        """A session that is not known: new, or one whose memory was lost."""
+        is_fresh = report.seq == 1 and (report.epoch == 1 or report.sent_ms < FRESH_WITHIN_MS)
+        if is_fresh:
+            return self._hold(SessionJudge(spec))
+        known = await self._remember(spec)
+        self._keep(known, known.judge.begin_unknown(report, self._clock.now()))
+        return known
+
+    async def _remember(self, spec: SessionSpec) -> JudgedSession:
+        """A session whose memory is gone, with what the database knows of it."""
+        committed = await self._incidents.last_seq(spec.session_id)
+        found = await self._incidents.list_incidents(spec.tenant_id, spec.session_id)
+        known = self._hold(SessionJudge(spec))
+        self._keep(known, known.judge.adopt(tuple(found), committed, self._clock.now()))
+        return known
+
+    async def _catch_up(self, judge: SessionJudge) -> None:
+        """Redis may have lost its last second: the database knows better which number is next."""
+        try:
+            judge.go_on_after(await self._incidents.last_seq(judge.spec.session_id))
+        except StateStoreUnavailable:
+            logger.warning("the database is away: alert numbers could not be compared")
+
+    def _hold(self, judge: SessionJudge) -> JudgedSession:
+        """Take a judge in; alerts of one that it replaces keep their numbers and still go out."""
+        known = JudgedSession(judge, self._clock.monotonic_ms())
+        before = self._sessions.get(judge.spec.session_id)
+        if before is not None:
+            known.rows = before.rows
+            judge.go_on_after(before.judge.alert_seq)
+        self._sessions[judge.spec.session_id] = known
+        return known
+
+    def _take(self, known: JudgedSession, report: TickReport) -> Sequence[Command]:
+        """Judge one report if it is the next one; return the shard's wishes."""
+        known.heard_at_ms = self._clock.monotonic_ms()
+        judge = known.judge
+        if judge.has_ended:
+            self._metrics.count("shard_reports", outcome="ended")
+            return STOP
+        if not judge.follows(report):
+            is_old = (report.epoch, report.seq) <= (judge.mark.epoch, judge.mark.seq)
+            self._metrics.count("shard_reports", outcome="duplicate" if is_old else "early")
+            return () if is_old else RESEND_SPEC
+        try:
+            judgement = judge.consume(report, self._clock.now())
+        except Exception:  # a mailbox's boundary: one report must not stop a shard of sessions
+            logger.exception("a report broke its judge", extra={"session_id": report.session_id})
+            self._metrics.count("shard_reports", outcome="broken")
+            judgement = judge.skip(report)
+        else:
+            self._metrics.count("shard_reports", outcome="taken")
+        self._keep(known, judgement)
+        return judgement.commands
+
+    def _keep(self, known: JudgedSession, judgement: Judgement) -> None:
+        """Hold what must reach the database, and count the alerts."""
+        known.keep(judgement)
+        for alert in judgement.alerts:
+            self._metrics.count(
+                "alerts_raised",
+                category=alert.category,
+                severity=alert.severity,
+                transition=alert.transition,
+            )
+            if alert.transition is Transition.OPENED:
+                began_at = known.judge.spec.started_at + timedelta(milliseconds=alert.occurred_ms)
+                delay_s = (alert.raised_at - began_at).total_seconds()
+                self._metrics.observe("alert_delay_seconds", max(0.0, delay_s))
+
+    async def _settle(self, touched: Sequence[JudgedSession]) -> None:
+        """Write down, commit, tell the candidates' pages, let go of what has ended."""
+        is_written = await self._writer.checkpoint(touched)
+        self._writer.note_store(touched, not is_written, self._clock.now())
+        await self._writer.commit(touched)
+        for known in touched:
+            session_id, status = known.judge.spec.session_id, known.status()
+            if known.judge.has_ended:
+                if not known.rows:
+                    await self._forget(session_id)
+            elif known.told != status and await self._news.status(session_id, *status):
+                known.told = status
+
+    async def _forget(self, session_id: SessionId) -> None:
+        """An ended session whose rows are committed: only that it ended is remembered."""
+        try:
+            await self._news.ended(session_id)
+            await self._writer.drop(session_id)
+        except StateStoreUnavailable:
+            return  # the next turn of the timer tries again
+        self._sessions.pop(session_id, None)

@@ -1,0 +1,56 @@
+"""What the candidate's page hears from the shard: how well it is seen, when to connect anew, the end."""
+
+import json
+
+from proctor.domain.coverage import CoverageReason
+from proctor.domain.errors import StateStoreUnavailable
+from proctor.domain.ids import SessionId
+from proctor.fusion.coverage import Cover
+from proctor.ports import LiveState
+
+STATUS_KEPT_S = 24 * 3600
+ENDED_KEPT_S = 7 * 24 * 3600
+
+
+class PageNews:
+    """Publishes to the channel `session:<id>`; the last status is kept under `status:<id>`."""
+
+    def __init__(self, live: LiveState) -> None:
+        self._live = live
+
+    async def status(self, session_id: SessionId, video: Cover, audio: Cover) -> bool:
+        """How well the candidate is seen and heard. False when it could not be told now."""
+        message = json.dumps({"type": "status", "video": _said(video), "audio": _said(audio)})
+        try:
+            await self._live.put(f"status:{session_id}", message, STATUS_KEPT_S)
+            await self._live.publish(f"session:{session_id}", message)
+        except StateStoreUnavailable:
+            return False
+        return True
+
+    async def reconnect(self, session_id: SessionId, reason: CoverageReason) -> None:
+        """Ask for a new connection; whoever is not listening now is asked again later."""
+        message = json.dumps({"type": "reconnect", "reason": reason})
+        try:
+            await self._live.publish(f"session:{session_id}", message)
+        except StateStoreUnavailable:
+            return
+
+    async def ended(self, session_id: SessionId) -> None:
+        """The session is over; this is remembered for a week.
+
+        Raises:
+            StateStoreUnavailable: It could not be remembered.
+        """
+        await self._live.put(f"ended:{session_id}", "1", ENDED_KEPT_S)
+        await self._live.delete(f"status:{session_id}")
+        await self._live.publish(f"session:{session_id}", json.dumps({"type": "ended"}))
+
+    async def has_ended(self, session_id: SessionId) -> bool:
+        """Whether it was ended, by any shard. Raises `StateStoreUnavailable`."""
+        return await self._live.get(f"ended:{session_id}") is not None
+
+
+def _said(cover: Cover) -> dict[str, str | None]:
+    state, reason = cover
+    return {"state": state, "reason": reason}
