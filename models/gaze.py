@@ -45,9 +45,9 @@ def gaze(points: Points, irises: Irises) -> Gaze | None:
     yaw = head_pose(points).yaw_deg
     out = head_axes(points)[2]
     eyes = []
-    if yaw < NEARER_EYE_ABOVE_DEG:
-        eyes.append((RIGHT_EYE_OUTER, RIGHT_EYE_INNER, RIGHT_LIDS, irises.right))
     if yaw > -NEARER_EYE_ABOVE_DEG:
+        eyes.append((RIGHT_EYE_OUTER, RIGHT_EYE_INNER, RIGHT_LIDS, irises.right))
+    if yaw < NEARER_EYE_ABOVE_DEG:
         eyes.append((LEFT_EYE_OUTER, LEFT_EYE_INNER, LEFT_LIDS, irises.left))
     angles = []
     for outer, inner, lids, iris in eyes:

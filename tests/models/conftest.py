@@ -1,0 +1,42 @@
+"""The fetched models folder and what is read from it, once per test run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from models.catalogue import Catalogue, default_dir
+from models.in_process import InProcessPerception
+from proctor.domain.media import Image
+from proctor.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The default models folder with the embedded pack and the demo media in it, fetched if need be."""
+    settings = Settings()
+    folder = default_dir(settings.home, settings.models_dir)
+    Catalogue(folder, settings.models_mirror).fetch(["embedded", "demo"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def catalogue(models_dir: Path) -> Catalogue:
+    return Catalogue(models_dir)
+
+
+@pytest.fixture(scope="session")
+def perception(models_dir: Path) -> Iterator[InProcessPerception]:
+    with InProcessPerception(models_dir, threads=2) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def astronaut(catalogue: Catalogue) -> Image:
+    """(512, 512, 3) RGB, read-only: a woman looking at the camera, her face about 94 px wide."""
+    raw = np.frombuffer(catalogue.read("astronaut"), np.uint8)
+    image = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB)
+    image.flags.writeable = False
+    return image

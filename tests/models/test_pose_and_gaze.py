@@ -1,0 +1,152 @@
+"""Angles of made-up faces whose angles are known."""
+
+import numpy as np
+import pytest
+
+from models.face_embedding import MARGIN, MESH_POINTS, TEMPLATE, face_chip, similarity
+from models.face_mesh import FaceMesh, Irises, region_of_track
+from models.gaze import DEPTH, RADIUS, eyes_open, gaze, mouth_open
+from models.head_pose import ACROSS, DOWN, head_pose
+from proctor.domain.geometry import Box
+
+CENTRE = np.array([320.0, 240.0, 0.0])
+
+
+def face(yaw_deg: float = 0, pitch_deg: float = 0, roll_deg: float = 0) -> np.ndarray:
+    """A flat, symmetrical face of 200 px turned by angles in the camera's frame, y down, z away."""
+    points = np.zeros((468, 3))
+    for at, (right, left) in enumerate(ACROSS):
+        points[right], points[left] = (-50 - at, at * 5 - 40, 0), (50 + at, at * 5 - 40, 0)
+    for at, (upper, lower) in enumerate(DOWN):
+        points[upper], points[lower] = (0, -80 + at, 0), (0, 80 - at, 0)
+    for outer, inner, upper, lower, side in ((33, 133, 159, 145, -1), (263, 362, 386, 374, 1)):
+        points[outer], points[inner] = (60 * side, -30, 0), (20 * side, -30, 0)
+        points[upper], points[lower] = (40 * side, -36, 0), (40 * side, -24, 0)
+    yaw, pitch, roll = np.radians([-yaw_deg, -pitch_deg, roll_deg])
+    turn_yaw = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    turn_pitch = np.array(
+        [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
+    )
+    turn_roll = np.array(
+        [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
+    )
+    # nose out of the face is -z; signs as proctor/domain/geometry.py has them
+    return points @ (turn_yaw @ turn_pitch.T @ turn_roll).T + CENTRE
+
+
+@pytest.mark.parametrize("yaw", [-40, -10, 0, 25])
+def test_yaw_is_positive_towards_the_right_edge(yaw: float) -> None:
+    pose = head_pose(face(yaw_deg=yaw))
+    assert pose.yaw_deg == pytest.approx(yaw, abs=0.01)
+    assert pose.pitch_deg == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("pitch", [-30, 15])
+def test_pitch_is_positive_downwards(pitch: float) -> None:
+    assert head_pose(face(pitch_deg=pitch)).pitch_deg == pytest.approx(pitch, abs=0.01)
+
+
+@pytest.mark.parametrize("roll", [-35, 20])
+def test_roll_is_positive_clockwise(roll: float) -> None:
+    pose = head_pose(face(roll_deg=roll))
+    assert pose.roll_deg == pytest.approx(roll, abs=0.01)
+    assert pose.yaw_deg == pytest.approx(0, abs=0.01)
+
+
+def irises_looking(points: np.ndarray, yaw_deg: float, pitch_deg: float) -> Irises:
+    """Where the irises of a face seen straight on are when its eyes look there."""
+    width = 40.0
+    offset = RADIUS * width * np.sin(np.radians([yaw_deg, pitch_deg]))
+    right, left = points[[33, 133], :2].mean(axis=0), points[[263, 362], :2].mean(axis=0)
+    return Irises(tuple(right + offset), tuple(left + offset))
+
+
+@pytest.mark.parametrize(("yaw", "pitch"), [(0, 0), (-20, 0), (20, 5), (0, -15)])
+def test_gaze_of_a_straight_head_is_the_eyes(yaw: float, pitch: float) -> None:
+    points = face()
+    found = gaze(points, irises_looking(points, yaw, pitch))
+    assert found is not None
+    assert found.yaw_deg == pytest.approx(yaw, abs=0.01)
+    assert found.pitch_deg == pytest.approx(pitch, abs=0.01)
+
+
+def test_a_turned_head_whose_eyes_stay_on_the_camera_looks_at_the_camera() -> None:
+    points = face(yaw_deg=20)
+    # the eyeball's centre lies behind the corners along the head's axis; an iris on the line from
+    # it to the camera is seen right before it
+    shift = np.array([-DEPTH * 40 * np.sin(np.radians(20)), 0])
+    right, left = points[[33, 133], :2].mean(axis=0), points[[263, 362], :2].mean(axis=0)
+    found = gaze(points, Irises(tuple(right + shift), tuple(left + shift)))
+    assert found is not None and found.yaw_deg == pytest.approx(0, abs=0.2)
+
+
+def test_beyond_35_degrees_only_the_nearer_eye_counts() -> None:
+    points = face(yaw_deg=40)
+    nearer = points[[33, 133], :2].mean(axis=0)
+    nonsense = (999.0, 999.0)
+    assert gaze(points, Irises(tuple(nearer), nonsense)) == gaze(
+        points, Irises(tuple(nearer), (0.0, 0.0))
+    )
+    assert gaze(points, Irises(nonsense, tuple(nearer))) != gaze(
+        points, Irises(tuple(nearer), nonsense)
+    )
+
+
+def test_closed_eyes_have_no_gaze() -> None:
+    points = face()
+    open_eyes = irises_looking(points, 0, 0)
+    for upper, lower in ((159, 145), (386, 374)):
+        points[upper, 1] = points[lower, 1] - 2
+    assert gaze(points, open_eyes) is None
+    assert eyes_open(points) == pytest.approx(2 / 40)
+
+
+def test_openings_are_height_over_width() -> None:
+    points = face()
+    points[13], points[14] = CENTRE + np.array([0, 40, 0]), CENTRE + np.array([0, 50, 0])
+    points[78], points[308] = CENTRE + np.array([-20, 45, 0]), CENTRE + np.array([20, 45, 0])
+    assert mouth_open(points) == pytest.approx(10 / 40)
+    assert eyes_open(points) == pytest.approx(12 / 40)
+
+
+def test_a_mesh_knows_where_to_look_again() -> None:
+    mesh = FaceMesh(face(roll_deg=30)[ACROSS.ravel()].repeat(30, axis=0)[:468], 1.0)
+    box = mesh.box(640, 480)
+    track = region_of_track(box, 640, 480)
+    assert (track.x, track.y) == pytest.approx((box.centre[0] * 640, box.centre[1] * 480), abs=1e-6)
+    assert track.width == pytest.approx(1.5 * max(box.width * 640, box.height * 480))
+
+
+def test_a_similarity_is_recovered_and_least_squares_balances_errors() -> None:
+    source = np.array([(0.0, 0.0), (10.0, 0.0), (0.0, 10.0), (7.0, 3.0)])
+    turn = 2 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    target = source @ turn.T + (5, -2)
+    matrix = similarity(source, target)
+    np.testing.assert_allclose(matrix, np.column_stack([turn, (5, -2)]), atol=1e-9)
+    stretched = similarity(np.array([(-1.0, 0.0), (1.0, 0.0)]), np.array([(-3.0, 1.0), (3.0, 1.0)]))
+    np.testing.assert_allclose(stretched, [[3, 0, 0], [0, 3, 1]], atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.5])
+def test_a_chip_brings_the_five_points_to_their_places(scale: float) -> None:
+    points = face(roll_deg=20)
+    points[2] = CENTRE + np.array([-5, 15, 0])
+    points[:, :2] *= scale
+    image = np.zeros((int(480 * scale), int(640 * scale), 3), np.uint8)
+    for x, y in points[MESH_POINTS, :2]:
+        reach = int(6 * scale)
+        image[int(y) - reach : int(y) + reach, int(x) - reach : int(x) + reach] = 255
+    chip = face_chip(image, points)
+    assert chip.shape == (150, 150, 3)
+    target = (TEMPLATE + MARGIN) / (1 + 2 * MARGIN) * 150
+    matrix = similarity(points[MESH_POINTS, :2], target)
+    for place in points[MESH_POINTS, :2] @ matrix[:, :2].T + matrix[:, 2]:
+        x, y = np.round(place).astype(int)
+        assert chip[y, x].min() > 128
+
+
+def test_a_box_of_a_mesh_is_in_fractions() -> None:
+    points = np.zeros((468, 3))
+    points[0], points[1] = (64, 48, 0), (320, 240, 0)
+    points[2:] = (100, 100, 0)
+    assert FaceMesh(points, 1.0).box(640, 480) == Box(0.1, 0.1, 0.4, 0.4)
