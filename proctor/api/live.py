@@ -45,7 +45,6 @@ from proctor.services.tickets import LIFE_S, TicketKind
 
 PREFIX = "/v1/live"
 TO_PAGE = frozenset({"status", "reconnect", "send", "ended"})
-_EVENTS = frozenset(name.value for name in ClientEventName)
 _log = structlog.get_logger(__name__)
 
 Talk = Callable[[Line, Principal, Hello], Awaitable[None]]
@@ -244,7 +243,7 @@ class LiveSockets:
         except ValueError:
             message = None
         if isinstance(message, dict):
-            kind = kind or message.get("type")
+            kind = kind or str(message.get("type"))
             if kind in TO_PAGE:
                 await line.say({**message, "type": kind})
                 return kind
@@ -258,10 +257,13 @@ class LiveSockets:
                 continue
             if message.get("type") != "event" or message.keys() - {"type", "name"}:
                 await line.say({"type": "error", "code": "message/unknown-type"})
-            elif message.get("name") not in _EVENTS:
+                continue
+            try:
+                name = ClientEventName(message.get("name", ""))
+            except ValueError:
                 await line.say({"type": "error", "code": "event/unknown"})
             else:
-                await self._pass_on(session_id, ClientEventName(message["name"]))
+                await self._pass_on(session_id, name)
 
     async def _pass_on(self, session_id: SessionId, name: ClientEventName) -> None:
         try:

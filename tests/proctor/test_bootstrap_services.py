@@ -1,0 +1,96 @@
+"""The composition root puts real keys, policies and settings behind the API."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from proctor.adapters.tokens import make_keys
+from proctor.api.app import create_app
+from proctor.bootstrap import Stores, build_services, open_tokens
+from proctor.domain.candidates import ModelRef
+from proctor.domain.errors import InvalidInput
+from proctor.domain.ids import TenantId
+from proctor.domain.roles import Role
+from proctor.settings import Settings
+from tests.fakes.api import CALIBRATION
+from tests.fakes.clock import FakeClock
+from tests.fakes.faces import FakeFaceIndex
+from tests.fakes.judges import FakeJudges
+from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
+from tests.fakes.perception import EMBEDDING, FakePerception
+from tests.fakes.placement import FakePlacement
+from tests.fakes.stores import (
+    FakeAlertFeed,
+    FakeCandidateStore,
+    FakeDatabase,
+    FakeExamStore,
+    FakeIncidentStore,
+    FakeSessionStore,
+)
+
+
+def stores() -> Stores:
+    database = FakeDatabase()
+    return Stores(
+        exams=FakeExamStore(database),
+        candidates=FakeCandidateStore(database),
+        sessions=FakeSessionStore(database),
+        incidents=FakeIncidentStore(database),
+        feed=FakeAlertFeed(database),
+        live=FakeLiveState(),
+        checkpoints=FakeCheckpoints(),
+        faces=FakeFaceIndex(),
+    )
+
+
+def settings(home: Path) -> Settings:
+    return Settings(home=home, public_url="https://exams.example", _env_file=None)  # type: ignore[call-arg]
+
+
+def build(known: Settings, embedding: ModelRef = EMBEDDING):  # type: ignore[no-untyped-def]
+    return build_services(
+        known,
+        stores(),
+        perception=FakePerception(FakeClock()),
+        placement=FakePlacement(),
+        judges=FakeJudges(),
+        calibrations={EMBEDDING: CALIBRATION},
+        embedding=embedding,
+    )
+
+
+async def test_the_door_opens_with_a_token_of_the_launchers_key(tmp_path: Path) -> None:
+    known = settings(tmp_path)
+    make_keys(tmp_path / "tokens")
+    app = create_app(build(known))
+    issuer, _ = open_tokens(known)
+    token = issuer.mint("ada", TenantId("acme"), Role.ADMIN, timedelta(hours=1))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://test",
+        headers={"Authorization": f"Bearer {token}"},
+    ) as client:
+        exam = {"title": "Algebra", "policy": "standard", "retention_days": 30}
+        made = (await client.post("/v1/exams", json=exam)).json()
+        candidate = (await client.post("/v1/candidates", json={"external_ref": "c"})).json()
+        session = await client.post(
+            "/v1/sessions",
+            json={"exam_id": made["exam_id"], "candidate_id": candidate["candidate_id"]},
+        )
+        assert session.json()["join_url"].startswith("https://exams.example/candidate#ticket=")
+        assert (await client.get("/proctor")).status_code == 200
+        metrics = await client.get("/metrics")
+        assert 'proctor_http_requests_total{method="POST",route="/v1/exams"' in metrics.text
+
+
+def test_without_a_key_nothing_is_served(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="proctor up"):
+        build(settings(tmp_path))
+
+
+def test_an_embedding_model_without_calibration_is_refused(tmp_path: Path) -> None:
+    make_keys(tmp_path / "tokens")
+    with pytest.raises(InvalidInput, match="no calibration"):
+        build(settings(tmp_path), ModelRef("other", "1"))
