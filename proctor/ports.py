@@ -400,7 +400,10 @@ class SessionJudges(Protocol):
 
 
 class MediaSink(Protocol):
-    """What a connection delivers to. Called on the host's event loop; must not block."""
+    """What a connection delivers to. Called on the host's event loop; must not block.
+
+    A sink may have an attribute `wants_sound`; while it is False, sound is neither decoded nor told.
+    """
 
     def on_picture(self, image: Image, received_ms: int) -> None:
         """A decoded picture, (h, w, 3) RGB, read-only. `received_ms` is the host's monotonic time."""

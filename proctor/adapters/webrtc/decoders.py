@@ -97,6 +97,8 @@ class SoundDecoder:
                 heard += self._resampler.resample(frame)
         except av.FFmpegError as error:
             raise Undecodable from error
-        parts = [np.frombuffer(memoryview(part.planes[0]), np.float32, part.samples) for part in heard]
+        parts = [
+            np.frombuffer(memoryview(part.planes[0]), np.float32, part.samples) for part in heard
+        ]
         samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         return frozen(np.clip(samples, -1.0, 1.0, out=samples))

@@ -20,6 +20,7 @@ from aioice.ice import (
     CandidatePair,
     StunProtocol,
     get_host_addresses,
+    relayed_candidate,
     server_reflexive_candidate,
 )
 
@@ -31,7 +32,9 @@ MAX_QUEUED = 1_024
 MAX_PAIRS = 100
 """Longest ICE check list (RFC 8445 section 6.1.2.5)."""
 
-STUN_TIMEOUT_S = 2.0
+SERVER_TIMEOUT_S = 2.0
+"""A STUN or TURN server that has not answered by then is done without: a candidate's offer waits."""
+
 _BUFFER_BYTES = 1 << 20
 _MAGIC_COOKIE = b"\x21\x12\xa4\x42"
 
@@ -146,8 +149,8 @@ class GuardedConnection(Connection):
         candidates = [protocol.local_candidate for protocol in protocols]
         if self.stun_server is not None:
             candidates += await self._reflexive(protocols, self.stun_server)
-        if self.turn_server is not None:  # with no addresses, aioice asks the TURN server only
-            candidates += await super().get_component_candidates(component, [], timeout)
+        if self.turn_server is not None:
+            candidates += await self._relayed(component, self.turn_server)
         return candidates
 
     def _addresses(self) -> list[str]:
@@ -186,13 +189,33 @@ class GuardedConnection(Connection):
             if ":" in protocol.local_candidate.host:
                 continue
             try:
-                async with asyncio.timeout(STUN_TIMEOUT_S):
+                async with asyncio.timeout(SERVER_TIMEOUT_S):
                     candidate, _ = await server_reflexive_candidate(protocol, server)
             except (TimeoutError, OSError, stun.TransactionError):
                 self.on_drop("stun_server")
                 continue
             found.append(candidate)
         return found
+
+    async def _relayed(self, component: int, server: tuple[str, int]) -> list[Candidate]:
+        """An address at a TURN server that sends on to us; none when it does not answer in time."""
+        try:
+            async with asyncio.timeout(SERVER_TIMEOUT_S):
+                candidate, protocol = await relayed_candidate(
+                    component=component,
+                    hide_related_address=False,
+                    protocol_factory=lambda: GuardedProtocol(self),
+                    turn_server=server,
+                    turn_username=self.turn_username,
+                    turn_password=self.turn_password,
+                    turn_ssl=self.turn_ssl,
+                    turn_transport=self.turn_transport,
+                )
+        except (TimeoutError, OSError, stun.TransactionError):
+            self.on_drop("turn_server")
+            return []
+        self._protocols.append(protocol)
+        return [candidate]
 
     def _is_listed(self, addr: tuple[str, int], protocol: StunProtocol) -> bool:
         return any(_joins(pair, addr, protocol) for pair in self._check_list)

@@ -1,11 +1,15 @@
 """ICE bound where we say, deaf to strangers. Regression of the forged alert (TRUST D4)."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import random
 import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -20,6 +24,7 @@ from proctor.adapters.webrtc.ice import (
     GuardedProtocol,
     bound_socket,
 )
+from proctor.adapters.webrtc.turn import turn_credentials
 from proctor.domain.errors import NoCapacity
 
 PEER, STRANGER = ("127.0.0.1", 40_000), ("127.0.0.1", 40_001)
@@ -225,7 +230,7 @@ async def test_a_stun_server_tells_our_public_address() -> None:
 async def test_a_stun_server_that_is_silent_costs_two_seconds_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("proctor.adapters.webrtc.ice.STUN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("proctor.adapters.webrtc.ice.SERVER_TIMEOUT_S", 0.05)
     silent = bound_socket("127.0.0.1", range(1))
     guard = Guard(ice_servers={"stun_server": ("127.0.0.1", silent.getsockname()[1])})
     await guard.bound()
@@ -233,3 +238,72 @@ async def test_a_stun_server_that_is_silent_costs_two_seconds_and_nothing_else(
     assert guard.dropped == {"stun_server": 1}
     silent.close()
     await guard.connection.close()
+
+
+class TurnServer(asyncio.DatagramProtocol):
+    """Gives out one relayed address to whoever knows the short-lived credentials (RFC 8656)."""
+
+    RELAYED = ("198.51.100.9", 49_999)
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        self.allocated = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        request = stun.parse_message(data)
+        key = self._key(request)
+        answer = stun.Message(
+            request.message_method,
+            stun.Class.RESPONSE if key else stun.Class.ERROR,
+            transaction_id=request.transaction_id,
+        )
+        if key is None:
+            answer.attributes["ERROR-CODE"] = (401, "Unauthorized")
+            answer.attributes["REALM"] = "exam"
+            answer.attributes["NONCE"] = b"once"
+        else:
+            lifetime = int(request.attributes["LIFETIME"])
+            self.allocated += 1 if lifetime else -1
+            answer.attributes["LIFETIME"] = lifetime
+            answer.attributes["XOR-MAPPED-ADDRESS"] = (addr[0], addr[1])
+            answer.attributes["XOR-RELAYED-ADDRESS"] = self.RELAYED
+            answer.add_message_integrity(key)
+        self._transport.sendto(bytes(answer), addr)
+
+    def _key(self, request: stun.Message) -> bytes | None:
+        """The long-term key of RFC 8489 9.2.2, with the password that the username implies."""
+        if "USERNAME" not in request.attributes:
+            return None
+        username = str(request.attributes["USERNAME"])
+        digest = hmac.digest(self._secret.encode(), username.encode(), "sha1")
+        password = base64.b64encode(digest).decode()
+        key = hashlib.md5(f"{username}:exam:{password}".encode()).digest()
+        return key if request.check_message_integrity(key) else None
+
+
+@pytest.mark.parametrize(("known", "relayed"), [("north", True), ("south", False)])
+async def test_a_turn_server_relays_for_who_knows_the_secret(known: str, relayed: bool) -> None:
+    loop = asyncio.get_running_loop()
+    transport, server = await loop.create_datagram_endpoint(
+        lambda: TurnServer(known), local_addr=("127.0.0.1", 0)
+    )
+    username, password = turn_credentials("north", "host", 60, datetime(2026, 1, 1, tzinfo=UTC))
+    guard = Guard(
+        ice_servers={
+            "turn_server": ("127.0.0.1", transport.get_extra_info("sockname")[1]),
+            "turn_username": username,
+            "turn_password": password,
+        }
+    )
+    await guard.bound()
+    found = [(c.host, c.port) for c in guard.connection.local_candidates if c.type == "relay"]
+    assert found == ([TurnServer.RELAYED] if relayed else [])
+    assert guard.dropped == ({} if relayed else {"turn_server": 1})
+    assert server.allocated == int(relayed)
+    assert all(isinstance(p, GuardedProtocol) for p in guard.connection._protocols)
+    await guard.connection.close()
+    assert server.allocated == 0
+    transport.close()

@@ -6,10 +6,12 @@ import os
 import re
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from proctor.adapters.clock import SystemClock
+from proctor.adapters.metric_names import METRICS, plain
 from proctor.adapters.webrtc import peer as peer_module
 from proctor.adapters.webrtc.candidates import MAX_CANDIDATES, BadFragment
 from proctor.adapters.webrtc.ice import bound_socket
@@ -231,3 +233,15 @@ async def test_a_sink_that_fails_does_not_keep_a_socket(nothing_left: None) -> N
 async def test_problems_of_the_media_path_are_the_products_own() -> None:
     for problem in (BadOffer("x"), NoVideo("x"), BadFragment("x")):
         assert isinstance(problem, InvalidInput) and problem.code.startswith("webrtc/")
+
+
+def test_every_metric_of_the_media_path_is_declared_with_its_labels() -> None:
+    said: dict[str, set[str]] = {}
+    for source in Path(peer_module.__file__).parent.glob("*.py"):
+        text = source.read_text()
+        for call in re.finditer(r'count\(\s*"(proctor_webrtc_\w+)"([^)]*)\)', text):
+            said.setdefault(plain(call[1]), set()).update(re.findall(r"(\w+)=", call[2]))
+        for call in re.finditer(r'_dropper\(\s*"(proctor_webrtc_\w+)"', text):
+            said.setdefault(plain(call[1]), set()).add("reason")
+    declared = {name: set(m.labels) for name, m in METRICS.items() if name.startswith("webrtc_")}
+    assert said == declared
