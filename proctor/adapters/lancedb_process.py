@@ -1,5 +1,6 @@
 """Talks to the process that holds LanceDB: starts it when needed, again when it has ended."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -89,7 +90,13 @@ class LanceProcess:
         if process is None:
             return
         process.kill()
-        process.communicate()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(
+                    BrokenPipeError
+                ):  # what was written may still wait in there
+                    stream.close()
 
     def close(self) -> None:
         """End the process. Idempotent; a later call starts it again."""

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class RedisServer:
         process: The server's process.
     """
 
-    url: str
+    url: str = field(repr=False)
     process: "subprocess.Popen[bytes]"
 
     def stop(self) -> None:
