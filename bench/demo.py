@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -10,11 +12,11 @@ from rich.table import Table
 from bench.candidate.desk import ExamOffice
 from bench.candidate.listener import AlertListener, Heard
 from bench.candidate.person import Candidate
-from bench.candidate.reels import encode
+from bench.candidate.reels import Reels, encode
 from bench.candidate.scenes import Script
 from bench.candidate.sender import stay_on_loopback
 from bench.candidate.wire import SessionView, Verification
-from bench.cast import Cast
+from bench.cast import Cast, gather_cast
 from bench.story import write_story
 from bench.verdict import Verdict, judge, unaccounted_ms
 from proctor.fusion.policy import Policy
@@ -43,9 +45,11 @@ class Narrator:
         """A new scene begins."""
         self.say(f"[bold]▶ the candidate {name}[/]")
 
-    def alert(self, heard: Heard, script: Script, began_at: float) -> None:
-        """An alert came in."""
+    def alert(self, heard: Heard, script: Script, candidate: Candidate) -> None:
+        """An alert came in; those of other sessions are not ours to tell."""
         alert = heard.alert
+        if alert.session_id != candidate.session_id:
+            return
         if self.first_alert_s is None:
             self.first_alert_s = time.perf_counter() - self._started_s
         colour = "blue" if alert.category == "coverage" else _COLOURS.get(alert.severity, "white")
@@ -53,7 +57,7 @@ class Narrator:
             self.say(f"[dim]  {alert.transition}: {alert.title}. {alert.reason}[/]")
             return
         words = f"[{colour}]● {alert.title}[/] ({alert.severity}, {alert.category}) {alert.reason}"
-        since = _since(heard, script, began_at)
+        since = _since(heard, script, candidate.playback.began_at)
         self.say(f"  {words} [bold]+{since:.1f} s[/]" if since is not None else f"  {words}")
 
 
@@ -71,12 +75,34 @@ def _since(heard: Heard, script: Script, began_at: float) -> float | None:
     return heard.at - past[-1] if past else None
 
 
+@dataclass(frozen=True, slots=True)
+class Show:
+    """All that is made before anybody joins."""
+
+    cast: Cast
+    script: Script
+    reels: Reels
+
+
+def rehearse(portrait: Path, speech: Path, media: Path | None, policy: Policy) -> Show:
+    """Gather who and what is there, write the story, encode it: a few seconds of a core.
+
+    Args:
+        portrait: The product's own picture of a person.
+        speech: The product's own recording.
+        media: A folder that may add to them (see bench/cast.py).
+        policy: The policy that the exam uses, for what is due when.
+    """
+    cast = gather_cast(portrait, speech, media)
+    script = write_story(cast, policy)
+    return Show(cast, script, encode(script))
+
+
 async def play(
     base_url: str,
     admin_token: str,
     proctor_token: str,
-    cast: Cast,
-    policy: Policy,
+    show: Show,
     console: Console,
     started_s: float,
 ) -> bool:
@@ -86,25 +112,23 @@ async def play(
         base_url: Of a running product.
         admin_token: For the exam office's steps.
         proctor_token: For the ear on the alerts.
-        cast: Who is before the camera.
-        policy: The policy that the exam uses, for what is due when.
+        show: What is played.
         console: Where it is told.
         started_s: `time.perf_counter()` at which the demonstration began.
     """
     stay_on_loopback(base_url)
     tell = Narrator(console, started_s)
-    for note in cast.notes:
+    script = show.script
+    for note in show.cast.notes:
         tell.say(f"[yellow]note[/] {note}")
-    script = write_story(cast, policy)
-    reels = await asyncio.to_thread(encode, script)
-    candidate = Candidate(base_url, reels)
+    candidate = Candidate(base_url, show.reels)
     listener = AlertListener(
         base_url,
         proctor_token,
-        lambda heard: tell.alert(heard, script, candidate.playback.began_at),
+        lambda heard: tell.alert(heard, script, candidate),
     )
     async with ExamOffice(base_url, admin_token) as office:
-        session_id, ticket = await _prepare(office, cast, tell)
+        session_id, ticket = await _prepare(office, show.cast, tell)
         listening = asyncio.create_task(listener.run())
         try:
             await asyncio.wait_for(listener.connected.wait(), 15)

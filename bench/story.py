@@ -16,8 +16,8 @@ LOADED_DELIVERY_S = 8.0
 def dwell_s(policy: Policy, rule_id: str) -> float:
     """How long a behaviour must last under this policy before its alert is due.
 
-    The larger of what the sensor and the rule ask; for counted readings the time they take at the
-    policy's rates, from the first reading on.
+    The larger of what the sensor and the rule ask; for counted readings the least time that they
+    take at the policy's attentive rate, from the first reading on.
 
     Raises:
         KeyError: The policy has no such rule.
@@ -26,7 +26,7 @@ def dwell_s(policy: Policy, rule_id: str) -> float:
     sensing, sampling = policy.sensing, policy.sampling
     sensor_ms = {
         "no_face": sensing.no_face.dwell_ms,
-        "several_faces": (sensing.several_faces.needed - 1) * sampling.small_faces_every_s * 1000,
+        "several_faces": (sensing.several_faces.needed - 1) / sampling.face_attentive_hz * 1000,
         "different_person": (sensing.identity.readings - 1) / sampling.face_attentive_hz * 1000,
         "looking_away": sensing.gaze.dwell_ms,
         "head_turned": sensing.head.dwell_ms,

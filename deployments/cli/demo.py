@@ -4,7 +4,9 @@ import asyncio
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -35,27 +37,24 @@ def demo(keep: Keep = False, media: Media = None) -> None:
 
     Exits 1 when the alerts that came are not the alerts that were expected.
     """
-    import time
-
-    from bench.cast import gather_cast
-    from bench.demo import play
+    from bench.demo import play, rehearse
     from deployments.launcher import Cluster, sign_in_link
     from proctor.fusion.policy import parse_policy
 
     started_s = time.perf_counter()
     console = Console()
-    with own_home(read_settings()) as settings:
+    with own_home(read_settings()) as settings, ThreadPoolExecutor(1) as backstage:
         assert settings.models_dir is not None
         portrait, speech = fetch_models(settings, console)
-        cast = gather_cast(portrait, speech, media)
         policy = parse_policy((settings.policies_dir / "standard.yaml").read_text())
+        show = backstage.submit(rehearse, portrait, speech, media, policy)
         console.print("starting a product of its own ...", style="dim")
         with Cluster.start(
             settings, lambda step: console.print(f"  · {step}", style="dim")
         ) as cluster:
             admin, proctor = cluster.mint("admin"), cluster.mint("proctor")
             holds = asyncio.run(
-                play(cluster.base_url, admin, proctor, cast, policy, console, started_s)
+                play(cluster.base_url, admin, proctor, show.result(), console, started_s)
             )
             if keep:
                 _stay(
