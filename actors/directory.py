@@ -1,0 +1,225 @@
+"""Where sessions live: which host has a session's media, which shard judges it.
+
+The reconciler writes the roster of living actors into the live state; everybody else reads it there.
+A session's host is remembered under `place:{session}`; its shard follows from its id alone.
+"""
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from actors.mailbox import Mailboxes
+from proctor.domain.errors import NoCapacity, NotFound, Unavailable
+from proctor.domain.ids import SessionId
+from proctor.domain.observations import ClientEventName
+from proctor.domain.reports import Acknowledgement, TickReport
+from proctor.domain.sessions import SessionSpec
+from proctor.ports import Answer, Clock, LiveState
+
+log = structlog.get_logger(__name__)
+
+ROSTER_KEY = "roster"
+WANTED_CHANNEL = "roster:wanted"
+PLACE_TTL_S = 24 * 3600
+JOIN_WITHIN_S = 10.0
+CALL_WITHIN_S = 5.0
+LOOK_AGAIN_S = 0.25
+
+
+def host_name(index: int) -> str:
+    """Name of the index-th session host."""
+    return f"proctor-host-{index}"
+
+
+def shard_name(index: int) -> str:
+    """Name of the index-th fusion shard."""
+    return f"proctor-shard-{index}"
+
+
+def shard_of(session_id: SessionId, shards: Sequence[str]) -> str:
+    """The session's shard by rendezvous hash: a change of the set moves only the sessions it must."""
+    return max(
+        shards, key=lambda shard: hashlib.sha256(f"{shard}\x1f{session_id}".encode()).digest()
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One living actor, as the reconciler last saw it.
+
+    Attributes:
+        name: Its name in Ray.
+        kind: `host` or `shard`.
+        pid: Its process.
+        sessions: How many sessions a host carries.
+        capacity: How many it may carry; 0 for a shard.
+        lag_ms: How late a host's ticks run.
+        is_draining: True when it is to be replaced and takes no new session.
+    """
+
+    name: str
+    kind: str
+    pid: int
+    sessions: int = 0
+    capacity: int = 0
+    lag_ms: float = 0.0
+    is_draining: bool = False
+
+    @property
+    def load(self) -> tuple[float, float]:
+        """What to sort by: the emptier first, then the more punctual."""
+        return (self.sessions / max(self.capacity, 1), self.lag_ms)
+
+
+def roster_to_json(members: Sequence[Member]) -> str:
+    """The roster as it stands in the live state."""
+    return json.dumps([asdict(member) for member in members])
+
+
+def roster_from_json(text: str | None) -> list[Member]:
+    """The roster, empty while nobody has written one."""
+    return [Member(**fields) for fields in json.loads(text)] if text else []
+
+
+class ActorPlacement:
+    """`SessionPlacement` over session hosts that are actors.
+
+    Attributes of the constructor:
+        patience_s: How long a join waits for a host to appear or to come back before `NoCapacity`.
+    """
+
+    def __init__(
+        self, mailboxes: Mailboxes, live: LiveState, clock: Clock, *, patience_s: float = 8.0
+    ) -> None:
+        self._mailboxes = mailboxes
+        self._live = live
+        self._clock = clock
+        self._patience_ms = round(patience_s * 1000)
+
+    async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
+        """Host the session where it was, else on the emptiest host that takes it.
+
+        Raises:
+            NoCapacity: Every host is at its load, or none has come within the patience.
+            InvalidInput: The offer cannot be used.
+        """
+        before = await self._live.get(_place(spec.session_id))
+        give_up_ms = self._clock.monotonic_ms() + self._patience_ms
+        while True:
+            for name in await self._candidates(before):
+                answer = await self._try(name, spec, offer_sdp)
+                if answer is not None:
+                    await self._live.put(_place(spec.session_id), name, PLACE_TTL_S)
+                    if before is not None and before != name:
+                        await self._leave(before, spec.session_id, spec.epoch - 1)
+                    return answer
+            if self._clock.monotonic_ms() >= give_up_ms:
+                raise NoCapacity(
+                    "no session host can take the session now", 2 + secrets.randbelow(4)
+                )
+            await self._live.publish(WANTED_CHANNEL, "host")
+            await self._clock.sleep(LOOK_AGAIN_S)
+
+    async def trickle(self, session_id: SessionId, epoch: int, fragment: str) -> None:
+        """Add ICE candidates. Raises `NotFound` when the session is nowhere or at another epoch."""
+        name = await self._host_of(session_id)
+        await self._mailboxes.ask(
+            name, "trickle", session_id, epoch, fragment, within_s=CALL_WITHIN_S
+        )
+
+    async def leave(self, session_id: SessionId, epoch: int) -> None:
+        """Close that connection; nothing happens when it, or its host, is gone."""
+        name = await self._live.get(_place(session_id))
+        if name is not None:
+            await self._leave(name, session_id, epoch)
+
+    async def client_event(self, session_id: SessionId, name: ClientEventName) -> None:
+        """Tell the host what the candidate's page said. Raises `NotFound` when it is nowhere."""
+        host = await self._host_of(session_id)
+        await self._mailboxes.ask(host, "client_event", session_id, name, within_s=CALL_WITHIN_S)
+
+    async def _candidates(self, before: str | None) -> list[str]:
+        """The session's host of before, then every other, the least loaded first."""
+        members = roster_from_json(await self._live.get(ROSTER_KEY))
+        hosts = [m for m in members if m.kind == "host" and not m.is_draining]
+        names = [member.name for member in sorted(hosts, key=lambda member: member.load)]
+        return sorted(names, key=lambda name: name != before)
+
+    async def _try(self, name: str, spec: SessionSpec, offer_sdp: str) -> Answer | None:
+        try:
+            answer: Answer = await self._mailboxes.ask(
+                name, "join", spec, offer_sdp, within_s=JOIN_WITHIN_S
+            )
+        except Unavailable as error:
+            log.info("host did not take the session", host=name, code=error.code)
+            return None
+        return answer
+
+    async def _leave(self, name: str, session_id: SessionId, epoch: int) -> None:
+        try:
+            await self._mailboxes.ask(name, "leave", session_id, epoch, within_s=CALL_WITHIN_S)
+        except Unavailable:
+            log.info("host of the old connection is gone", host=name)
+
+    async def _host_of(self, session_id: SessionId) -> str:
+        name = await self._live.get(_place(session_id))
+        if name is None:
+            raise NotFound("no host has this session")
+        return name
+
+
+class ActorJudges:
+    """`SessionJudges` over fusion shards that are actors: one call per shard and batch."""
+
+    def __init__(self, mailboxes: Mailboxes, shards: Sequence[str], clock: Clock) -> None:
+        self._mailboxes = mailboxes
+        self._shards = tuple(shards)
+        self._clock = clock
+
+    async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
+        """Hand each shard its reports. A shard that is away leaves its own unacknowledged.
+
+        Raises:
+            Unavailable: No shard answered.
+        """
+        batches: dict[str, list[TickReport]] = {}
+        for report in reports:
+            batches.setdefault(shard_of(report.session_id, self._shards), []).append(report)
+        answers = await asyncio.gather(
+            *(
+                self._mailboxes.ask(shard, "submit", batch, within_s=CALL_WITHIN_S)
+                for shard, batch in batches.items()
+            ),
+            return_exceptions=True,
+        )
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, Unavailable) or len(failures) == len(batches):
+                raise failure
+        return [
+            ack for answer in answers if not isinstance(answer, BaseException) for ack in answer
+        ]
+
+    async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
+        """End the session at its shard, trying again while the shard restarts (10 s)."""
+        shard = shard_of(spec.session_id, self._shards)
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            stop=stop_after_attempt(40),
+            wait=wait_fixed(LOOK_AGAIN_S),
+            sleep=self._clock.sleep,
+            reraise=True,
+        ):
+            with attempt:
+                await self._mailboxes.ask(shard, "end", spec, ended_at, within_s=CALL_WITHIN_S)
+
+
+def _place(session_id: SessionId) -> str:
+    return f"place:{session_id}"

@@ -1,0 +1,179 @@
+"""What every mailbox of ours shares: opening once, running as an owned task, and speaking to another.
+
+The object inside knows nothing of Ray. Whoever calls a mailbox gets either its answer or one of the
+product's own errors: what Ray adds to them stays here.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+
+from proctor.domain.errors import ProctorError, Unavailable
+
+NAMESPACE = "proctor"
+
+log = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxSpec:
+    """What an actor is made with.
+
+    Attributes:
+        name: Its name in Ray.
+        version: Of the code and the settings that made it.
+        models: (model group, Serve deployment that answers it), for those who ask the models.
+    """
+
+    name: str
+    version: str
+    models: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """How an actor is, as it says itself.
+
+    Attributes:
+        version: The version it was made with.
+        pid: Its process.
+        sessions: How many sessions a host carries; 0 for a shard.
+        capacity: How many it may carry; 0 for a shard.
+        lag_ms: How late a host's ticks run; 0 for a shard.
+    """
+
+    version: str
+    pid: int
+    sessions: int = 0
+    capacity: int = 0
+    lag_ms: float = 0.0
+
+
+class Runs(Protocol):
+    """What a mailbox holds: an object with a loop of its own."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Leave nothing open."""
+        ...
+
+
+Inside = TypeVar("Inside", bound=Runs)
+Factory = Callable[[MailboxSpec], Awaitable[Inside]]
+
+
+class Owned(Generic[Inside]):
+    """An object made by a factory, whose `run()` is watched. Needs a running event loop.
+
+    A restarted actor process makes a new one by itself, so nobody has to call first.
+    """
+
+    def __init__(self, factory: Factory[Inside], spec: MailboxSpec) -> None:
+        self.spec = spec
+        self._opening = asyncio.get_running_loop().create_task(self._open(factory))
+        self._running: asyncio.Task[None] | None = None
+
+    async def _open(self, factory: Factory[Inside]) -> Inside:
+        try:
+            inside = await factory(self.spec)
+        except BaseException:
+            log.exception("could not open", actor=self.spec.name)
+            raise
+        self._running = asyncio.get_running_loop().create_task(inside.run())
+        self._running.add_done_callback(self._ended)
+        log.info("opened", actor=self.spec.name, version=self.spec.version)
+        return inside
+
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        if not running.cancelled() and (error := running.exception()) is not None:
+            log.error("stopped working", actor=self.spec.name, exc_info=error)
+
+    async def get(self) -> Inside:
+        """The object, once it is open; raises what its factory raised."""
+        return await asyncio.shield(self._opening)
+
+    async def check(self) -> None:
+        """Raises `Unavailable` when `run()` has ended, and what the factory raised."""
+        await self.get()
+        if self._running is None or self._running.done():
+            raise Unavailable(f"{self.spec.name} has stopped working")
+
+    async def close(self) -> None:
+        """End the loop, then the object."""
+        inside = await self.get()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        await inside.close()
+
+
+def find_by_ray(name: str) -> Any:
+    """The handle of a named actor. Blocks; raises ValueError when there is none."""
+    import ray
+
+    return ray.get_actor(name, namespace=NAMESPACE)
+
+
+class Mailboxes:
+    """Speaks to actors by name and remembers their handles."""
+
+    def __init__(self, find: Callable[[str], Any] = find_by_ray) -> None:
+        self._find = find
+        self._handles: dict[str, Any] = {}
+
+    async def ask(self, name: str, method: str, *arguments: object, within_s: float) -> Any:
+        """Call a method of an actor.
+
+        Raises:
+            ProctorError: What the actor itself raised, its fields intact.
+            Unavailable: The actor is dead, restarting, unknown or too slow; nothing is known of the effect.
+        """
+        try:
+            handle = self._handles.get(name)
+            if handle is None:
+                handle = await asyncio.to_thread(self._find, name)
+                self._handles[name] = handle
+        except ValueError:
+            raise Unavailable(f"{name} does not exist at present") from None
+
+        def away(detail: str) -> Unavailable:
+            self._handles.pop(name, None)  # it may come back as another actor of the same name
+            return Unavailable(detail)
+
+        call = getattr(handle, method).remote(*arguments)
+        return await answered(call, who=name, within_s=within_s, away=away)
+
+
+async def answered(
+    call: Awaitable[Answer],
+    *,
+    who: str,
+    within_s: float,
+    away: Callable[[str], Unavailable] = Unavailable,
+) -> Answer:
+    """Wait for another process; raise only the product's own errors.
+
+    Ray wraps what the callee raised in a class made on the spot, whose class attributes hide the
+    instance's (`code`, `status`); so the cause itself is raised.
+    """
+    from grpc import RpcError  # type: ignore[import-untyped]  # it ships no types
+    from ray.exceptions import RayError, RayTaskError
+    from ray.serve.exceptions import RayServeException
+
+    try:
+        return await asyncio.wait_for(call, within_s)
+    except RayTaskError as error:
+        if isinstance(error.cause, ProctorError):
+            raise error.cause from None
+        raise
+    except TimeoutError:
+        raise away(f"{who} did not answer within {within_s:g} s") from None
+    except (RayError, RayServeException, RpcError) as error:
+        raise away(f"{who} is away ({type(error).__name__})") from None

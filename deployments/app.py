@@ -1,0 +1,98 @@
+"""Every `bind()` of the product, on one page.
+
+Four applications: `proctor` (the HTTP door at / and the models), `live` (WebSockets at /v1/live, apart
+because each socket holds a request slot), `dispatcher` and `reconciler` (loops without a door). Session
+hosts and fusion shards are no deployments: the reconciler makes them.
+
+Every deployment states a fraction of a core: Serve's default of 1 would leave the third replica of a
+2-core machine waiting for ever (RAY.md 1). There is no global request timeout: it would cut sockets.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from ray import serve
+from ray.serve import Application, Deployment
+
+from deployments.gateway import Gateway
+from deployments.keeper import Keeper
+from deployments.live import Live
+from deployments.perception import PerceptionReplica
+from deployments.wiring import build_dispatcher, build_reconciler
+
+GROUPS = ("face", "body", "speech")
+
+
+class Split(BaseModel):
+    """How the model groups are spread over deployments: merged on a small machine, apart on a cluster.
+
+    Attributes:
+        groups: One deployment per entry, e.g. [[face, body, speech]] or [[face], [body], [speech]].
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    groups: list[list[str]] = [list(GROUPS)]
+
+
+def deployment_name(groups: list[str]) -> str:
+    """`perception` with all groups, else `perception-face`, `perception-body-speech` and so on."""
+    return "-".join(["perception", *groups]) if set(groups) != set(GROUPS) else "perception"
+
+
+def deployment_of_groups(split: Split) -> dict[str, str]:
+    """Model group -> the deployment that serves it.
+
+    Raises:
+        ValueError: A group is missing, unknown or named twice.
+    """
+    named = [group for groups in split.groups for group in groups]
+    if sorted(named) != sorted(GROUPS):
+        raise ValueError(f"groups must name each of {', '.join(GROUPS)} once, got {named}")
+    return {group: deployment_name(groups) for groups in split.groups for group in groups}
+
+
+def gateway(split: Split) -> Application:
+    """The HTTP door and, behind it, the models."""
+    models = [
+        _deployment(
+            PerceptionReplica, deployment_name(groups), cpus=0.3, slots=32, patience_s=5
+        ).bind(tuple(groups))
+        for groups in split.groups
+    ]
+    door = serve.ingress()(Gateway)
+    deployed = _deployment(door, "gateway", cpus=0.1, slots=100, patience_s=5)
+    return deployed.bind(deployment_of_groups(split), *models)
+
+
+def live(split: Split) -> Application:
+    """WebSockets: alert feeds down to proctors, the control channel to candidates' pages."""
+    door = serve.ingress()(Live)
+    deployed = _deployment(door, "live", cpus=0.1, slots=10_000, patience_s=2)
+    return deployed.bind(deployment_of_groups(split))
+
+
+def dispatcher() -> Application:
+    """Outbox to feed."""
+    return _deployment(Keeper, "dispatcher", cpus=0.05).bind(build_dispatcher)
+
+
+def reconciler(split: Split) -> Application:
+    """Makes and mends the session hosts and shards."""
+    deployed = _deployment(Keeper, "reconciler", cpus=0.05)
+    return deployed.bind(build_reconciler, deployment_of_groups(split))
+
+
+def _deployment(
+    replica: Any, name: str, *, cpus: float, slots: int = 5, patience_s: float = 2
+) -> Deployment:
+    """A class as a deployment: checked every 2 s, given `patience_s` to finish what it began."""
+    return serve.deployment(
+        name=name,
+        ray_actor_options={"num_cpus": cpus},
+        max_ongoing_requests=slots,
+        health_check_period_s=2,
+        health_check_timeout_s=10,
+        graceful_shutdown_timeout_s=patience_s,
+        graceful_shutdown_wait_loop_s=0.2,
+    )(replica)

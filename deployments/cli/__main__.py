@@ -1,0 +1,5 @@
+"""`python -m deployments.cli` is `proctor`."""
+
+from deployments.cli import app
+
+app()

@@ -1,0 +1,62 @@
+"""Gives committed alerts their place in the feed and tells the listeners that there is news.
+
+The outbox is in the database, so nothing is lost while this is away: the next step finds it.
+"""
+
+import structlog
+
+from proctor.domain.errors import ProctorError
+from proctor.domain.ids import TenantId
+from proctor.ports import AlertFeed, Clock, LiveState, Metrics
+
+log = structlog.get_logger(__name__)
+
+STEP_S = 0.15
+BATCH = 200
+REST_AFTER_FAILURE_S = 1.0
+
+
+def channel_of(tenant_id: TenantId) -> str:
+    """Where the tenant's listeners hear the new head of their feed."""
+    return f"alerts:{tenant_id}"
+
+
+class Dispatcher:
+    """Outbox -> feed -> news. One step publishes what is pending; `run` repeats it."""
+
+    def __init__(self, *, feed: AlertFeed, live: LiveState, clock: Clock, metrics: Metrics) -> None:
+        self._feed = feed
+        self._live = live
+        self._clock = clock
+        self._metrics = metrics
+        self._told: dict[TenantId, int] = {}
+        self._is_behind = True
+
+    async def run(self) -> None:
+        """Step until cancelled; a store that is away is waited for."""
+        while True:
+            try:
+                published = await self.step()
+            except ProctorError as error:
+                log.warning("step failed", code=error.code)
+                self._metrics.count("dispatcher_failed_steps_total")
+                await self._clock.sleep(REST_AFTER_FAILURE_S)
+            else:
+                await self._clock.sleep(0 if published == BATCH else STEP_S)
+
+    async def step(self) -> int:
+        """Publish a batch of alerts and their feeds' new heads; how many alerts.
+
+        A head that could not be told is told by a later step, so listeners never wait for the next alert.
+        """
+        published = await self._feed.publish_pending(BATCH)
+        if published:
+            self._is_behind = True
+            self._metrics.count("alerts_published_total", published)
+        if self._is_behind:
+            for tenant_id, head in (await self._feed.heads()).items():
+                if self._told.get(tenant_id) != head:
+                    await self._live.publish(channel_of(tenant_id), str(head))
+                    self._told[tenant_id] = head
+            self._is_behind = False
+        return published

@@ -1,0 +1,210 @@
+"""Keeps the set of session hosts and fusion shards as it should be, and tells everybody who lives.
+
+Ray restarts an actor that dies; what it does not do is this: make those that are missing (one whose
+constructor failed stays dead), end those that hang, replace those of an older version once they are
+empty, keep warm hosts in reserve when each session has a process of its own, and write the roster.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from actors.directory import (
+    ROSTER_KEY,
+    WANTED_CHANNEL,
+    Member,
+    host_name,
+    roster_to_json,
+    shard_name,
+)
+from actors.mailbox import Mailboxes, MailboxSpec, Pulse
+from deployments.yard import Yard
+from proctor.domain.errors import ProctorError
+from proctor.ports import Clock, LiveState, Metrics, Subscription
+
+log = structlog.get_logger(__name__)
+
+STEP_MS = 1_000
+PING_WITHIN_S = 2.0
+OPENING_MS = 60_000
+HANGING_MS = 15_000
+SURPLUS_MS = 60_000
+ROSTER_TTL_S = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrewSize:
+    """How many actors there should be.
+
+    Attributes:
+        hosts: Session hosts; with `sessions_per_host` 1, those kept free in reserve.
+        shards: Fusion shards.
+        sessions_per_host: Sessions that one host may hold.
+        hosts_max: Most hosts when they are made on demand.
+    """
+
+    hosts: int
+    shards: int
+    sessions_per_host: int
+    hosts_max: int
+
+    def wanted_hosts(self, busy: int) -> int:
+        """How many hosts there should be while `busy` of them carry sessions."""
+        if self.sessions_per_host > 1:
+            return self.hosts
+        return min(busy + self.hosts, max(self.hosts_max, self.hosts))
+
+
+class Reconciler:
+    """One step looks at every actor and mends what is wrong; `run` repeats it."""
+
+    def __init__(
+        self,
+        *,
+        yard: Yard,
+        mailboxes: Mailboxes,
+        live: LiveState,
+        clock: Clock,
+        metrics: Metrics,
+        size: CrewSize,
+        version: str,
+        models: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self._yard = yard
+        self._mailboxes = mailboxes
+        self._live = live
+        self._clock = clock
+        self._metrics = metrics
+        self._size = size
+        self._version = version
+        self._models = models
+        self._answered_ms: dict[str, int] = {}
+        self._made_ms: dict[str, int] = {}
+        self._surplus_since_ms: int | None = None
+
+    async def run(self) -> None:
+        """Step every second, and at once when a session waits for a host."""
+        wanted = self._live.listen(WANTED_CHANNEL)
+        try:
+            while True:
+                try:
+                    await self.step()
+                except ProctorError as error:  # a store is away: the next step tries again
+                    log.warning("step failed", code=error.code)
+                    self._metrics.count("reconciler_failed_steps_total")
+                await self._pause(wanted)
+        finally:
+            await wanted.aclose()
+
+    async def step(self) -> list[Member]:
+        """Look, mend, write the roster; the living members."""
+        names = await asyncio.to_thread(self._yard.names)
+        hosts = {name for name in names if _is_host(name)}
+        shards = {shard_name(index) for index in range(self._size.shards)}
+        seen = await asyncio.gather(*(self._look(name) for name in sorted(hosts | names & shards)))
+        members = [member for member in seen if member is not None]
+        for name in sorted(shards - names):
+            await self._make(name)
+        await self._fit_hosts(hosts, [m for m in members if m.kind == "host"])
+        await self._live.put(ROSTER_KEY, roster_to_json(members), ROSTER_TTL_S)
+        return members
+
+    async def _look(self, name: str) -> Member | None:
+        """Ask an actor how it is; end it when it hangs, or is of another version and empty."""
+        try:
+            pulse: Pulse = await self._mailboxes.ask(name, "ping", within_s=PING_WITHIN_S)
+        except ProctorError:
+            await self._suspect(name)
+            return None
+        self._answered_ms[name] = self._clock.monotonic_ms()
+        is_old = pulse.version != self._version
+        if is_old and pulse.sessions == 0:
+            await self._remove(name, "replaced by another version")
+            return None
+        return Member(
+            name=name,
+            kind="host" if _is_host(name) else "shard",
+            pid=pulse.pid,
+            sessions=pulse.sessions,
+            capacity=pulse.capacity,
+            lag_ms=pulse.lag_ms,
+            is_draining=is_old,
+        )
+
+    async def _suspect(self, name: str) -> None:
+        """End an actor that has been silent for too long: 60 s while it opens, then 15 s."""
+        now = self._clock.monotonic_ms()
+        if name in self._answered_ms:
+            silent_ms, patience_ms = now - self._answered_ms[name], HANGING_MS
+        else:
+            silent_ms, patience_ms = now - self._made_ms.setdefault(name, now), OPENING_MS
+        if silent_ms > patience_ms:
+            log.warning("actor hangs and is restarted", actor=name, silent_ms=silent_ms)
+            self._metrics.count("actors_restarted_total")
+            self._answered_ms.pop(name, None)
+            self._made_ms[name] = now
+            await asyncio.to_thread(self._yard.restart, name)
+
+    async def _fit_hosts(self, existing: set[str], hosts: list[Member]) -> None:
+        """Make the missing hosts; end one that has been too many for a minute."""
+        busy = sum(1 for member in hosts if member.sessions > 0 and not member.is_draining)
+        draining = sum(1 for member in hosts if member.is_draining)
+        missing = self._size.wanted_hosts(busy) - (len(existing) - draining)
+        for name in _free_names(existing, missing):
+            await self._make(name)
+        idle = [member.name for member in hosts if member.sessions == 0]
+        if missing >= 0 or not idle:
+            self._surplus_since_ms = None
+            return
+        now = self._clock.monotonic_ms()
+        if self._surplus_since_ms is None:
+            self._surplus_since_ms = now
+        if now - self._surplus_since_ms >= SURPLUS_MS:
+            await self._remove(max(idle, key=_index), "not needed any more")
+
+    async def _make(self, name: str) -> None:
+        log.info("making actor", actor=name)
+        self._metrics.count("actors_made_total")
+        self._answered_ms.pop(name, None)
+        self._made_ms[name] = self._clock.monotonic_ms()
+        spec = MailboxSpec(name=name, version=self._version, models=self._models)
+        make = self._yard.make_host if _is_host(name) else self._yard.make_shard
+        try:
+            await asyncio.to_thread(make, spec)
+        except ValueError:  # another reconciler made it in the same moment
+            log.info("actor exists already", actor=name)
+
+    async def _remove(self, name: str, why: str) -> None:
+        log.info("ending actor", actor=name, why=why)
+        await asyncio.to_thread(self._yard.remove, name)
+        self._answered_ms.pop(name, None)
+
+    async def _pause(self, wanted: Subscription) -> None:
+        """Until the next step is due or somebody waits for a host."""
+        heard = asyncio.ensure_future(anext(wanted))
+        slept = asyncio.ensure_future(self._clock.sleep(STEP_MS / 1000))
+        try:
+            await asyncio.wait({heard, slept}, return_when=asyncio.FIRST_COMPLETED)
+            if heard.done() and heard.exception() is not None:  # the store is away
+                await slept
+        finally:
+            heard.cancel()
+            slept.cancel()
+            await asyncio.gather(heard, slept, return_exceptions=True)
+
+
+def _is_host(name: str) -> bool:
+    return name.startswith("proctor-host-")
+
+
+def _index(name: str) -> int:
+    return int(name.rsplit("-", 1)[1])
+
+
+def _free_names(taken: Iterable[str], count: int) -> list[str]:
+    """The lowest `count` host names that are not taken."""
+    used = {_index(name) for name in taken}
+    free = [index for index in range(len(used) + max(count, 0)) if index not in used]
+    return [host_name(index) for index in free[: max(count, 0)]]

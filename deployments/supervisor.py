@@ -1,0 +1,158 @@
+"""Starts the whole product on one machine, step by step, and ends it again without a trace.
+
+`proctor up` runs one of these in its own process. Ctrl-C, SIGTERM and a failed step all end in
+`stop`, which undoes in reverse what was done: Serve, the detached actors, Ray, Redis, the run file.
+"""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from pydantic import SecretStr
+
+from deployments.environment import environment_of
+from deployments.home import RunFile, make_private_folder, ray_token, remove_run_file
+from deployments.preflight import require_startable
+from deployments.processes import Mark, end_leftovers, family
+from deployments.ray_head import RayHead
+from models.catalogue import DEFAULT_PACK, ensure
+from proctor.adapters.keys import FileKeyRing
+from proctor.adapters.logging import configure
+from proctor.adapters.redis_server import start_redis
+from proctor.adapters.sql.migrate import upgrade
+from proctor.adapters.sql.stores import SqlStores
+from proctor.adapters.tokens import make_keys
+from proctor.domain.errors import InvalidInput
+from proctor.domain.ids import TenantId
+from proctor.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Progress = Callable[[str], None]
+DEFAULT_TENANT = TenantId("default")
+LEFTOVER_PATIENCE_S = 10.0
+Value = TypeVar("Value")
+
+
+class Supervisor:
+    """The product on this machine. `start` may be called once; `stop` always and repeatedly."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings.resolved()
+        self._undo = ExitStack()
+        self._head: RayHead | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the HTTP door is."""
+        scheme = "https" if self.settings.tls_certificate else "http"
+        return f"{scheme}://{self.settings.host}:{self.settings.port}"
+
+    def start(self, progress: Progress) -> None:
+        """Bring everything up and wait until it answers.
+
+        Raises:
+            ProctorError: What is wrong, in one line. Call `stop` all the same.
+        """
+        progress("checking this machine")
+        require_startable(self.settings)
+        progress("home folder and keys")
+        token = self._prepare_home()
+        progress("models")
+        ensure(DEFAULT_PACK, _known(self.settings.models_dir), self.settings.models_mirror)
+        progress("live state")
+        self._choose_port()
+        self._start_redis()
+        progress("database")
+        self._migrate()
+        progress("Ray")
+        self._head = RayHead.start(token, environment_of(self.settings))
+        self._undo.callback(self._head.stop)
+        progress("deployments, session hosts and shards")
+        self._deploy()
+
+    def require_alive(self) -> None:
+        """Raises `Unavailable` when Ray has ended by itself."""
+        if self._head is not None:
+            self._head.require_alive()
+
+    def stop(self, progress: Progress) -> None:
+        """End everything that was started, in order, and whatever stayed behind by its own id."""
+        progress("stopping")
+        ours = family(os.getpid())[1:]
+        self._undo.close()
+        if killed := end_leftovers(ours, LEFTOVER_PATIENCE_S):
+            log.warning("processes had to be killed", pids=killed)
+
+    def _prepare_home(self) -> Path:
+        settings = self.settings
+        metrics = settings.home / "run" / "metrics"  # numbers of processes that are gone
+        shutil.rmtree(metrics, ignore_errors=True)
+        for folder in (settings.home, settings.home / "logs", settings.home / "run", metrics):
+            make_private_folder(folder)
+        self._log_file = (settings.home / "logs" / "launcher.jsonl").open("a", buffering=1)
+        self._undo.callback(self._log_file.close)
+        configure(settings.log_level, "launcher", self._log_file)
+        make_keys(_known(settings.token_keys))
+        FileKeyRing(_known(settings.key_file))
+        return ray_token(settings.home)
+
+    def _start_redis(self) -> None:
+        """A private server unless one is named; one that a killed launcher left is ended first."""
+        home, mark = self.settings.home, None
+        before = RunFile.read(home)
+        if before is not None and before.redis is not None and (left := before.redis.find()):
+            end_leftovers([left], 0)
+        if self.settings.redis_url is None:
+            server = start_redis(home / "redis")
+            self._undo.callback(server.stop)
+            mark = Mark.of(server.process.pid)
+            self.settings = self.settings.model_copy(update={"redis_url": SecretStr(server.url)})
+        RunFile(
+            launcher=Mark.of(os.getpid()),
+            redis=mark,
+            redis_url=_known(self.settings.redis_url),
+            base_url=self.base_url,
+        ).write(home)
+        self._undo.callback(remove_run_file, home)
+
+    def _migrate(self) -> None:
+        url = _known(self.settings.database_url)
+        upgrade(url)
+        asyncio.run(_ensure_tenant(url))
+
+    def _choose_port(self) -> None:
+        if self.settings.port == 0:
+            with socket.socket() as probe:
+                probe.bind((self.settings.host, 0))
+                port = probe.getsockname()[1]
+            self.settings = self.settings.model_copy(update={"port": port})
+
+    def _deploy(self) -> None:
+        from deployments.serving import deploy, end_serving, wait_until_ready
+
+        self._undo.callback(end_serving)
+        deploy(self.settings)
+        wait_until_ready(self.settings, self.base_url)
+
+
+async def _ensure_tenant(database_url: str) -> None:
+    stores = SqlStores(database_url)
+    try:
+        await stores.open()
+        await stores.exams.ensure_tenant(DEFAULT_TENANT, "Default")
+    finally:
+        await stores.close()
+
+
+def _known(value: Value | None) -> Value:
+    """A setting that `resolved()` or an earlier step has filled in."""
+    if value is None:
+        raise InvalidInput("a setting that should have a default has none")
+    return value

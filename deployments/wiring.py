@@ -1,0 +1,188 @@
+"""The composition root of every process of the cluster: settings in, working objects out.
+
+Each function runs in the process that needs its result, reads the settings there and opens
+connections of its own; imports are inside, so that no process pays for what it does not use.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from actors.directory import ActorJudges, ActorPlacement, shard_name
+from actors.mailbox import Mailboxes, MailboxSpec
+from deployments.environment import ROOT, environment_of
+from proctor.adapters.clock import SystemClock
+from proctor.settings import Settings
+
+if TYPE_CHECKING:
+    from deployments.dispatcher import Dispatcher
+    from deployments.reconciler import Reconciler
+    from models.in_process import InProcessPerception
+    from proctor.api.services import Services
+    from proctor.ports import Perception
+    from proctor.services.host.session_host import SessionHost
+    from proctor.services.judge_sessions import JudgeShard
+
+APPLICATION = "proctor"
+HOST_ASKS_WITHIN_S = 2.0
+DOOR_ASKS_WITHIN_S = 20.0
+HOST_CPUS = 0.1
+LONE_HOST_CPUS = 0.01
+SHARD_CPUS = 0.1
+
+
+async def open_services(process: str, deployments: Mapping[str, str]) -> "Services":
+    """Everything behind the HTTP door and the WebSockets."""
+    from models.catalogue import embedding_ref, match_calibrations
+    from proctor.bootstrap import build_services, open_stores
+
+    settings = begin(process)
+    stores = await open_stores(settings)
+    return build_services(
+        settings,
+        stores,
+        perception=_perception(deployments, DOOR_ASKS_WITHIN_S),
+        placement=ActorPlacement(Mailboxes(), stores.live, SystemClock()),
+        judges=_judges(settings),
+        calibrations=match_calibrations(),
+        embedding=embedding_ref(),
+    )
+
+
+async def build_host(spec: MailboxSpec) -> "SessionHost":
+    """A session host; runs in its actor's process."""
+    from models.catalogue import match_calibrations
+    from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.adapters.webrtc.peer import LeanPeers
+    from proctor.bootstrap import open_faces
+    from proctor.services.host.session_host import SessionHost
+
+    settings = begin(spec.name)
+    clock, metrics = SystemClock(), PrometheusMetrics()
+    return SessionHost(
+        name=spec.name,
+        capacity=settings.sessions_per_host,
+        tick_ms=settings.tick_ms,
+        perception=_perception(dict(spec.models), HOST_ASKS_WITHIN_S),
+        judges=_judges(settings),
+        faces=open_faces(settings),
+        calibrations=match_calibrations(),
+        peers=LeanPeers(settings.webrtc, clock, metrics),
+        clock=clock,
+        metrics=metrics,
+    )
+
+
+async def build_shard(spec: MailboxSpec) -> "JudgeShard":
+    """A fusion shard that has taken over its checkpoints; runs in its actor's process."""
+    from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.adapters.sql.stores import SqlStores
+    from proctor.bootstrap import open_checkpoints, open_live_state
+    from proctor.services.judge_sessions import JudgeShard
+
+    settings = begin(spec.name)
+    assert settings.database_url is not None
+    shard = JudgeShard(
+        name=spec.name,
+        incidents=SqlStores(settings.database_url).incidents,
+        checkpoints=open_checkpoints(settings),
+        live=open_live_state(settings),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(),
+    )
+    await shard.start()
+    return shard
+
+
+async def build_dispatcher() -> "Dispatcher":
+    """The loop from outbox to feed."""
+    from deployments.dispatcher import Dispatcher
+    from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.adapters.sql.stores import SqlStores
+    from proctor.bootstrap import open_live_state
+
+    settings = begin("dispatcher")
+    assert settings.database_url is not None
+    return Dispatcher(
+        feed=SqlStores(settings.database_url).feed,
+        live=open_live_state(settings),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(),
+    )
+
+
+async def build_reconciler(deployments: Mapping[str, str]) -> "Reconciler":
+    """The loop that keeps the set of actors."""
+    from deployments.reconciler import CrewSize, Reconciler
+    from deployments.yard import RayYard
+    from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.bootstrap import open_live_state
+
+    settings = begin("reconciler")
+    is_lone = settings.sessions_per_host == 1
+    return Reconciler(
+        yard=RayYard(host_cpus=LONE_HOST_CPUS if is_lone else HOST_CPUS, shard_cpus=SHARD_CPUS),
+        mailboxes=Mailboxes(),
+        live=open_live_state(settings),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(),
+        size=CrewSize(
+            hosts=settings.hosts,
+            shards=settings.shards,
+            sessions_per_host=settings.sessions_per_host,
+            hosts_max=settings.hosts_max,
+        ),
+        models=tuple(sorted(deployments.items())),
+        version=version_of(settings),
+    )
+
+
+def perception_in_process(groups: frozenset[str]) -> "InProcessPerception":
+    """The models themselves, in this process."""
+    from models.in_process import InProcessPerception
+
+    settings = begin("perception")
+    assert settings.models_dir is not None
+    return InProcessPerception(settings.models_dir, groups)
+
+
+def begin(process: str) -> Settings:
+    """Read the settings and begin this process's JSON log and its numbers, in home where it exists.
+
+    The variable for the numbers is set here and not by the launcher: Ray's own processes use the same
+    library, and their numbers would be counted among ours.
+    """
+    from proctor.adapters.logging import configure
+
+    settings = Settings().resolved()
+    if (settings.home / "run" / "metrics").is_dir():
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(settings.home / "run" / "metrics")
+    folder = settings.home / "logs"
+    stream = (folder / f"{process}.jsonl").open("a", buffering=1) if folder.is_dir() else sys.stderr
+    configure(settings.log_level, process, stream)
+    return settings
+
+
+def version_of(settings: Settings) -> str:
+    """What must be the same for an actor to stay: our source and every setting."""
+    digest = hashlib.sha256(repr(sorted(environment_of(settings).items())).encode())
+    for package in ("proctor", "models", "actors", "deployments"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":
+    from actors.perception import ServePerception, serve_handle
+
+    handles = {name: serve_handle(name, APPLICATION) for name in set(deployments.values())}
+    return ServePerception(
+        {group: handles[name] for group, name in deployments.items()}, within_s=within_s
+    )
+
+
+def _judges(settings: Settings) -> ActorJudges:
+    names = [shard_name(index) for index in range(settings.shards)]
+    return ActorJudges(Mailboxes(), names, SystemClock())
