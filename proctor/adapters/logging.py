@@ -35,7 +35,7 @@ _IN_TEXT = (
     re.compile(r"(?<=://)[^\s/@]*(?=@)"),  # user and password of a URL
     re.compile(r"(?i)(?<=ticket=)[\w.~+/=-]+"),
     re.compile(
-        r"\[[^\[\]]*(?:-?\d+\.\d*(?:e-?\d+)?[,\s]+){15}[^\[\]]*\]?"
+        r"\[[^\[\]]*(?:-?\d+\.\d*(?:e[-+]?\d+)?[,\s]+){15}[^\[\]]*\]?"
     ),  # numbers as a list prints
 )
 _QUIET = (
