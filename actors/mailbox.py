@@ -128,6 +128,10 @@ class Mailboxes:
         self._find = find
         self._handles: dict[str, Any] = {}
 
+    def forget(self, name: str) -> None:
+        """Look the actor up again next time: it was replaced by another of the same name."""
+        self._handles.pop(name, None)
+
     async def ask(self, name: str, method: str, *arguments: object, within_s: float) -> Any:
         """Call a method of an actor.
 
@@ -144,7 +148,7 @@ class Mailboxes:
             raise Unavailable(f"{name} does not exist at present") from None
 
         def away(detail: str) -> Unavailable:
-            self._handles.pop(name, None)  # it may come back as another actor of the same name
+            self.forget(name)
             return Unavailable(detail)
 
         call = getattr(handle, method).remote(*arguments)

@@ -179,6 +179,7 @@ class Reconciler:
     async def _remove(self, name: str, why: str) -> None:
         log.info("ending actor", actor=name, why=why)
         await asyncio.to_thread(self._yard.remove, name)
+        self._mailboxes.forget(name)
         self._answered_ms.pop(name, None)
 
     async def _pause(self, wanted: Subscription) -> None:
