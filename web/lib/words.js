@@ -52,6 +52,16 @@ export function plain(name) {
   return name.replaceAll("_", " ");
 }
 
+const UNITS = { s: " s", ms: " ms", deg: "°", dbfs: " dBFS", hz: " Hz", px: " px" };
+
+/** A named figure with its unit, as the name says it: `yaw_from_base_deg` -> `yaw from base -20.9°`. */
+export function figureWords(name, value) {
+  const parts = name.split("_");
+  const unit = UNITS[parts.at(-1)];
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 1 : 3;
+  return `${(unit ? parts.slice(0, -1) : parts).join(" ")} ${Number(value.toFixed(digits))}${unit ?? ""}`;
+}
+
 export const SEVERITIES = ["info", "low", "medium", "high"];
 
 /** What a category means to whoever reads the alert. */

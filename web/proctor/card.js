@@ -1,10 +1,10 @@
 // One incident on the desk: what, why with numbers, when, what it rests on, and how it came about.
 
 import { copyButton, lengthOf, make, sessionTime, short } from "../lib/dom.js";
-import { CATEGORY_NOTES, plain } from "../lib/words.js";
+import { CATEGORY_NOTES, figureWords, plain } from "../lib/words.js";
 
 function numbersOf(support) {
-  return Object.entries(support.numbers).map(([name, value]) => `${plain(name)} ${Number(value.toFixed(3))}`).join(", ");
+  return Object.entries(support.numbers).map(([name, value]) => figureWords(name, value)).join(", ");
 }
 
 function signalTable(alert) {
@@ -56,6 +56,7 @@ export function incidentCard(incident, session, { isFresh, isUnfolded, onFold })
   const { alert } = incident.latest;
   const isOpen = alert.transition !== "closed";
   const first = incident.history[0].alert;
+  const told = incident.history.filter((item) => item.alert.transition !== "closed").at(-1)?.alert ?? alert;
   const tone = alert.category === "coverage" ? "" : alert.severity;
   const details = make("details", { open: isUnfolded }, make("summary", {}, `Why: signals, models and history (${incident.history.length})`));
   const explain = () => {
@@ -84,5 +85,5 @@ export function incidentCard(incident, session, { isFresh, isUnfolded, onFold })
   return make("li", {
     className: `alert${isFresh ? " fresh" : ""}`, "data-severity": alert.severity, "data-category": alert.category,
     "data-open": String(isOpen), "data-rule": alert.rule_id, "data-incident": incident.id,
-  }, make("div", { className: "row apart" }, make("h3", {}, alert.title), marks), make("p", { className: "reason" }, alert.reason), meta, details);
+  }, make("div", { className: "row apart" }, make("h3", {}, alert.title), marks), make("p", { className: "reason" }, told.reason, isOpen || told === alert ? "" : ` ${alert.reason}`), meta, details);
 }
