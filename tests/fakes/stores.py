@@ -3,26 +3,21 @@
 Each passes the contract suite of its port (tests/contract) and can be told to be `down`.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
-from proctor.domain.alerts import Alert, FeedItem
-from proctor.domain.candidates import Candidate, Consent, Enrolment
-from proctor.domain.coverage import CoverageInterval
+from proctor.domain.alerts import FeedItem
 from proctor.domain.errors import Conflict, NotFound, StateStoreUnavailable
-from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.ids import ExamId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import Exam, Session, SessionState
 from proctor.ports import Judged
+from tests.fakes.candidates import FakeCandidateStore
+from tests.fakes.database import FakeDatabase, FakeRelational, page
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.metrics import FakeMetrics
-from tests.fakes.outage import Outage
-
-T = TypeVar("T")
 
 __all__ = [
     "FakeAlertFeed",
@@ -38,35 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass
-class FakeDatabase:
-    """What all relational fakes of one test share."""
-
-    tenants: dict[TenantId, str] = field(default_factory=dict)
-    exams: dict[ExamId, Exam] = field(default_factory=dict)
-    candidates: dict[CandidateId, Candidate] = field(default_factory=dict)
-    consents: list[Consent] = field(default_factory=list)
-    enrolments: list[Enrolment] = field(default_factory=list)
-    sessions: dict[SessionId, Session] = field(default_factory=dict)
-    coverage: dict[SessionId, tuple[CoverageInterval, ...]] = field(default_factory=dict)
-    incidents: dict[IncidentId, Incident] = field(default_factory=dict)
-    alerts: dict[AlertId, Alert] = field(default_factory=dict)
-    outbox: deque[Alert] = field(default_factory=deque)
-    feeds: dict[TenantId, list[FeedItem]] = field(default_factory=dict)
-
-
-class _Fake(Outage):
-    def __init__(self, database: FakeDatabase | None = None) -> None:
-        super().__init__()
-        self.database = database or FakeDatabase()
-
-
-def _page(items: Iterable[tuple[str, T]], after: str | None, limit: int) -> list[T]:
-    ordered = sorted(items, key=lambda item: item[0])
-    return [item for key, item in ordered if after is None or key > after][:limit]
-
-
-class FakeExamStore(_Fake):
+class FakeExamStore(FakeRelational):
     """`ExamStore` in memory."""
 
     async def ensure_tenant(self, tenant_id: TenantId, name: str) -> None:
@@ -93,94 +60,10 @@ class FakeExamStore(_Fake):
     ) -> Sequence[Exam]:
         self._reach()
         exams = self.database.exams.values()
-        return _page(((e.exam_id, e) for e in exams if e.tenant_id == tenant_id), after, limit)
+        return page(((e.exam_id, e) for e in exams if e.tenant_id == tenant_id), after, limit)
 
 
-class FakeCandidateStore(_Fake):
-    """`CandidateStore` in memory."""
-
-    async def add_candidate(self, candidate: Candidate) -> None:
-        self._reach()
-        if candidate.tenant_id not in self.database.tenants:
-            raise NotFound(f"no tenant {candidate.tenant_id}")
-        for known in self.database.candidates.values():
-            same_name = known.tenant_id == candidate.tenant_id and (
-                known.external_ref == candidate.external_ref
-            )
-            if same_name or known.candidate_id == candidate.candidate_id:
-                raise Conflict("the tenant has this candidate already")
-        self.database.candidates[candidate.candidate_id] = candidate
-
-    async def get_candidate(self, tenant_id: TenantId, candidate_id: CandidateId) -> Candidate:
-        self._reach()
-        candidate = self.database.candidates.get(candidate_id)
-        if candidate is None or candidate.tenant_id != tenant_id:
-            raise NotFound(f"no candidate {candidate_id}")
-        return candidate
-
-    async def list_candidates(
-        self, tenant_id: TenantId, after: CandidateId | None, limit: int
-    ) -> Sequence[Candidate]:
-        self._reach()
-        found = self.database.candidates.values()
-        return _page(((c.candidate_id, c) for c in found if c.tenant_id == tenant_id), after, limit)
-
-    async def add_consent(self, consent: Consent) -> None:
-        await self.get_candidate(consent.tenant_id, consent.candidate_id)
-        if any(known.consent_id == consent.consent_id for known in self.database.consents):
-            raise Conflict(f"consent {consent.consent_id} exists")
-        self.database.consents.append(consent)
-
-    async def withdraw_consent(
-        self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
-    ) -> None:
-        self._reach()
-        for index, consent in enumerate(self.database.consents):
-            whose = (consent.tenant_id, consent.candidate_id)
-            if whose == (tenant_id, candidate_id) and consent.withdrawn_at is None:
-                self.database.consents[index] = replace(consent, withdrawn_at=at)
-
-    async def live_consent(self, tenant_id: TenantId, candidate_id: CandidateId) -> Consent | None:
-        self._reach()
-        live = [
-            consent
-            for consent in self.database.consents
-            if (consent.tenant_id, consent.candidate_id) == (tenant_id, candidate_id)
-            and consent.withdrawn_at is None
-        ]
-        return max(live, key=lambda consent: consent.given_at, default=None)
-
-    async def add_enrolment(self, enrolment: Enrolment) -> None:
-        tenant_id, candidate_id = enrolment.tenant_id, enrolment.candidate_id
-        await self.get_candidate(tenant_id, candidate_id)
-        newest = await self.newest_enrolment(tenant_id, candidate_id)
-        if newest is not None and newest.version >= enrolment.version:
-            raise Conflict("the candidate has this version already")
-        await self.erase_enrolments(tenant_id, candidate_id, enrolment.created_at)
-        self.database.enrolments.append(enrolment)
-
-    async def newest_enrolment(
-        self, tenant_id: TenantId, candidate_id: CandidateId
-    ) -> Enrolment | None:
-        self._reach()
-        found = [
-            enrolment
-            for enrolment in self.database.enrolments
-            if (enrolment.tenant_id, enrolment.candidate_id) == (tenant_id, candidate_id)
-        ]
-        return max(found, key=lambda enrolment: enrolment.version, default=None)
-
-    async def erase_enrolments(
-        self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
-    ) -> None:
-        self._reach()
-        for index, enrolment in enumerate(self.database.enrolments):
-            whose = (enrolment.tenant_id, enrolment.candidate_id)
-            if whose == (tenant_id, candidate_id) and enrolment.erased_at is None:
-                self.database.enrolments[index] = replace(enrolment, erased_at=at)
-
-
-class FakeSessionStore(_Fake):
+class FakeSessionStore(FakeRelational):
     """`SessionStore` in memory."""
 
     async def add(self, session: Session) -> None:
@@ -218,7 +101,7 @@ class FakeSessionStore(_Fake):
             and exam_id in (None, session.exam_id)
             and state in (None, session.state)
         )
-        return _page(found, after, limit)
+        return page(found, after, limit)
 
     async def next_epoch(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:
         session = await self.get(tenant_id, session_id)
@@ -245,7 +128,7 @@ class FakeSessionStore(_Fake):
         return session
 
 
-class FakeIncidentStore(_Fake):
+class FakeIncidentStore(FakeRelational):
     """`IncidentStore` in memory. `loses_answer`: the next commit is done, but fails to say so."""
 
     def __init__(self, database: FakeDatabase | None = None) -> None:
@@ -291,7 +174,7 @@ class FakeIncidentStore(_Fake):
         return sorted(found, key=lambda incident: (incident.opened_ms, incident.incident_id))
 
 
-class FakeAlertFeed(_Fake):
+class FakeAlertFeed(FakeRelational):
     """`AlertFeed` in memory."""
 
     async def publish_pending(self, limit: int) -> int:

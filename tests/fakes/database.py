@@ -1,0 +1,44 @@
+"""What the relational fakes share: the rows, and being told to be down."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from proctor.domain.alerts import Alert, FeedItem
+from proctor.domain.candidates import Candidate, Consent, Enrolment
+from proctor.domain.coverage import CoverageInterval
+from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.incidents import Incident
+from proctor.domain.sessions import Exam, Session
+from tests.fakes.outage import Outage
+
+T = TypeVar("T")
+
+
+@dataclass
+class FakeDatabase:
+    """What all relational fakes of one test share."""
+
+    tenants: dict[TenantId, str] = field(default_factory=dict)
+    exams: dict[ExamId, Exam] = field(default_factory=dict)
+    candidates: dict[CandidateId, Candidate] = field(default_factory=dict)
+    consents: list[Consent] = field(default_factory=list)
+    enrolments: list[Enrolment] = field(default_factory=list)
+    sessions: dict[SessionId, Session] = field(default_factory=dict)
+    coverage: dict[SessionId, tuple[CoverageInterval, ...]] = field(default_factory=dict)
+    incidents: dict[IncidentId, Incident] = field(default_factory=dict)
+    alerts: dict[AlertId, Alert] = field(default_factory=dict)
+    outbox: deque[Alert] = field(default_factory=deque)
+    feeds: dict[TenantId, list[FeedItem]] = field(default_factory=dict)
+
+
+class FakeRelational(Outage):
+    def __init__(self, database: FakeDatabase | None = None) -> None:
+        super().__init__()
+        self.database = database or FakeDatabase()
+
+
+def page(items: Iterable[tuple[str, T]], after: str | None, limit: int) -> list[T]:
+    ordered = sorted(items, key=lambda item: item[0])
+    return [item for key, item in ordered if after is None or key > after][:limit]
