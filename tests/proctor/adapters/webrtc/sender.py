@@ -2,7 +2,7 @@
 
 import asyncio
 import fractions
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import aioice.ice
 import numpy as np
@@ -29,14 +29,14 @@ class MovingPictures(VideoStreamTrack):
         self.sent = 0
         self._size = (height, width)
         self._due = 0.0
-        self.before_send: Callable[[int], None] | None = None
+        self.before_send: Callable[[int], Awaitable[None]] | None = None
 
     async def recv(self) -> VideoFrame:
         now = asyncio.get_running_loop().time()
         self._due = max(self._due + 1 / self.fps, now)
         await asyncio.sleep(self._due - now)
         if self.before_send is not None:
-            self.before_send(self.sent)
+            await self.before_send(self.sent)
         height, width = self._size
         frame = video_frame(self.sent, width, height, self.fps)
         self.sent += 1
