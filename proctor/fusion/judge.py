@@ -19,6 +19,7 @@ from proctor.fusion.memory import (
     Body,
     Mark,
     Memory,
+    nothing_yet,
     read_memory,
     write_body,
     write_mark,
@@ -77,7 +78,7 @@ class SessionJudge:
     ) -> None:
         self.spec = spec
         self.mark = mark or Mark()
-        self._body = body or Body()
+        self._body = body or nothing_yet()
         policy = parse_policy(spec.policy_text)
         self._suite = SensingSuite(
             spec.session_id, policy.sensing, self._body.suite, self.mark.face_ms

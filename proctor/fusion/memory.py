@@ -4,10 +4,10 @@ The mark moves with every report and is tiny; the body changes only when somethi
 session costs a shard a hundred bytes per report, and whatever was acknowledged can be recovered.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from proctor.domain.coverage import Modality
 from proctor.fusion.coverage import LedgerState
@@ -52,12 +52,26 @@ class Body:
         ledger: The coverage.
     """
 
-    is_closed: bool = False
-    ended_ms: int | None = None
-    unspoken: list[Modality] = field(default_factory=list)
-    suite: SuiteState = field(default_factory=SuiteState)
-    engine: EngineState = field(default_factory=EngineState)
-    ledger: LedgerState = field(default_factory=LedgerState)
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    is_closed: bool
+    ended_ms: int | None
+    unspoken: list[Modality]
+    suite: SuiteState
+    engine: EngineState
+    ledger: LedgerState
+
+
+def nothing_yet() -> Body:
+    """The memory of a session that begins."""
+    return Body(
+        is_closed=False,
+        ended_ms=None,
+        unspoken=[],
+        suite=SuiteState(),
+        engine=EngineState(),
+        ledger=LedgerState(),
+    )
 
 
 @dataclass(slots=True)

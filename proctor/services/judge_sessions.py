@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from proctor.domain.alerts import Transition
-from proctor.domain.errors import InvalidInput, StateStoreUnavailable
+from proctor.domain.errors import Conflict, InvalidInput, StateStoreUnavailable
 from proctor.domain.ids import SessionId
 from proctor.domain.reports import Acknowledgement, Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
@@ -153,7 +153,13 @@ class JudgeShard:
         """
         while True:
             await self._clock.sleep(TICK_S)
-            await self.tick()
+            try:
+                await self.tick()
+            except Conflict:
+                raise
+            except Exception:  # a mailbox's boundary: the next turn of the timer tries again
+                logger.exception("a turn of the shard's timer failed")
+                self._metrics.count("shard_failed_steps")
 
     async def tick(self) -> None:
         """One turn of the timer."""
