@@ -13,9 +13,29 @@ from deployments.cli.errors import read_settings
 app = typer.Typer(no_args_is_help=True, help="Measure: load, delay, memory.")
 
 
-@app.callback()
-def _bench() -> None:
-    """Keeps `load` a subcommand while it is the only one."""
+@app.command()
+def idle(
+    seconds: Annotated[float, typer.Option(min=1, help="Over how long.")] = 30,
+    settle_seconds: Annotated[float, typer.Option(min=0, help="Rest after the start.")] = 20,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures here, too.")
+    ] = None,
+) -> None:
+    """Memory and CPU of a product of its own while nobody is there."""
+    import time
+
+    from bench.idle import measure_idle, print_idle
+    from deployments.launcher import Cluster
+
+    console = Console()
+    with own_home(read_settings()) as settings:
+        fetch_models(settings, console)
+        with Cluster.start(settings) as cluster:
+            time.sleep(settle_seconds)
+            found = measure_idle(cluster.processes, seconds)
+    print_idle(found, console)
+    if json_file is not None:
+        json_file.write_text(found.model_dump_json(indent=2) + "\n")
 
 
 @app.command()
