@@ -62,7 +62,7 @@ async def open_stores(settings: Settings) -> Stores:
     """
     settings = settings.resolved()
     async with AsyncExitStack() as opened:
-        sql = _sql(settings)
+        sql = open_sql(settings)
         opened.push_async_callback(sql.close)
         await sql.open()
         live = open_live_state(settings)
@@ -83,6 +83,15 @@ async def open_stores(settings: Settings) -> Stores:
             faces=faces,
             _opened=opened.pop_all(),
         )
+
+
+def open_sql(settings: Settings) -> "SqlStores":
+    """The database alone; `await .open()` asks it for a first answer. The caller closes it."""
+    from proctor.adapters.sql.stores import SqlStores
+
+    known = settings.resolved()
+    assert known.database_url is not None
+    return SqlStores(known.database_url)
 
 
 def open_live_state(settings: Settings) -> "RedisLiveState":
@@ -108,14 +117,6 @@ def open_faces(settings: Settings) -> "LanceFaceIndex":
     assert known.faces_uri is not None
     assert known.key_file is not None
     return LanceFaceIndex(known.faces_uri, FileKeyRing(known.key_file))
-
-
-def _sql(settings: Settings) -> "SqlStores":
-    from proctor.adapters.sql.stores import SqlStores
-
-    known = settings.resolved()
-    assert known.database_url is not None
-    return SqlStores(known.database_url)
 
 
 def _redis_url(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """`Metrics` over prometheus_client; with PROMETHEUS_MULTIPROC_DIR set, all processes of a machine add up.
 
-The variable must be set before prometheus_client is first imported, so it is imported on first use.
-A process that is gone takes its gauges with it at the next `render`; its counts stay.
+The variable must be set before the first number is given. A process that is gone takes its gauges with
+it at the next `render`; its counts stay.
 """
 
 import os
@@ -41,9 +41,10 @@ def render() -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
+    own = _registry()
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if folder is None:
-        return generate_latest(_registry())
+    if not folder:
+        return generate_latest(own)
     _forget_dead(Path(folder))
     everybody = CollectorRegistry()
     MultiProcessCollector(everybody, path=folder)  # type: ignore[no-untyped-call]
@@ -60,8 +61,12 @@ def _forget_dead(folder: Path) -> None:
 
 @cache
 def _registry() -> "CollectorRegistry":
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, values
 
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        # prometheus_client looks at the variable when it is imported; somebody may have done so before.
+        values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
     return CollectorRegistry()
 
 

@@ -81,6 +81,22 @@ def test_processes_add_up_and_the_dead_keep_their_counts_but_not_their_gauges(
     assert "proctor_host_sessions 25.0" in text  # of the one process that lives
 
 
+def test_the_folder_is_made_and_an_early_import_does_no_harm(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "metrics"
+    early = (
+        "import os, prometheus_client\n"
+        "os.environ['PROMETHEUS_MULTIPROC_DIR'] = os.environ.pop('LATER')\n"
+    )
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PROMETH")}
+    subprocess.run(
+        [sys.executable, "-c", early + USE + "m.count('alerts_published', 3)"],
+        env=clean | {"LATER": str(folder)},
+        check=True,
+        cwd=ROOT,
+    )
+    assert "proctor_alerts_published_total 3.0" in run("print(render().decode())", folder)
+
+
 def test_without_a_shared_folder_a_process_tells_of_itself() -> None:
     clean = {
         name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"
