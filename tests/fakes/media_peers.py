@@ -1,5 +1,7 @@
 """Connections without a network: a test pushes pictures and sound into the sink itself."""
 
+import asyncio
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,12 +15,15 @@ BAD_OFFER = "not an offer"
 class FakePeer:
     """One connection. `BAD_OFFER` is refused as a real peer would."""
 
-    def __init__(self, sink: MediaSink) -> None:
+    def __init__(self, sink: MediaSink, gathering: asyncio.Event) -> None:
         self.sink = sink
         self.fragments: list[str] = []
         self.closed = False
+        self.breaks_at_close = False
+        self._gathering = gathering
 
     async def answer(self, offer_sdp: str) -> str:
+        await self._gathering.wait()
         if offer_sdp == BAD_OFFER:
             raise InvalidInput("the offer is no SDP", "webrtc/bad-sdp")
         return f"answer to {offer_sdp}"
@@ -28,16 +33,20 @@ class FakePeer:
 
     async def close(self) -> None:
         self.closed = True
+        if self.breaks_at_close:
+            raise ConnectionError("the socket was gone already")
 
 
 class FakeMediaPeers:
-    """`MediaPeers` that remembers what it opened."""
+    """`MediaPeers` that remembers what it opened. Answers wait while `gathering` is cleared."""
 
     def __init__(self) -> None:
         self.opened: list[FakePeer] = []
+        self.gathering = asyncio.Event()
+        self.gathering.set()
 
     def open(self, sink: MediaSink) -> FakePeer:
-        peer = FakePeer(sink)
+        peer = FakePeer(sink, self.gathering)
         self.opened.append(peer)
         return peer
 

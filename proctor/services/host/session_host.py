@@ -14,14 +14,6 @@ from proctor.domain.candidates import ModelRef
 from proctor.domain.errors import Conflict, NoCapacity, NotFound, Unavailable
 from proctor.domain.ids import SessionId
 from proctor.domain.observations import ClientEventName
-from proctor.domain.perception import (
-    BodyAnswer,
-    BodyAsk,
-    FaceAnswer,
-    FaceAsk,
-    SpeechAnswer,
-    SpeechAsk,
-)
 from proctor.domain.reports import Acknowledgement
 from proctor.domain.sessions import SessionSpec
 from proctor.identity.matching import MatchCalibration
@@ -35,14 +27,13 @@ from proctor.ports import (
     Perception,
     SessionJudges,
 )
+from proctor.services.host.asking import DEADLINE_MS, Asker
 from proctor.services.host.courier import Courier
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.pace import HostLoad, Pressure
-from proctor.services.host.rounds import Group, GroupRounds
 
 logger = logging.getLogger(__name__)
 
-MODEL_DEADLINE_MS = 2_000
 MOST_LAG_MS = 500
 CLOSING_MS = 30_000
 
@@ -95,29 +86,8 @@ class SessionHost:
         self._metrics = metrics
         self._pressure = Pressure(tick_ms)
         self._courier = Courier(judges=judges, took=self._obey, clock=clock, metrics=metrics)
-        self._face = GroupRounds[FaceAsk, FaceAnswer](
-            group=Group.FACE,
-            ask=perception.faces,
-            deadline_ms=MODEL_DEADLINE_MS,
-            took=self._pressure.round_took,
-            clock=clock,
-            metrics=metrics,
-        )
-        self._body = GroupRounds[BodyAsk, BodyAnswer](
-            group=Group.BODY,
-            ask=perception.bodies,
-            deadline_ms=MODEL_DEADLINE_MS,
-            took=self._pressure.round_took,
-            clock=clock,
-            metrics=metrics,
-        )
-        self._speech = GroupRounds[SpeechAsk, SpeechAnswer](
-            group=Group.SPEECH,
-            ask=perception.speech,
-            deadline_ms=MODEL_DEADLINE_MS,
-            took=self._pressure.round_took,
-            clock=clock,
-            metrics=metrics,
+        self._asker = Asker(
+            perception=perception, took=self._pressure.round_took, clock=clock, metrics=metrics
         )
         self._hosted: dict[SessionId, _Hosted] = {}
         self._joining: dict[SessionId, int] = {}
@@ -142,7 +112,7 @@ class SessionHost:
             joined_at_ms=now_ms,
             faces=self._faces,
             calibrations=self._calibrations,
-            overdue_ms=2 * MODEL_DEADLINE_MS - self._tick_ms,
+            overdue_ms=2 * DEADLINE_MS - self._tick_ms,
         )
         peer = self._peers.open(session)
         self._joining[spec.session_id] = spec.epoch
@@ -201,8 +171,7 @@ class SessionHost:
         self._closed = True
         for session_id in list(self._hosted):
             await self._remove(session_id)
-        for rounds in (self._face, self._body, self._speech):
-            await rounds.close()
+        await self._asker.close()
         await self._courier.close()
         last = [report for session, _ in self._closing for report in session.reports.rest()]
         if last:
@@ -256,15 +225,7 @@ class SessionHost:
                 self._spawn(self._look_up(session, at_ms))
             if session.is_gone(at_ms):
                 self._spawn(self._remove(session.spec.session_id))
-        if not self._face.is_busy:
-            faces = [session.face_look(at_ms, shed) for session, at_ms in times.items()]
-            self._face.start([look for look in faces if look is not None])
-        if not self._body.is_busy:
-            bodies = [session.body_look(at_ms, shed) for session, at_ms in times.items()]
-            self._body.start([look for look in bodies if look is not None])
-        if not self._speech.is_busy:
-            sounds = [session.speech_look(at_ms) for session, at_ms in times.items()]
-            self._speech.start([look for look in sounds if look is not None])
+        self._asker.ask(times, shed)
         self._closing = [
             (session, until_ms)
             for session, until_ms in self._closing

@@ -1,6 +1,7 @@
 """A whole host over fakes: pictures and sound in, reports out, time moved by the test."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -11,6 +12,7 @@ from proctor.domain.observations import Observation, StreamState
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.identity.matching import MatchCalibration
+from proctor.ports import SessionJudges
 from proctor.services.host.session_host import SessionHost
 from tests.fakes.clock import FakeClock
 from tests.fakes.faces import FakeFaceIndex
@@ -32,7 +34,12 @@ Seen = TypeVar("Seen", bound=Observation)
 class Room:
     """Use as `async with Room() as room`: the host runs until the block ends."""
 
-    def __init__(self, capacity: int = 4, policy: str = STANDARD) -> None:
+    def __init__(
+        self,
+        capacity: int = 4,
+        policy: str = STANDARD,
+        judges: Callable[[FakeClock], SessionJudges] | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.perception = FakePerception(self.clock)
         self.judges = FakeJudges()
@@ -46,7 +53,7 @@ class Room:
             capacity=capacity,
             tick_ms=STEP_MS,
             perception=self.perception,
-            judges=self.judges,
+            judges=judges(self.clock) if judges else self.judges,
             faces=self.faces,
             calibrations={EMBEDDING: CALIBRATION},
             peers=self.peers,

@@ -152,6 +152,47 @@ async def test_answers_that_are_none_are_told_and_never_passed_on(kind: str) -> 
         assert room.metrics.counted("host_media", what="invalid_answers") >= 3
 
 
+async def test_a_voice_detector_that_answers_nonsense_is_told() -> None:
+    async with Room() as room:
+        room.perception.troubles = [
+            Trouble(group="speech", kind="invalid", from_ms=5_000, to_ms=8_000)
+        ]
+        await room.join()
+        await room.watch(12_000)
+        told = room.coverage(Modality.AUDIO)[2:]
+        assert [entry[1:] for entry in told] == [
+            (DEGRADED, Reason.MODEL_OUTPUT_INVALID),
+            (MONITORED, None),
+        ]
+        assert 4_000 <= told[0][0] <= 5_000 and 7_000 <= told[1][0] <= 8_000
+        heard = [seen.observed_ms for seen in room.seen(SpeechHeard)]
+        assert not [at for at in heard if told[0][0] <= at < told[1][0]]
+
+
+async def test_a_picture_that_is_none_is_counted_and_forgotten() -> None:
+    async with Room() as room:
+        peer = await room.join()
+        peer.sink.on_picture(np.zeros((2, 400, 3), np.uint8), 0)
+        peer.sink.on_picture(np.zeros((240, 320), np.uint8), 0)
+        await room.clock.advance(1_000)
+        assert room.perception.calls("face") == []
+        assert room.metrics.counted("host_media", what="unreadable") == 2
+        assert room.coverage(Modality.VIDEO) == [(0, BLIND, Reason.NO_MEDIA)]
+
+
+async def test_a_connection_that_breaks_at_its_end_takes_nothing_with_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with Room() as room:
+        peer = await room.join()
+        peer.breaks_at_close = True
+        await room.watch(1_000)
+        await room.host.leave(ADA, 1)
+        await room.clock.advance(STEP_MS)
+        assert room.host.load().sessions == 0 and room.reports()[-1].closing
+        assert [record.message for record in caplog.records] == ["a connection did not close"]
+
+
 async def test_a_slow_model_sheds_in_order_and_the_lost_rate_is_told() -> None:
     async with Room() as room:
         room.perception.troubles = [

@@ -1,5 +1,6 @@
 """Stories of a host: pictures and sound in, reports out."""
 
+import asyncio
 import hashlib
 
 import pytest
@@ -297,3 +298,36 @@ async def test_a_connection_that_failed_stays_a_session_for_a_minute() -> None:
         await room.watch(4_000, lens=None, microphone=None)
         assert peer.closed and room.host.load().sessions == 0
         assert room.reports()[-1].closing
+
+
+async def test_of_two_offers_at_once_the_newer_wins() -> None:
+    async with Room(capacity=1) as room:
+        room.peers.gathering.clear()
+        older = asyncio.create_task(room.host.join(room.spec(epoch=1), "offer"))
+        await room.clock.advance(0)
+        newer = asyncio.create_task(room.host.join(room.spec(epoch=2), "offer"))
+        await room.clock.advance(0)
+        assert room.host.load().sessions == 1
+        room.peers.gathering.set()
+        with pytest.raises(Conflict):
+            await older
+        assert (await newer).epoch == 2
+        assert [peer.closed for peer in room.peers.opened] == [True, False]
+        assert room.host.load().sessions == 1
+
+
+async def test_media_that_come_before_the_answer_is_out_are_not_lost() -> None:
+    async with Room() as room:
+        room.peers.gathering.clear()
+        joining = asyncio.create_task(room.host.join(room.spec(), "offer"))
+        await room.clock.advance(0)
+        await room.watch(1_000)
+        assert room.reports() == []
+        room.peers.gathering.set()
+        await joining
+        await room.watch(1_000)
+        assert room.coverage(Modality.VIDEO) == [
+            (0, BLIND, CoverageReason.NO_MEDIA),
+            (0, MONITORED, None),
+        ]
+        assert sum(seen.duration_ms for seen in room.seen(SpeechHeard)) >= 1_400
