@@ -185,12 +185,16 @@ class VoiceLimits(Strict):
 
 
 class PictureLimits(Strict):
-    """What the camera shows at all, from plain measures of the picture.
+    """What the camera shows at all, from plain measures of the picture at 80 px width.
+
+    Where the limits come from: of 338 photographs and two webcam clips none has less contrast than
+    0.12 or less detail than 0.0049; black, a finger, tape and paper before the lens, with noise and
+    JPEG, have at most 0.052 and 0.0007.
 
     Attributes:
         dark_below: Mean brightness under which the picture is too dark to judge.
-        flat_contrast_below: Standard deviation of brightness under which, together with too little
-            detail, nothing but a covered lens is shown.
+        flat_contrast_below: A picture with less contrast (standard deviation of brightness) that is
+            dark or has no detail shows nothing but a covered lens.
         flat_detail_below: Variance of the Laplacian under which there is no detail.
         covered_dwell_ms: How long before it counts as covered.
         covered_release_ms: How long a clear picture must last before it no longer does.
@@ -198,8 +202,8 @@ class PictureLimits(Strict):
     """
 
     dark_below: Fraction = 0.1
-    flat_contrast_below: Fraction = 0.05
-    flat_detail_below: Fraction = 0.0003
+    flat_contrast_below: Fraction = 0.06
+    flat_detail_below: Fraction = 0.0005
     covered_dwell_ms: PositiveMilliseconds = 1_000
     covered_release_ms: Milliseconds = 400
     frozen_after_ms: PositiveMilliseconds = 2_000

@@ -77,9 +77,10 @@ class PictureSensor:
     def observe(self, seen: PictureSeen) -> tuple[list[Signal], list[PictureClaim]]:
         """Take the measures of one picture."""
         limits, state = self._limits, self.state
-        has_no_detail = seen.detail < limits.flat_detail_below
         is_dark = seen.brightness < limits.dark_below
-        is_covered = has_no_detail and (seen.contrast < limits.flat_contrast_below or is_dark)
+        is_covered = seen.contrast < limits.flat_contrast_below and (
+            is_dark or seen.detail < limits.flat_detail_below
+        )
         if state.is_poor and not (is_covered or is_dark):
             state.clear_from_ms = seen.observed_ms
         state.is_poor = is_covered or is_dark

@@ -124,7 +124,7 @@ def black(at_ms: int) -> PictureSeen:
 
 def dusk(at_ms: int) -> PictureSeen:
     return PictureSeen(
-        observed_ms=at_ms, brightness=0.06, contrast=0.06, detail=5e-3, change=1e-3, still_ms=0
+        observed_ms=at_ms, brightness=0.06, contrast=0.08, detail=5e-3, change=1e-3, still_ms=0
     )
 
 

@@ -1,9 +1,12 @@
 """Facts in, signals out: one story per behaviour."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
 
 from proctor.domain.coverage import CoverageReason, Modality
-from proctor.domain.observations import Observation
+from proctor.domain.observations import Observation, PictureSeen
 from proctor.domain.signals import Signal, SignalKind
 from proctor.sensing.limits import SensingLimits
 from proctor.sensing.suite import SensingSuite, SuiteState
@@ -243,3 +246,29 @@ def test_a_new_connection_takes_a_new_baseline() -> None:
         one.observe(state)
     beside = [facts.gaze(at, 14.0) for at in every(250, 6_000, 16_000)]
     assert play(one, beside) == []
+
+
+def measured(brightness: float, contrast: float, detail: float) -> PictureSeen:
+    return replace(facts.picture(0), brightness=brightness, contrast=contrast, detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_covered"),
+    [
+        (measured(0.0, 0.0, 0.0), True),  # black
+        (measured(0.049, 0.007, 0.0007), True),  # black with strong noise
+        (measured(0.304, 0.014, 0.00008), True),  # a finger
+        (measured(0.881, 0.012, 0.00005), True),  # white paper
+        (measured(0.353, 0.006, 0.00026), True),  # tape
+        (measured(0.718, 0.052, 0.00024), True),  # paper, lit from behind
+        (measured(0.586, 0.068, 0.00011), False),  # a plain wall with a lamp
+        (measured(0.154, 0.044, 0.0007), False),  # a room at a fifth of its light
+        (measured(0.154, 0.121, 0.0049), False),  # the darkest and the flattest of 338 photographs
+        (measured(0.778, 0.177, 0.00015), False),  # a scene far out of focus
+    ],
+)
+def test_what_counts_as_covered(shown: PictureSeen, is_covered: bool) -> None:
+    """Figures as measured on real pictures and on covers drawn with noise and JPEG."""
+    seen = [replace(shown, observed_ms=at) for at in every(500, 0, 2_000)]
+    kinds = [kind for kind, _, _ in spans(play(suite(), seen))]
+    assert kinds == ([SignalKind.CAMERA_COVERED] if is_covered else [])
