@@ -21,7 +21,8 @@ from tests.fakes.media_peers import QUIET, ROOM, FakeMediaPeers, FakePeer, Lens,
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
 
-STANDARD = Path("policies/standard.yaml").read_text(encoding="utf-8")
+POLICIES = Path(__file__).resolve().parents[4] / "policies"
+STANDARD = (POLICIES / "standard.yaml").read_text(encoding="utf-8")
 CALIBRATION = MatchCalibration(
     metric="l2", slope=12.0, midpoint=0.6, match_above=0.9, no_match_below=0.1, fmr=1e-3
 )
