@@ -4,12 +4,14 @@ At 320x240 a VP8 frame takes 0.5 ms to decode and 0.03 ms to convert, 60 ms of O
 to a thread per track cost more than that (RAY.md 3).
 """
 
+from collections.abc import Iterator
+
 import av
 import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.codec.context import CodecContext
+from av.filter import Graph
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -86,15 +88,16 @@ class SoundDecoder:
         self._context.format = "s16"
         self._context.layout = "mono"  # half the work, and a mix that does not clip
         self._context.sample_rate = 48_000
-        self._resampler = AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE_HZ)
+        self._context.thread_count = 1
+        self._resampling = _resampling()
 
     def decode(self, payload: bytes) -> Samples:
         """(n,) float32 in -1..1, read-only. Raises `Undecodable` for damaged data."""
         try:
-            heard: list[AudioFrame] = []
             for frame in self._context.decode(Packet(payload)):
                 frame.pts = None
-                heard += self._resampler.resample(frame)
+                self._resampling.push(frame)
+            heard = list(self._resampled())
         except av.FFmpegError as error:
             raise Undecodable from error
         parts = [
@@ -102,3 +105,24 @@ class SoundDecoder:
         ]
         samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
         return frozen(np.clip(samples, -1.0, 1.0, out=samples))
+
+    def _resampled(self) -> Iterator[AudioFrame]:
+        while True:
+            try:
+                frame = self._resampling.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            assert isinstance(frame, AudioFrame)
+            yield frame
+
+
+def _resampling() -> Graph:
+    """48 kHz int16 to 16 kHz float32, mono. `av.AudioResampler` is the same with two threads of its own."""
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add("abuffer", sample_rate="48000", sample_fmt="s16", channel_layout="mono")
+    target = graph.add(
+        "aformat", sample_rates=str(AUDIO_RATE_HZ), sample_fmts="flt", channel_layouts="mono"
+    )
+    graph.link_nodes(source, target, graph.add("abuffersink")).configure()
+    return graph
