@@ -299,15 +299,37 @@ async def test_sound_after_the_last_packet_is_not_held_for_ever() -> None:
 async def test_damaged_sound_is_told_as_a_gap() -> None:
     async with bench(AudioReceiver) as b:
         packets = sounds(20)
-        packets[5].payload = packets[5].payload[:1] + b"\xff" * 3
+        two_equal_frames_of_10_ms = 0x01
+        packets[5].payload = bytes([two_equal_frames_of_10_ms, 1, 2, 3])  # three bytes: not equal
         packets[6].payload = b""
         for packet in packets:
             await b.take([packet])
             await b.wait(20, step_ms=20)
-        assert b.dropped("payload") == 1
-        lost = b.dropped("undecodable") + b.dropped("payload")
-        assert b.sink.gap_ms == lost * 20
+        assert b.dropped("payload") == b.dropped("undecodable") == 1
+        assert b.sink.gap_ms == 40
         assert abs(b.sink.sound_ms + b.sink.gap_ms - 400) < 5
+
+
+async def test_a_pause_of_the_sender_is_heard_as_silence() -> None:
+    async with bench(AudioReceiver) as b:
+        packets = sounds(20)
+        for packet in packets[10:]:
+            packet.timestamp = (packet.timestamp + 48 * 300) & 0xFFFFFFFF
+        await b.take(packets)
+        assert b.sink.gap_ms == 0 and abs(b.sink.sound_ms - 700) < 5
+        paused = b.sink.sounds[10][0]
+        assert not paused[:4_800].any() and not paused.flags.writeable
+
+
+async def test_another_source_of_sound_begins_anew() -> None:
+    async with bench(AudioReceiver) as b:
+        await b.take(sounds(10))
+        await b.wait(2_100, step_ms=700)
+        again = sounds(10, first_seq=9)
+        for packet in again:
+            packet.ssrc = 4_444
+        await b.take(again)
+        assert len(b.sink.sounds) == 20
 
 
 async def test_a_clock_that_jumps_by_hours_is_no_gap_of_hours() -> None:
