@@ -18,7 +18,7 @@ from deployments.gateway import Gateway
 from deployments.keeper import Keeper
 from deployments.live import Live
 from deployments.perception import PerceptionReplica
-from deployments.wiring import build_dispatcher, build_reconciler
+from deployments.wiring import build_dispatcher, build_reconciler, source_digest
 
 GROUPS = ("face", "body", "speech")
 
@@ -80,7 +80,7 @@ def dispatcher() -> Application:
 def reconciler(split: Split) -> Application:
     """Makes and mends the session hosts and shards."""
     deployed = _deployment(Keeper, "reconciler", cpus=0.05)
-    return deployed.bind(build_reconciler, deployment_of_groups(split))
+    return deployed.bind(build_reconciler, deployment_of_groups(split), source_digest())
 
 
 def _deployment(

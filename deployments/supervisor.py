@@ -47,6 +47,7 @@ class Supervisor:
         self.settings = settings.resolved()
         self._undo = ExitStack()
         self._head: RayHead | None = None
+        self._has_begun = False
 
     @property
     def base_url(self) -> str:
@@ -60,8 +61,8 @@ class Supervisor:
         Raises:
             ProctorError: What is wrong, in one line. Call `stop` all the same.
         """
-        progress("checking this machine")
         require_startable(self.settings)
+        self._has_begun = True
         progress("home folder and keys")
         token = self._prepare_home()
         progress("models")
@@ -84,6 +85,9 @@ class Supervisor:
 
     def stop(self, progress: Progress) -> None:
         """End everything that was started, in order, and whatever stayed behind by its own id."""
+        if not self._has_begun:
+            return
+        self._has_begun = False
         progress("stopping")
         ours = family(os.getpid())[1:]
         self._undo.close()

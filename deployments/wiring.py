@@ -113,8 +113,8 @@ async def build_dispatcher() -> "Dispatcher":
     )
 
 
-async def build_reconciler(deployments: Mapping[str, str]) -> "Reconciler":
-    """The loop that keeps the set of actors."""
+async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reconciler":
+    """The loop that keeps the set of actors; `source` is what was deployed, also after a restart."""
     from deployments.reconciler import CrewSize, Reconciler
     from deployments.yard import RayYard
     from proctor.adapters.metrics import PrometheusMetrics
@@ -123,7 +123,12 @@ async def build_reconciler(deployments: Mapping[str, str]) -> "Reconciler":
     settings = begin("reconciler")
     is_lone = settings.sessions_per_host == 1
     return Reconciler(
-        yard=RayYard(host_cpus=LONE_HOST_CPUS if is_lone else HOST_CPUS, shard_cpus=SHARD_CPUS),
+        yard=RayYard(
+            host_factory=build_host,
+            shard_factory=build_shard,
+            host_cpus=LONE_HOST_CPUS if is_lone else HOST_CPUS,
+            shard_cpus=SHARD_CPUS,
+        ),
         mailboxes=Mailboxes(),
         live=open_live_state(settings),
         clock=SystemClock(),
@@ -135,7 +140,7 @@ async def build_reconciler(deployments: Mapping[str, str]) -> "Reconciler":
             hosts_max=settings.hosts_max,
         ),
         models=tuple(sorted(deployments.items())),
-        version=version_of(settings),
+        version=version_of(source, settings),
     )
 
 
@@ -165,13 +170,19 @@ def begin(process: str) -> Settings:
     return settings
 
 
-def version_of(settings: Settings) -> str:
-    """What must be the same for an actor to stay: our source and every setting."""
-    digest = hashlib.sha256(repr(sorted(environment_of(settings).items())).encode())
+def source_digest() -> str:
+    """Of our own source: what a deployment was made from."""
+    digest = hashlib.sha256()
     for package in ("proctor", "models", "actors", "deployments"):
         for path in sorted((ROOT / package).rglob("*.py")):
             digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
+
+
+def version_of(source: str, settings: Settings) -> str:
+    """What must be the same for an actor to stay: the source and every setting."""
+    told = repr((source, sorted(environment_of(settings).items())))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from actors.fusion import FusionActor
-from actors.mailbox import NAMESPACE, MailboxSpec
+from actors.mailbox import NAMESPACE, Factory, MailboxSpec
 from actors.session_host import SessionHostActor
-from deployments.wiring import build_host, build_shard
 
 MEDIA_RESOURCE = "proctor_media"
 MANY_CALLS = 1_000
@@ -47,10 +46,14 @@ class RayYard:
     """The yard that is a Ray cluster. Calls block on its control store: use a thread.
 
     Attributes:
+        host_factory: Makes the session host inside its actor's process.
+        shard_factory: Makes the fusion shard inside its actor's process.
         host_cpus: Share of a core that a session host reserves.
         shard_cpus: Share of a core that a shard reserves.
     """
 
+    host_factory: Factory[Any]
+    shard_factory: Factory[Any]
     host_cpus: float
     shard_cpus: float
 
@@ -63,11 +66,11 @@ class RayYard:
 
     def make_host(self, spec: MailboxSpec) -> None:
         """Start a session host."""
-        self._make(SessionHostActor, build_host, spec, self.host_cpus)
+        self._make(SessionHostActor, self.host_factory, spec, self.host_cpus)
 
     def make_shard(self, spec: MailboxSpec) -> None:
         """Start a fusion shard."""
-        self._make(FusionActor, build_shard, spec, self.shard_cpus)
+        self._make(FusionActor, self.shard_factory, spec, self.shard_cpus)
 
     def restart(self, name: str) -> None:
         """End the process and let Ray start another."""
@@ -77,7 +80,7 @@ class RayYard:
         """End the actor for good."""
         self._kill(name, no_restart=True)
 
-    def _make(self, mailbox: type, factory: Any, spec: MailboxSpec, cpus: float) -> None:
+    def _make(self, mailbox: type, factory: Factory[Any], spec: MailboxSpec, cpus: float) -> None:
         import ray
 
         ray.remote(mailbox).options(
