@@ -60,10 +60,11 @@ _STAFF = _WATCHERS | {Role.ANALYST}
 _CANDIDATE = frozenset({Role.CANDIDATE})
 _PUBLIC = Rule(roles=None)
 
-_SIGN_IN = Limit("sign-in", per_caller=600, per_tenant=0)
+# By address, and a whole campus or a TLS proxy may be one: it caps the cost, tickets cannot be guessed.
+_SIGN_IN = Limit("sign-in", per_caller=3000, per_tenant=0)
 _FACES = Limit("faces", per_caller=120, per_tenant=1200)
 _OFFERS = Limit("offers", per_caller=30, per_tenant=6000)
-_TICKETS = Limit("tickets", per_caller=600, per_tenant=6000)
+_TICKETS = Limit("tickets", per_caller=600, per_tenant=20_000)
 _CREATE = Limit("create", per_caller=1200, per_tenant=6000)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from proctor.api.access import TABLE
 from proctor.domain.roles import Role
 from tests.fakes.api import CONSENT, FakeApi
 
@@ -381,7 +382,12 @@ async def test_more_calls_than_are_allowed(api: FakeApi) -> None:
 
 
 async def test_tickets_are_not_guessed_without_end(api: FakeApi) -> None:
-    api.live._values["rate:sign-in:address:127.0.0.1"] = ("600", None)
+    limit = TABLE["POST", "/v1/join"].limit
+    assert limit is not None
+    key = f"rate:{limit.name}:address:127.0.0.1"
+    await api.live.put(key, str(limit.per_caller - 1), None)
+    answer = await api.client.post("/v1/join", json={"ticket": "x"})
+    problem_of(answer, 401, "auth/ticket")
     answer = await api.client.post("/v1/join", json={"ticket": "x"})
     problem_of(answer, 429, "rate/limited")
 
