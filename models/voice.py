@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.errors import ModelOutputInvalid
 from models.runtimes.onnx import OnnxModel
 from proctor.domain.media import AUDIO_RATE_HZ
 from proctor.domain.observations import Producer
@@ -42,7 +43,11 @@ class VoiceModel:
         usable.sort(key=lambda at: len(asks[at].samples))  # streams of a length end together
         for start in range(0, len(usable), STREAMS_PER_RUN):
             group = usable[start : start + STREAMS_PER_RUN]
-            for at, answer in zip(group, self._together([asks[at] for at in group]), strict=True):
+            try:
+                heard = self._together([asks[at] for at in group])
+            except ModelOutputInvalid:
+                heard = [self._fault() for _ in group]
+            for at, answer in zip(group, heard, strict=True):
                 answers[at] = answer
         return [answer for answer in answers if answer is not None]
 

@@ -1,9 +1,11 @@
-"""`proctor models`: fetch, list and verify the model files, and show their licences."""
+"""`proctor models`: fetch, list and verify the model files, show their licences, measure them."""
 
+import asyncio
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,12 +13,22 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from models.catalogue import DEFAULT_PACK, Catalogue, FileState, default_dir
+from models.catalogue import (
+    DEFAULT_PACK,
+    Catalogue,
+    FileState,
+    default_dir,
+    embedding_ref,
+    match_calibrations,
+)
 from models.errors import ModelFileError
 from models.sources import Progress
 from proctor.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Model files: fetch, list, verify, licences.")
+if TYPE_CHECKING:
+    from models.in_process import InProcessPerception
+
+app = typer.Typer(no_args_is_help=True, help="Model files: fetch, list, verify, licences, measure.")
 
 EXIT_UNUSABLE = 2
 COLOURS = {FileState.PRESENT: "green", FileState.MISSING: "yellow", FileState.ALTERED: "red"}
@@ -48,7 +60,7 @@ def list_files(names: Names = None) -> None:
     with _one_line_on_failure(Console(stderr=True)):
         catalogue = _catalogue(None)
         states = catalogue.verify(names or list(catalogue.manifest.packs))
-        table = Table("file", "version", "task", "runtime", "MB", "state", "measured")
+        table = Table("file", "version", "task", "runtime", "MB", "state")
         for file in catalogue.files(list(states)):
             state = states[file.id]
             table.add_row(
@@ -58,7 +70,6 @@ def list_files(names: Names = None) -> None:
                 file.runtime,
                 f"{file.bytes / 1e6:.1f}",
                 f"[{COLOURS[state]}]{state}",
-                "\n".join((*file.accuracy, file.cost)).strip(),
             )
     console.print(table)
 
@@ -85,6 +96,55 @@ def licences(names: Names = None) -> None:
             allowed = "[green]yes" if file.licence.commercial_use else "[red]no"
             table.add_row(file.id, file.licence.name, allowed, file.licence.attribution)
     Console().print(table)
+
+
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")]
+
+
+@app.command()
+def accuracy(
+    folder: Annotated[
+        Path, typer.Argument(help="One folder of pictures per person, such as LFW.", exists=True)
+    ],
+    json_file: Json = None,
+) -> None:
+    """Measure how often the wrong person matches and the right one does not."""
+    from bench import accuracy_verification  # OpenCV comes with it: not for every command
+
+    with _one_line_on_failure(Console(stderr=True)), _loaded(frozenset({"face"}), 2) as models:
+        people = asyncio.run(accuracy_verification.read_people(models, folder))
+    calibration = match_calibrations()[embedding_ref()]
+    first, second = accuracy_verification.halves(people.embeddings)
+    named = (("all", people.embeddings), ("one half", first), ("the other half", second))
+    rates = [(name, accuracy_verification.measure(each, calibration)) for name, each in named]
+    Console().print(accuracy_verification.table(rates, people))
+    _write(json_file, accuracy_verification.as_json(rates, people))
+
+
+@app.command()
+def cost(json_file: Json = None) -> None:
+    """Measure what one call of each model group costs."""
+    from bench import models_cost
+
+    with _one_line_on_failure(Console(stderr=True)):
+        catalogue = _catalogue(None)
+        catalogue.fetch(["demo"])
+        picture, sound = catalogue.read("astronaut"), catalogue.read("speech-sample")
+        with _loaded(frozenset({"face", "body", "speech"}), 1) as models:
+            costs = asyncio.run(models_cost.measure_costs(models, picture, sound))
+    Console().print(models_cost.table(costs))
+    _write(json_file, models_cost.as_json(costs))
+
+
+def _loaded(groups: frozenset[str], threads: int) -> "InProcessPerception":
+    from models.in_process import InProcessPerception
+
+    return InProcessPerception(_catalogue(None).models_dir, groups, threads=threads)
+
+
+def _write(path: Path | None, figures: object) -> None:
+    if path is not None:
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class OnnxModel:
     def __init__(self, name: str, content: bytes, batch_limit: int = 8) -> None:
         """Load the model from its verified bytes."""
         import onnxruntime as ort
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
@@ -34,6 +35,7 @@ class OnnxModel:
             content, sess_options=options, providers=["CPUExecutionProvider"]
         )
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._refusals = (state.RuntimeException, state.InvalidArgument, state.Fail)
         self.batch_limit = batch_limit
 
     def run(
@@ -46,10 +48,14 @@ class OnnxModel:
         Raises:
             ModelOutputInvalid: The runtime refused the inputs.
         """
-        from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
-
         try:
             answers = self._session.run(self._outputs, dict(inputs))
-        except RuntimeException as error:
-            raise ModelOutputInvalid(f"{self._name} could not be run: {error}") from error
+        except self._refusals as error:
+            raise ModelOutputInvalid(
+                f"{self._name} could not be run: {_first_line(error)}"
+            ) from error
         return dict(zip(self._outputs, answers, strict=True))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,89 @@
+"""`proctor models`: what it prints and how it exits."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deployments.cli.models import app
+from models.catalogue import Catalogue, default_dir
+from proctor.settings import Settings
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> Path:
+    settings = Settings()
+    folder = default_dir(settings.home, settings.models_dir)
+    Catalogue(folder, settings.models_mirror).fetch(["embedded", "demo"])
+    monkeypatch.setenv("PROCTOR_MODELS_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty models folder, no mirror, and a pip that sees no index."""
+    monkeypatch.setenv("PROCTOR_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.delenv("PROCTOR_MODELS_MIRROR", raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    return tmp_path / "models"
+
+
+def test_no_network_is_one_line_and_exit_2(empty: Path) -> None:
+    done = RUN.invoke(app, ["fetch", "astronaut"])
+    assert done.exit_code == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("proctor models:")]
+    assert len(lines) == 1 and "PROCTOR_MODELS_MIRROR" in lines[0]
+    assert [p for p in empty.rglob("*") if p.is_file() and p.name != ".lock"] == []
+
+
+def test_verify_names_what_is_missing(empty: Path) -> None:
+    done = RUN.invoke(app, ["verify", "voice"])
+    assert done.exit_code == 2
+    assert done.stderr.strip() == "proctor models: voice missing: run `proctor models fetch`"
+
+
+def test_an_unknown_pack_is_one_line_and_exit_2(empty: Path) -> None:
+    for command in ("fetch", "list", "verify", "licences"):
+        done = RUN.invoke(app, [command, "giant"])
+        assert done.exit_code == 2
+        assert "no pack or file is called giant" in done.stderr
+
+
+def test_licences_name_the_terms_of_every_file(empty: Path) -> None:
+    done = RUN.invoke(app, ["licences"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    for words in ("Apache-2.0", "CC0-1.0", "MIT", "public domain", "Davis King", "NASA"):
+        assert words in done.stdout
+
+
+@pytest.mark.weights
+def test_a_mirror_serves_the_whole_pack(
+    fetched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCTOR_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    done = RUN.invoke(app, ["fetch", "--mirror", str(fetched)])
+    assert done.exit_code == 0, done.stderr
+    assert "8 files verified" in done.stderr
+    assert RUN.invoke(app, ["verify"]).exit_code == 0
+
+
+@pytest.mark.weights
+def test_list_shows_what_is_there(fetched: Path) -> None:
+    done = RUN.invoke(app, ["list", "embedded"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    assert done.stdout.count("present") == 8
+
+
+@pytest.mark.weights
+def test_cost_prints_a_table_and_writes_json(fetched: Path, tmp_path: Path) -> None:
+    done = RUN.invoke(app, ["cost", "--json", str(tmp_path / "cost.json")])
+    assert done.exit_code == 0, done.stderr
+    costs = json.loads((tmp_path / "cost.json").read_text())
+    assert {"face: with embedding", "body", "speech: 1 s of 25"} <= {each["what"] for each in costs}
+    assert all(each["median_ms"] >= each["least_ms"] > 0 for each in costs)
