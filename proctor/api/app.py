@@ -1,6 +1,6 @@
 """The HTTP application: every route of /v1, the pages, and what operators ask for."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
@@ -23,14 +23,17 @@ from proctor.api.services import Services
 def create_app(services: Services) -> FastAPI:
     """The application of the deployment `gateway`."""
     app = bare_app(services, prefix="")
-    app.include_router(exams_router(services.exams))
-    app.include_router(candidates_router(services))
-    app.include_router(sessions_router(services))
-    app.include_router(whip_router(services))
-    app.include_router(alerts_router(services.alerts))
-    app.include_router(doors_router(services))
-    app.include_router(meta_router(services))
-    app.include_router(pages_router(services.web))
+    add_routes(
+        app,
+        exams_router(services.exams),
+        candidates_router(services),
+        sessions_router(services),
+        whip_router(services),
+        alerts_router(services.alerts),
+        doors_router(services),
+        meta_router(services),
+        pages_router(services.web),
+    )
     refuse_open_routes(app, prefix="")
     return app
 
@@ -51,6 +54,15 @@ def bare_app(services: Services, prefix: str) -> FastAPI:
     )
     install(app)
     return app
+
+
+def add_routes(app: FastAPI, *routers: APIRouter) -> None:
+    """Put the routers' routes into the application as they are.
+
+    `include_router` would make every route anew, for prefixes and dependencies that we do not use.
+    """
+    for router in routers:
+        app.router.routes.extend(router.routes)
 
 
 def route_names(app: FastAPI, prefix: str) -> set[tuple[str, str]]:

@@ -15,7 +15,7 @@ from fastapi import APIRouter, FastAPI, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from proctor.api.access import SOCKETS
-from proctor.api.app import bare_app, refuse_open_routes
+from proctor.api.app import add_routes, bare_app, refuse_open_routes
 from proctor.api.guard import Caller, GuardedRoute, revoked_key
 from proctor.api.services import Services
 from proctor.api.sockets import (
@@ -70,7 +70,7 @@ def create_live_app(services: Services, limits: SocketLimits | None = None) -> F
     async def session(socket: WebSocket) -> None:
         await sockets.serve(socket, "session", sockets.talk_with_page)
 
-    app.include_router(router)
+    add_routes(app, router)
     refuse_open_routes(app, prefix=PREFIX)
     return app
 
