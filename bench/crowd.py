@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.candidate.desk import ExamOffice
 from bench.candidate.person import Candidate
 from bench.candidate.reels import Reels
 from bench.candidate.sender import stay_on_loopback
@@ -36,22 +37,29 @@ class Attended:
         session_id: Whose session.
         began_at: Wall time of the script's second 0; 0 when media never flowed.
         connections: How many offers were accepted; 1 when nothing broke.
-        problem: Why the candidate never joined, else empty.
+        breaks: Why each connection after the first became due.
+        problem: Why the candidate gave up, else empty.
     """
 
     session_id: str
     began_at: float
     connections: int
+    breaks: tuple[str, ...] = ()
     problem: str = ""
 
 
 def run_crowd(
-    base_url: str, members: Sequence[Member], reels: Mapping[int, Reels], start_at: float
+    base_url: str,
+    admin_token: str,
+    members: Sequence[Member],
+    reels: Mapping[int, Reels],
+    start_at: float,
 ) -> tuple[list[Attended], float]:
     """Run candidates until their scripts are over.
 
     Args:
         base_url: Of a running product.
+        admin_token: With which each session is ended when its script is over.
         members: Who joins, and when.
         reels: What they play, by variant.
         start_at: Wall time from which `joins_after_s` counts.
@@ -61,27 +69,34 @@ def run_crowd(
     """
     stay_on_loopback(base_url)
     began_cpu_s = time.process_time()
-    attended = asyncio.run(_run(base_url, members, reels, start_at))
+    attended = asyncio.run(_run(base_url, admin_token, members, reels, start_at))
     return attended, time.process_time() - began_cpu_s
 
 
 async def _run(
-    base_url: str, members: Sequence[Member], reels: Mapping[int, Reels], start_at: float
+    base_url: str,
+    admin_token: str,
+    members: Sequence[Member],
+    reels: Mapping[int, Reels],
+    start_at: float,
 ) -> list[Attended]:
-    return list(
-        await asyncio.gather(
-            *(_attend(base_url, member, reels[member.variant], start_at) for member in members)
-        )
-    )
+    async with ExamOffice(base_url, admin_token) as office:
+        attending = [
+            _attend(Candidate(base_url, reels[member.variant]), office, member, start_at)
+            for member in members
+        ]
+        return list(await asyncio.gather(*attending))
 
 
-async def _attend(base_url: str, member: Member, reels: Reels, start_at: float) -> Attended:
-    candidate = Candidate(base_url, reels)
+async def _attend(
+    candidate: Candidate, office: ExamOffice, member: Member, start_at: float
+) -> Attended:
     try:
         await asyncio.sleep(max(0.0, start_at + member.joins_after_s - time.time()))
         await candidate.join(member.ticket)
-        async with asyncio.timeout(reels.length_s + 60):
+        async with asyncio.timeout(candidate.playback.reels.length_s + 60):
             await candidate.playback.finished()
+        await office.end(member.session_id)
     except (ApiProblem, TimeoutError) as problem:
         return _told(candidate, member, str(problem) or type(problem).__name__)
     finally:
@@ -94,5 +109,6 @@ def _told(candidate: Candidate, member: Member, problem: str) -> Attended:
         session_id=member.session_id,
         began_at=candidate.playback.began_at,
         connections=len(candidate.epochs),
+        breaks=tuple(candidate.breaks),
         problem=problem,
     )

@@ -82,13 +82,11 @@ async def run_load(
                 )
                 for number, (session_id, ticket) in enumerate(made)
             ]
-            crowd = asyncio.create_task(_crowd(base_url, members, reels, start_at))
+            crowd = asyncio.create_task(_crowd(base_url, admin_token, members, reels, start_at))
             await asyncio.sleep(max(0.0, start_at + JOIN_OVER_S + SETTLE_S - time.time()))
             say(f"all there; measuring for {seconds:.0f} s")
             busy = await _window(look, seconds)
             attended, client_cpu_s, client_s = await crowd
-            for member in members:
-                await office.end(member.session_id)
             await asyncio.sleep(AFTERWARDS_S)
             views = {m.session_id: await office.look(m.session_id) for m in members}
             stored = [len(await office.alerts(m.session_id)) for m in members]
@@ -150,6 +148,7 @@ async def _prepare(office: ExamOffice, cast: Cast, sessions: int) -> list[tuple[
 
 async def _crowd(
     base_url: str,
+    admin_token: str,
     members: Sequence[Member],
     reels: Mapping[int, Reels],
     start_at: float,
@@ -160,7 +159,9 @@ async def _crowd(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         parts = [
-            loop.run_in_executor(pool, run_crowd, base_url, members[n::workers], reels, start_at)
+            loop.run_in_executor(
+                pool, run_crowd, base_url, admin_token, members[n::workers], reels, start_at
+            )
             for n in range(workers)
         ]
         done = await asyncio.gather(*parts)

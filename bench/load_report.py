@@ -129,13 +129,14 @@ class LoadFigures(BaseModel):
     beyond_dwell_s: dict[str, float]
     beyond_dwell_by_rule_s: dict[str, dict[str, float]]
     monitored_after_s: dict[str, float]
-    monitored_share: float
+    coverage_share: dict[str, float]
     lost_alerts: int
     undelivered_alerts: int
     false_alerts: int
     false_by_rule: dict[str, int]
     sessions_never_joined: int
     sessions_dropped: int
+    breaks: dict[str, int]
     coverage_unaccounted_ms: int
 
 
@@ -175,13 +176,14 @@ def figures(result: LoadResult) -> LoadFigures:
             for rule in rules
         },
         monitored_after_s=percentiles([_monitored_from_s(view) for view in ended]),
-        monitored_share=_monitored_share(ended),
+        coverage_share=_coverage_share(ended),
         lost_alerts=sum(len(verdict.missing) for verdict in result.verdicts.values()),
         undelivered_alerts=result.undelivered,
         false_alerts=len(false),
         false_by_rule=_counted(news.alert.rule_id for news in false),
         sessions_never_joined=sum(not one.connections for one in result.attended),
         sessions_dropped=sum(one.connections > 1 or bool(one.problem) for one in result.attended),
+        breaks=_counted(why for one in result.attended for why in one.breaks),
         coverage_unaccounted_ms=max((unaccounted_ms(view) for view in ended), default=0),
     )
 
@@ -216,11 +218,17 @@ def _monitored_from_s(view: SessionView) -> float:
     return max(firsts)
 
 
-def _monitored_share(views: Sequence[SessionView]) -> float:
-    parts = [part for view in views for part in view.coverage if part.end_ms is not None]
-    total = sum((part.end_ms or 0) - part.start_ms for part in parts)
-    seen = sum((p.end_ms or 0) - p.start_ms for p in parts if p.state == "monitored")
-    return seen / total if total else 0.0
+def _coverage_share(views: Sequence[SessionView]) -> dict[str, float]:
+    """Share of all sessions' time by modality, state and reason, the largest first."""
+    sums: dict[str, int] = {}
+    lengths: dict[str, int] = {}
+    for part in (part for view in views for part in view.coverage if part.end_ms is not None):
+        name = f"{part.modality} {part.state}" + (f" ({part.reason})" if part.reason else "")
+        length = (part.end_ms or 0) - part.start_ms
+        sums[name] = sums.get(name, 0) + length
+        lengths[part.modality] = lengths.get(part.modality, 0) + length
+    shares = {name: total / max(1, lengths[name.split()[0]]) for name, total in sums.items()}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def print_figures(found: LoadFigures, console: Console) -> None:
@@ -265,13 +273,16 @@ def print_figures(found: LoadFigures, console: Console) -> None:
             name, *(f"{values[p]:.2f}" if values else "-" for p in ("p50", "p95", "p99", "max"))
         )
     console.print(delays)
-    console.print(
+    broken = found.breaks or ""
+    lines = (
         f"alerts: {found.expected_alerts} expected, {found.lost_alerts} lost, "
         f"{found.undelivered_alerts} stored but not delivered, {found.false_alerts} false "
-        f"{found.false_by_rule or ''}\n"
-        f"sessions: {found.sessions_never_joined} never joined, {found.sessions_dropped} dropped, "
-        f"monitored {found.monitored_share:.1%}, coverage unaccounted {found.coverage_unaccounted_ms} ms\n"
-        f"idle system: {found.idle_core_percent:.1f} % of a core, {found.idle_pss_mb / 1024:.2f} GB; "
+        f"{found.false_by_rule or ''}",
+        f"sessions: {found.sessions_never_joined} never joined, {found.sessions_dropped} dropped {broken}",
+        "coverage: "
+        + ", ".join(f"{name} {share:.1%}" for name, share in found.coverage_share.items()),
+        f"coverage unaccounted for: {found.coverage_unaccounted_ms} ms at most",
+        f"idle system: {found.idle_core_percent:.1f} % of a core, {found.idle_pss_mb / 1024:.2f} GB",
         f"the clients took {found.client_core_percent:.0f} % of a core",
-        highlight=False,
     )
+    console.print("\n".join(lines), highlight=False)

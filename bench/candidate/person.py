@@ -45,6 +45,7 @@ class Candidate:
     Attributes:
         playback: Where in the script they are.
         epochs: Connections so far, in order.
+        breaks: Why each new connection became due: failed, not connected, asked, blind.
         said: Every status that the control channel gave.
         ended: Set when the server says that the session has ended.
     """
@@ -52,6 +53,7 @@ class Candidate:
     def __init__(self, base_url: str, reels: Reels) -> None:
         self.playback = Playback(reels)
         self.epochs: list[int] = []
+        self.breaks: list[str] = []
         self.said: list[Said] = []
         self.ended = asyncio.Event()
         self.session_id = ""
@@ -111,7 +113,12 @@ class Candidate:
 
     def _changed(self, state: str) -> None:
         if state == "failed":
-            self._due.set()
+            self._again("failed")
+
+    def _again(self, why: str) -> None:
+        if not self._due.is_set() and not self.ended.is_set():
+            self.breaks.append(why)
+        self._due.set()
 
     async def _stay_connected(self) -> None:
         while not self.ended.is_set():
@@ -136,8 +143,10 @@ class Candidate:
                 and time.monotonic() - self._blind_since > BLIND_FOR_S
                 and age_s > GRACE_S
             )
-            if (is_stuck and age_s > CONNECT_WITHIN_S) or is_blind:
-                self._due.set()
+            if is_stuck and age_s > CONNECT_WITHIN_S:
+                self._again("not connected")
+            elif is_blind:
+                self._again("blind")
 
     async def _listen(self) -> None:
         address = socket_url(self._base_url, "/v1/live/session")
@@ -162,7 +171,7 @@ class Candidate:
                 case "status":
                     self._take(Status.model_validate(message))
                 case "reconnect" if time.monotonic() - self._opened_s > 1.0:
-                    self._due.set()
+                    self._again("asked")
                 case "ended":
                     self.ended.set()
                     return

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from deployments.cli.demo import Media, fetch_models, own_home
+from deployments.cli.demo import Media, fetch_models, own_home, wide_console
 from deployments.cli.errors import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Measure: load, delay, memory.")
@@ -27,7 +26,7 @@ def idle(
     from bench.idle import measure_idle, print_idle
     from deployments.launcher import Cluster
 
-    console = Console()
+    console = wide_console()
     with own_home(read_settings()) as settings:
         fetch_models(settings, console)
         with Cluster.start(settings) as cluster:
@@ -60,7 +59,7 @@ def load(
     from deployments.launcher import Cluster
     from proctor.fusion.policy import parse_policy
 
-    console = Console()
+    console = wide_console()
 
     def say(step: str) -> None:
         console.print(f"  · {step}", style="dim", highlight=False)

@@ -18,6 +18,8 @@ from deployments.cli.errors import read_settings
 from models.catalogue import DEFAULT_PACK, default_dir, ensure, media_file
 from proctor.settings import Settings
 
+LOG_WIDTH = 132
+
 Keep = Annotated[
     bool, typer.Option("--keep", help="Stay up afterwards, with the pages to open. Ctrl-C ends it.")
 ]
@@ -42,7 +44,7 @@ def demo(keep: Keep = False, media: Media = None) -> None:
     from proctor.fusion.policy import parse_policy
 
     started_s = time.perf_counter()
-    console = Console()
+    console = wide_console()
     with own_home(read_settings()) as settings, ThreadPoolExecutor(1) as backstage:
         assert settings.models_dir is not None
         portrait, speech = fetch_models(settings, console)
@@ -65,6 +67,12 @@ def demo(keep: Keep = False, media: Media = None) -> None:
                 )
             console.print("ending it ...", style="dim")
     raise typer.Exit(0 if holds else 1)
+
+
+def wide_console() -> Console:
+    """The terminal as it is; in a log or a pipe wide enough for a table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=LOG_WIDTH)
 
 
 @contextmanager
