@@ -52,17 +52,21 @@ def deployment_of_groups(split: Split) -> dict[str, str]:
     return {group: deployment_name(groups) for groups in split.groups for group in groups}
 
 
-def gateway(split: Split) -> Application:
-    """The HTTP door and, behind it, the models."""
-    models = [
+def perception(split: Split) -> list[Application]:
+    """The models: one deployment per entry of the split."""
+    return [
         _deployment(
             PerceptionReplica, deployment_name(groups), cpus=0.3, slots=32, patience_s=5
         ).bind(tuple(groups))
         for groups in split.groups
     ]
+
+
+def gateway(split: Split) -> Application:
+    """The HTTP door and, behind it, the models."""
     door = serve.ingress()(Gateway)
     deployed = _deployment(door, "gateway", cpus=0.1, slots=100, patience_s=5)
-    return deployed.bind(deployment_of_groups(split), *models)
+    return deployed.bind(deployment_of_groups(split), *perception(split))
 
 
 def live(split: Split) -> Application:

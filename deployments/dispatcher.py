@@ -8,17 +8,13 @@ import structlog
 from proctor.domain.errors import ProctorError
 from proctor.domain.ids import TenantId
 from proctor.ports import AlertFeed, Clock, LiveState, Metrics
+from proctor.services.alerts import alerts_channel
 
 log = structlog.get_logger(__name__)
 
 STEP_S = 0.15
 BATCH = 200
 REST_AFTER_FAILURE_S = 1.0
-
-
-def channel_of(tenant_id: TenantId) -> str:
-    """Where the tenant's listeners hear the new head of their feed."""
-    return f"alerts:{tenant_id}"
 
 
 class Dispatcher:
@@ -56,7 +52,7 @@ class Dispatcher:
         if self._is_behind:
             for tenant_id, head in (await self._feed.heads()).items():
                 if self._told.get(tenant_id) != head:
-                    await self._live.publish(channel_of(tenant_id), str(head))
+                    await self._live.publish(alerts_channel(tenant_id), str(head))
                     self._told[tenant_id] = head
             self._is_behind = False
         return published

@@ -22,5 +22,6 @@ class Keeper:
         """Raises when the loop has ended, or could not begin."""
         await self._owned.check()
 
-    async def __del__(self) -> None:
+    async def close(self) -> None:
+        """End the loop."""
         await self._owned.close()
