@@ -83,7 +83,7 @@ class Door:
 
     def _note(self, scope: Scope, status: int, took_ms: int) -> None:
         template = _template(scope)
-        kind = f"{status // 100}xx"
+        kind = f"{(status or 499) // 100}xx"  # 0: the client went before there was an answer
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.count("http_requests_total", method=method, route=template, status=kind)
         self._metrics.observe("http_request_seconds", took_ms / 1000, method=method, route=template)
