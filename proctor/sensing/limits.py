@@ -79,7 +79,8 @@ class IdentityLimits(Strict):
 
     Attributes:
         readings: How many of the newest readings decide together.
-        different_below: Mean probability of the enrolled person at which another one is reported.
+        different_below: Mean probability of the enrolled person at which another one is reported. At
+            0.1 none of 1,745 right and 98.8 % of 11,683 wrong LFW comparisons are (three pictures).
         verified_above: Mean probability at which the person counts as verified.
         within_ms: Readings older than this no longer decide.
         verify_within_ms: How long a face may be seen after a gap before `identity_unverified`.
@@ -87,7 +88,7 @@ class IdentityLimits(Strict):
 
     readings: Annotated[int, Field(ge=3, le=20)] = 3
     different_below: Probability = 0.1
-    verified_above: Probability = 0.6
+    verified_above: Probability = 0.9
     within_ms: PositiveMilliseconds = 60_000
     verify_within_ms: PositiveMilliseconds = 30_000
 
@@ -104,13 +105,14 @@ class BaselineLimits(Strict):
     Attributes:
         over_ms: The median of the readings of this long from the first one ...
         readings: ... and of at least so many.
-        within_deg: Readings farther than this from the camera cannot be straight ahead.
+        within_deg: Readings farther than this from the camera cannot be straight ahead (on real
+            clips straight ahead lies between -1 and 10 degrees, a look aside between -16 and -20).
         give_up_ms: After this long without a baseline the camera itself is straight ahead.
     """
 
     over_ms: PositiveMilliseconds = 3_000
     readings: Annotated[int, Field(ge=1, le=100)] = 3
-    within_deg: Degrees = 17.0
+    within_deg: Degrees = 12.0
     give_up_ms: PositiveMilliseconds = 12_000
 
 

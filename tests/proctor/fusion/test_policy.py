@@ -55,7 +55,7 @@ def test_the_same_text_gives_the_same_policy_and_it_cannot_be_changed() -> None:
         (("sensing", "gaze", "dwell_ms"), 1.5, "sensing.gaze.dwell_ms"),
         (("sensing", "gaze", "dwel_ms"), 100, "sensing.gaze.dwel_ms"),
         (("sensing", "several_faces", "needed"), 4, "sensing.several_faces"),
-        (("sensing", "identity", "different_below"), 0.8, "sensing.identity"),
+        (("sensing", "identity", "different_below"), 0.95, "sensing.identity"),
         (("is_admin",), True, "is_admin"),
         (("version",), 0, "version"),
         (("rules",), [], "rules"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from proctor.domain.coverage import CoverageReason, Modality
-from proctor.domain.observations import Observation, PictureSeen
+from proctor.domain.observations import Observation, PictureSeen, SeenFace
 from proctor.domain.signals import Signal, SignalKind
 from proctor.sensing.limits import SensingLimits
 from proctor.sensing.suite import SensingSuite, SuiteState
@@ -70,9 +70,11 @@ def test_one_false_second_face_is_nobody() -> None:
     assert play(suite(), seen) == []
 
 
-def test_two_boxes_on_one_face_are_one_person() -> None:
-    twice = (facts.face(), facts.face(left=0.36))
-    assert play(suite(), [facts.faces(at, *twice) for at in every(500, 0, 9_000)]) == []
+@pytest.mark.parametrize("second", [facts.face(left=0.36), facts.face(left=0.4, width=0.13)])
+def test_two_boxes_on_one_face_are_one_person(second: SeenFace) -> None:
+    """Shifted a little, or a nose and a mouth inside a near face, as tiles find them."""
+    seen = [facts.faces(at, facts.face(), second, small=True) for at in every(500, 0, 9_000)]
+    assert play(suite(), seen) == []
 
 
 def test_looking_away_counts_from_where_this_candidate_looks() -> None:
@@ -154,7 +156,7 @@ def test_another_person_is_told_after_three_comparisons() -> None:
     assert told.probability > 0.9
     assert told.support.producers == (facts.DETECTOR, facts.EMBEDDER)
     back = play(one, [facts.match(at, 0.99) for at in (17_000, 17_500, 18_000)])
-    assert spans(back) == [(SignalKind.DIFFERENT_PERSON, 1_000, 17_500)]
+    assert spans(back) == [(SignalKind.DIFFERENT_PERSON, 1_000, 18_000)]
 
 
 def test_one_bad_comparison_among_good_ones_says_nothing() -> None:
@@ -182,7 +184,7 @@ def test_after_a_gap_somebody_must_be_verified_again() -> None:
     there = [facts.faces(at, facts.face()) for at in every(1_000, 20_000, 55_000)]
     signals = play(one, there)
     assert spans(signals) == [(SignalKind.IDENTITY_UNVERIFIED, 20_000, None)]
-    verified = play(one, [facts.match(at, 0.9) for at in (55_000, 55_500, 56_000)])
+    verified = play(one, [facts.match(at, 0.95) for at in (55_000, 55_500, 56_000)])
     assert spans(verified) == [(SignalKind.IDENTITY_UNVERIFIED, 20_000, 56_000)]
 
 
@@ -244,7 +246,8 @@ def test_a_new_connection_takes_a_new_baseline() -> None:
     one.reconnect(5_000)
     for state in facts.media_come(6_000):
         one.observe(state)
-    beside = [facts.gaze(at, 14.0) for at in every(250, 6_000, 16_000)]
+    beside = [facts.gaze(at, 11.5) for at in every(250, 6_000, 11_000)]
+    beside += [facts.gaze(at, 23.0) for at in every(250, 11_000, 16_000)]
     assert play(one, beside) == []
 
 
