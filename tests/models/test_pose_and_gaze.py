@@ -109,12 +109,20 @@ def test_openings_are_height_over_width() -> None:
     assert eyes_open(points) == pytest.approx(12 / 40)
 
 
-def test_a_mesh_knows_where_to_look_again() -> None:
-    mesh = FaceMesh(face(roll_deg=30)[ACROSS.ravel()].repeat(30, axis=0)[:468], 1.0)
-    box = mesh.box(640, 480)
-    track = region_of_track(box, 640, 480)
-    assert (track.x, track.y) == pytest.approx((box.centre[0] * 640, box.centre[1] * 480), abs=1e-6)
-    assert track.width == pytest.approx(1.5 * max(box.width * 640, box.height * 480))
+def test_a_track_looks_where_the_mesh_of_an_upright_face_would() -> None:
+    points = face()
+    points[~points.any(axis=1)] = CENTRE
+    mesh = FaceMesh(points, 1.0)
+    here, again = mesh.region(), region_of_track(mesh.box(640, 480), 640, 480)
+    assert (again.x, again.y, again.width) == pytest.approx((here.x, here.y, here.width))
+    assert here.angle_rad == again.angle_rad == 0
+
+
+def test_a_mesh_is_looked_for_again_along_its_own_turn() -> None:
+    upright = FaceMesh(face(), 1.0).region()
+    turned = FaceMesh(face(roll_deg=30), 1.0).region()
+    assert np.degrees(turned.angle_rad) == pytest.approx(30)
+    assert turned.width == pytest.approx(upright.width)
 
 
 def test_a_similarity_is_recovered_and_least_squares_balances_errors() -> None:
