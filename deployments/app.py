@@ -76,8 +76,8 @@ def live(split: Split) -> Application:
     return deployed.bind(deployment_of_groups(split))
 
 
-def dispatcher() -> Application:
-    """Outbox to feed."""
+def dispatcher(_split: Split) -> Application:
+    """Outbox to feed. Serve's configuration gives every builder its arguments, wanted or not."""
     return _deployment(Keeper, "dispatcher", cpus=0.05).bind(build_dispatcher)
 
 

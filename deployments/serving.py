@@ -47,7 +47,7 @@ def deploy(settings: Settings) -> None:
             [
                 RunTarget(app.gateway(split), name=APPLICATION, route_prefix="/"),
                 RunTarget(app.live(split), name="live", route_prefix="/v1/live"),
-                RunTarget(app.dispatcher(), name="dispatcher", route_prefix=None),
+                RunTarget(app.dispatcher(split), name="dispatcher", route_prefix=None),
                 RunTarget(app.reconciler(split), name="reconciler", route_prefix=None),
             ]
         )

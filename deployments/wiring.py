@@ -14,6 +14,7 @@ from actors.directory import ActorJudges, ActorPlacement, shard_name
 from actors.mailbox import Mailboxes, MailboxSpec
 from deployments.environment import ROOT, environment_of
 from proctor.adapters.clock import SystemClock
+from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
     from proctor.bootstrap import open_live_state
 
     settings = begin("reconciler")
+    require_shared_stores(settings, count_nodes())
     is_lone = settings.sessions_per_host == 1
     return Reconciler(
         yard=RayYard(
@@ -183,6 +185,24 @@ def version_of(source: str, settings: Settings) -> str:
     """What must be the same for an actor to stay: the source and every setting."""
     told = repr((source, sorted(environment_of(settings).items())))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def count_nodes() -> int:
+    """Living nodes of the cluster that this process belongs to."""
+    import ray
+
+    return sum(1 for node in ray.nodes() if node["Alive"])
+
+
+def require_shared_stores(settings: Settings, nodes: int) -> None:
+    """Raises `InvalidInput` when stores that lie on one machine would be used by several."""
+    settings = settings.resolved()
+    assert settings.database_url is not None
+    assert settings.faces_uri is not None
+    if nodes > 1 and settings.database_url.startswith("sqlite"):
+        raise InvalidInput(f"{nodes} nodes need one database: set PROCTOR_DATABASE_URL")
+    if nodes > 1 and "://" not in settings.faces_uri:
+        raise InvalidInput(f"{nodes} nodes need one face index: set PROCTOR_FACES_URI")
 
 
 def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":

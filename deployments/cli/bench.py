@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.demo import Media, fetch_models, own_home, wide_console
+from deployments.cli.demo import Media, fetch_models, find_media, own_home, wide_console
 from deployments.cli.errors import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Measure: load, delay, memory.")
@@ -65,7 +65,7 @@ def load(
         console.print(f"  · {step}", style="dim", highlight=False)
 
     with own_home(read_settings()) as settings:
-        cast = gather_cast(*fetch_models(settings, console), media)
+        cast = gather_cast(*fetch_models(settings, console), find_media(media))
         policy = parse_policy((settings.policies_dir / "standard.yaml").read_text())
         say("starting a product of its own")
         with Cluster.start(settings, say) as cluster:

@@ -19,6 +19,8 @@ from models.catalogue import DEFAULT_PACK, default_dir, ensure, media_file
 from proctor.settings import Settings
 
 LOG_WIDTH = 132
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "media"
+"""Where footage lies beside a checkout of this project, if anywhere."""
 
 Keep = Annotated[
     bool, typer.Option("--keep", help="Stay up afterwards, with the pages to open. Ctrl-C ends it.")
@@ -49,7 +51,7 @@ def demo(keep: Keep = False, media: Media = None) -> None:
         assert settings.models_dir is not None
         portrait, speech = fetch_models(settings, console)
         policy = parse_policy((settings.policies_dir / "standard.yaml").read_text())
-        show = backstage.submit(rehearse, portrait, speech, media, policy)
+        show = backstage.submit(rehearse, portrait, speech, find_media(media), policy)
         console.print("starting a product of its own ...", style="dim")
         with Cluster.start(
             settings, lambda step: console.print(f"  · {step}", style="dim")
@@ -67,6 +69,11 @@ def demo(keep: Keep = False, media: Media = None) -> None:
                 )
             console.print("ending it ...", style="dim")
     raise typer.Exit(0 if holds else 1)
+
+
+def find_media(media: Path | None) -> Path | None:
+    """The folder that was named, else the one beside the checkout, else none."""
+    return media if media is not None or not BESIDE.is_dir() else BESIDE
 
 
 def wide_console() -> Console:

@@ -1,0 +1,87 @@
+"""The two files for a cluster are what Ray's own schemas accept, and fit what the code builds."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+from ray.autoscaler._private.util import validate_config
+from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
+
+from deployments.app import Split, deployment_of_groups
+from deployments.wiring import require_shared_stores
+from deployments.yard import MEDIA_RESOURCE
+from proctor.domain.errors import InvalidInput
+from proctor.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
+    return found
+
+
+def unknown_fields(given: dict[str, Any], schema: type[BaseModel]) -> set[str]:
+    """Serve's schemas ignore what they do not know; a typo must not pass."""
+    return set(given) - set(schema.model_fields)
+
+
+def test_serve_accepts_its_configuration_and_knows_every_field() -> None:
+    config = read("serve_config.yaml")
+    ServeDeploySchema.model_validate(config)
+    assert unknown_fields(config, ServeDeploySchema) == set()
+    for application in config["applications"]:
+        assert unknown_fields(application, ServeApplicationSchema) == set()
+        for deployment in application["deployments"]:
+            assert unknown_fields(deployment, DeploymentSchema) == set()
+
+
+def test_a_typo_in_a_field_would_be_caught() -> None:
+    assert unknown_fields({"max_ongoing_request": 1}, DeploymentSchema) == {"max_ongoing_request"}
+
+
+def test_the_configuration_names_what_the_builders_build() -> None:
+    applications = {one["name"]: one for one in read("serve_config.yaml")["applications"]}
+    assert set(applications) == {"proctor", "live", "dispatcher", "reconciler"}
+    for name, application in applications.items():
+        module, _, builder = application["import_path"].partition(":")
+        split = Split(**application["args"])
+        getattr(importlib.import_module(module), builder)(split)
+        expected = {"gateway" if name == "proctor" else name}
+        if name == "proctor":
+            expected |= set(deployment_of_groups(split).values())
+        assert {one["name"] for one in application["deployments"]} == expected
+
+
+def test_every_deployment_states_its_cpus_and_no_request_times_out() -> None:
+    config = read("serve_config.yaml")
+    assert "request_timeout_s" not in config["http_options"]
+    for application in config["applications"]:
+        for deployment in application["deployments"]:
+            assert deployment["ray_actor_options"]["num_cpus"] > 0
+
+
+def test_ray_s_cluster_schema_accepts_the_cluster() -> None:
+    config = read("cluster.yaml")
+    validate_config(config | {"cluster_synced_files": []})
+    nodes = config["available_node_types"]
+    assert nodes[config["head_node_type"]]["resources"] == {"CPU": 0}
+    assert [name for name, node in nodes.items() if MEDIA_RESOURCE in node["resources"]] == [
+        "media"
+    ]
+    for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
+        assert all("RAY_AUTH_MODE=token" in command for command in commands)
+
+
+def test_several_nodes_refuse_stores_of_one_machine(tmp_path: Path) -> None:
+    local = Settings(home=tmp_path)
+    require_shared_stores(local, 1)
+    with pytest.raises(InvalidInput, match="PROCTOR_DATABASE_URL"):
+        require_shared_stores(local, 2)
+    shared = Settings(home=tmp_path, database_url="postgresql://db/proctor")
+    with pytest.raises(InvalidInput, match="PROCTOR_FACES_URI"):
+        require_shared_stores(shared, 2)
+    require_shared_stores(shared.model_copy(update={"faces_uri": "s3://faces"}), 2)
