@@ -133,11 +133,16 @@ class Candidate:
                 self._due.set()
 
     async def _watch(self) -> None:
+        stuck_since: float | None = None
         while not self.ended.is_set():
             await asyncio.sleep(0.25)
             age_s = time.monotonic() - self._opened_s
-            sender = self._sender
-            is_stuck = sender is not None and sender.state != "connected"
+            if self._sender is None or self._sender.state == "connected":
+                stuck_since = None
+            elif stuck_since is None:
+                stuck_since = time.monotonic()
+            # a session that ends closes its connection a moment before it says so
+            is_stuck = stuck_since is not None and time.monotonic() - stuck_since > 1.0
             is_blind = (
                 self._blind_since is not None
                 and time.monotonic() - self._blind_since > BLIND_FOR_S

@@ -45,6 +45,15 @@ export class Peer {
       this.#flush();
     });
     for (const track of stream.getTracks()) this.#add(track, stream, media);
+    this.onConnection = onConnection;
+  }
+
+  /** A host that leaves in order says so by DTLS; `connectionState` may stay at `connected` all the same. */
+  #watchTransport() {
+    const transport = this.connection.getSenders()[0]?.transport;
+    transport?.addEventListener("statechange", () => {
+      if (transport.state === "closed" && this.connection.signalingState !== "closed") this.onConnection("disconnected");
+    });
   }
 
   #add(track, stream, media) {
@@ -68,6 +77,7 @@ export class Peer {
     this.freshIceServers = iceServersOf(response.headers.get("Link"));
     if (this.connection.signalingState === "closed") { await this.leave(); return; }
     await this.connection.setRemoteDescription({ type: "answer", sdp: answer });
+    this.#watchTransport();
     this.#flush();
   }
 
