@@ -114,6 +114,8 @@ class Cluster:
         """
         settings = settings.resolved()
         command = [sys.executable, "-m", "deployments.cli", "up", "--json"]
+        if progress is not None:
+            command.append("--steps")
         process = subprocess.Popen(
             command,
             env={**os.environ, **environment_of(settings)},
