@@ -39,6 +39,7 @@ def decode(picture: bytes) -> Image:
         ValueError,
         SyntaxError,
         Pillow.DecompressionBombError,
+        Pillow.DecompressionBombWarning,  # an error where warnings are errors
     ) as error:
         raise PictureUnreadable("not a JPEG or PNG picture") from error
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
