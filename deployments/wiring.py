@@ -191,7 +191,8 @@ def count_nodes() -> int:
     """Living nodes of the cluster that this process belongs to."""
     import ray
 
-    return sum(1 for node in ray.nodes() if node["Alive"])
+    nodes: list[dict[str, object]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return sum(node["Alive"] is True for node in nodes)
 
 
 def require_shared_stores(settings: Settings, nodes: int) -> None:
