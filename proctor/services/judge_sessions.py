@@ -165,7 +165,6 @@ class JudgeShard:
         """One turn of the timer."""
         async with self._lock:
             now, monotonic_ms = self._clock.now(), self._clock.monotonic_ms()
-            self._writer.try_database_again()
             for known in self._sessions.values():
                 judge = known.judge
                 if not judge.has_ended:

@@ -2,7 +2,8 @@
 
 The checkpoint comes first and holds the rows, so that a crash between the two repeats the same commit
 (which changes nothing) instead of judging a second time, maybe otherwise. While the database is away
-the rows wait in the checkpoint, marked `unsynced`; while Redis is away nothing is acknowledged.
+the rows wait in the checkpoint, marked `unsynced`, and it is asked again after 0.4, 0.8 ... 8 s; while
+Redis is away nothing is acknowledged.
 """
 
 import logging
@@ -15,11 +16,15 @@ from proctor.domain.errors import Conflict, StateStoreUnavailable
 from proctor.domain.ids import SessionId
 from proctor.fusion.checkpoint import entry_ids
 from proctor.ports import Checkpoints, Clock, IncidentStore, Judged, Metrics
+from proctor.services.host.rounds import TimedOut, within
 from proctor.services.judging.session import JudgedSession
 
 logger = logging.getLogger(__name__)
 
 COMMIT_TRIES = 3
+COMMIT_WITHIN_MS = 1_500
+FIRST_WAIT_MS = 400
+LONGEST_WAIT_MS = 8_000
 
 
 class ShardWriter:
@@ -43,12 +48,9 @@ class ShardWriter:
         self._checkpoints = checkpoints
         self._clock = clock
         self._metrics = metrics
-        self._database_is_away = False
+        self._wait_ms = 0
+        self._not_before_ms = 0
         self.fence = 0
-
-    def try_database_again(self) -> None:
-        """After a failed commit rows wait until this is called: once per turn of the timer."""
-        self._database_is_away = False
 
     async def checkpoint(self, touched: Sequence[JudgedSession]) -> bool:
         """Write down what changed, in one step; False when Redis is away.
@@ -77,18 +79,20 @@ class ShardWriter:
         waiting = [known for known in touched if known.rows]
         if not waiting:
             return
-        if self._database_is_away:
+        if self._clock.monotonic_ms() < self._not_before_ms:
             _mark_unsynced(waiting)
             return
         try:
             await self._commit([row for known in waiting for row in known.rows])
         except StateStoreUnavailable:
             self._metrics.count("shard_unwritten", what="rows")
-            self._database_is_away = True
+            self._wait_ms = min(max(FIRST_WAIT_MS, 2 * self._wait_ms), LONGEST_WAIT_MS)
+            self._not_before_ms = self._clock.monotonic_ms() + self._wait_ms
             _mark_unsynced(waiting)
         except Conflict:
             await self._commit_apart(waiting)
         else:
+            self._wait_ms = 0
             for known in waiting:
                 known.rows = []
 
@@ -109,6 +113,18 @@ class ShardWriter:
                 known.mark_unsynced()
 
     async def _commit(self, rows: Sequence[Judged]) -> None:
+        """Commit within the deadline, or raise `StateStoreUnavailable`: whoever judges waits for it.
+
+        A commit that was given up may have been done; it is repeated, which changes nothing.
+        """
+        try:
+            await within(self._clock, COMMIT_WITHIN_MS, self._retried(rows))
+        except TimedOut as error:
+            raise StateStoreUnavailable(
+                f"the database took longer than {COMMIT_WITHIN_MS} ms"
+            ) from error
+
+    async def _retried(self, rows: Sequence[Judged]) -> None:
         async for attempt in AsyncRetrying(
             stop=stop_after_attempt(COMMIT_TRIES),
             wait=wait_exponential(multiplier=0.05, max=0.2),

@@ -15,6 +15,7 @@ from proctor.domain.errors import Conflict, StateStoreUnavailable
 from proctor.domain.observations import Observation
 from proctor.domain.reports import CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
+from proctor.ports import Judged
 from proctor.services.judge_sessions import JudgeShard
 from tests.fakes import facts
 from tests.fakes.clock import FakeClock
@@ -226,6 +227,7 @@ async def test_while_the_database_is_away_alerts_wait_and_say_so() -> None:
     assert world.alerts == []
     again = await patiently(world, world.shard())
     world.incidents.down = False
+    await world.clock.advance(1_000)
     await again.tick()
     assert [(alert.seq, alert.unsynced) for alert in world.alerts] == [(1, True)]
     later = facts.reports(
@@ -233,6 +235,27 @@ async def test_while_the_database_is_away_alerts_wait_and_say_so() -> None:
     )
     await again.submit(later)
     assert [(alert.seq, alert.unsynced) for alert in world.alerts] == [(1, True), (2, False)]
+
+
+class HangingIncidents(FakeIncidentStore):
+    """Takes a commit and never answers."""
+
+    async def commit(self, judged: Sequence[Judged]) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_database_that_hangs_holds_up_no_session_for_long() -> None:
+    world = World()
+    world.incidents = HangingIncidents(world.database)
+    shard = await world.shard()
+    (answer,) = await patiently(world, shard.submit(facts.reports(absence(), 8_000)))
+    assert answer.seq == 41
+    assert world.clock.monotonic_ms() < 2_000
+    (answer,) = await shard.submit([facts.report(42, 8_200)])
+    assert answer.seq == 42
+    world.incidents = FakeIncidentStore(world.database)
+    await patiently(world, world.shard())
+    assert [(alert.seq, alert.unsynced) for alert in world.alerts] == [(1, True)]
 
 
 async def test_while_redis_is_away_nothing_is_acknowledged_and_alerts_still_go_out() -> None:
@@ -396,10 +419,10 @@ async def test_an_end_without_the_database_is_kept_until_it_is_back() -> None:
     shard = await world.shard()
     await in_time(world, shard, facts.reports(absence(), 8_000))
     world.incidents.down = True
-    await shard.tick()
     await patiently(world, shard.end(facts.spec(), facts.BEGAN + timedelta(seconds=8)))
     again = await patiently(world, world.shard())
     world.incidents.down = False
+    await world.clock.advance(1_000)
     await again.tick()
     assert world.told == [NO_FACE_OPENED, NO_FACE_CLOSED]
     assert world.video() == [(0, 8_000, "monitored")]
@@ -414,6 +437,7 @@ async def test_an_end_that_no_store_could_take_may_be_repeated() -> None:
     with pytest.raises(StateStoreUnavailable):
         await patiently(world, shard.end(facts.spec(), facts.BEGAN + timedelta(seconds=3)))
     world.incidents.down = world.checkpoints.down = False
+    await world.clock.advance(1_000)
     await shard.tick()
     await shard.end(facts.spec(), facts.BEGAN + timedelta(seconds=3))
     assert world.video() == [(0, 3_000, "monitored")]
