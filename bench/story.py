@@ -78,7 +78,7 @@ def write_story(cast: Cast, policy: Policy) -> Script:
     """About 80 s: calm, (looks aside), leaves, two people, (another person), covered, speech, calm."""
     quiet = QuietRoom(1)
     story = _Writer(policy)
-    story.add("sits the exam", 12, cast.calm, quiet)
+    story.add("sits the exam", 9, cast.calm, quiet)
     if cast.aside is not None:
         story.add("looks aside", 4, cast.aside, quiet, ("looking_away",))
         story.add("looks back", 4, cast.calm, quiet)

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.demo import Media, fetch_models, find_media, own_home, wide_console
+from deployments.cli.demo import (
+    Media,
+    end_in_order,
+    fetch_models,
+    find_media,
+    own_home,
+    wide_console,
+)
 from deployments.cli.errors import read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Measure: load, delay, memory.")
@@ -27,6 +34,7 @@ def idle(
     from deployments.launcher import Cluster
 
     console = wide_console()
+    end_in_order()
     with own_home(read_settings()) as settings:
         fetch_models(settings, console)
         with Cluster.start(settings) as cluster:
@@ -64,6 +72,7 @@ def load(
     def say(step: str) -> None:
         console.print(f"  · {step}", style="dim", highlight=False)
 
+    end_in_order()
     with own_home(read_settings()) as settings:
         cast = gather_cast(*fetch_models(settings, console), find_media(media))
         policy = parse_policy((settings.policies_dir / "standard.yaml").read_text())

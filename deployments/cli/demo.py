@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -47,6 +48,7 @@ def demo(keep: Keep = False, media: Media = None) -> None:
 
     started_s = time.perf_counter()
     console = wide_console()
+    end_in_order()
     with own_home(read_settings()) as settings, ThreadPoolExecutor(1) as backstage:
         assert settings.models_dir is not None
         portrait, speech = fetch_models(settings, console)
@@ -69,6 +71,12 @@ def demo(keep: Keep = False, media: Media = None) -> None:
                 )
             console.print("ending it ...", style="dim")
     raise typer.Exit(0 if holds else 1)
+
+
+def end_in_order() -> None:
+    """SIGTERM ends this as Ctrl-C does: the product that was started is stopped, not left behind."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def find_media(media: Path | None) -> Path | None:
