@@ -1,6 +1,8 @@
 """The processes of a running product: what each is, what it takes, and that none stays behind."""
 
+import contextlib
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +23,7 @@ KINDS = (  # title or command line of a process -> what it is; the first that fi
     (re.compile(r"ray/(dashboard|autoscaler|_private)/"), "ray-agent"),
     (re.compile(r"redis-server"), "redis"),
 )
+LOOK_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,22 +113,40 @@ def _look(process: psutil.Process, names: dict[int, str], *, is_head: bool) -> R
 
 
 def end_leftovers(processes: Sequence[psutil.Process], patience_s: float) -> list[int]:
-    """Wait for processes to go, then kill those that stay, each by its own id; the killed ids.
+    """Wait for processes to go; those that stay are asked, then killed, each by its own id.
 
     psutil compares start times, so an id that was given to somebody else meanwhile is left alone.
+
+    Returns:
+        The ids of those that did not go by themselves.
     """
-    _, alive = psutil.wait_procs(list(processes), timeout=patience_s)
-    for process in alive:
-        _kill(process)
-    psutil.wait_procs(alive, timeout=patience_s)
-    return [process.pid for process in alive]
+    stayed = _still_there(processes, patience_s)
+    alive = stayed
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                end(process)
+        alive = _still_there(alive, patience_s)
+    return [process.pid for process in stayed]
 
 
-def _kill(process: psutil.Process) -> None:
+def _still_there(processes: Sequence[psutil.Process], patience_s: float) -> list[psutil.Process]:
+    """Those that still run after `patience_s`; a zombie has ended, its parent only has not looked."""
+    alive = list(processes)
+    for _ in range(max(1, round(patience_s / LOOK_EVERY_S))):
+        _, alive = psutil.wait_procs(alive, timeout=0)
+        alive = [process for process in alive if not _is_zombie(process)]
+        if not alive:
+            break
+        time.sleep(LOOK_EVERY_S)
+    return alive
+
+
+def _is_zombie(process: psutil.Process) -> bool:
     try:
-        process.kill()
+        return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return
+        return True
 
 
 def total(rows: Iterable[Running]) -> tuple[float, float]:

@@ -5,9 +5,8 @@ once per process and only where nobody imported Ray before.
 """
 
 import contextlib
+import logging
 import os
-import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -52,16 +51,22 @@ class RayHead:
     """A running Ray of ours.
 
     Attributes:
-        folder: Its session folder, short because Unix sockets lie in it.
         processes: Its control store and node manager; without them nothing works.
     """
 
-    folder: Path
     processes: tuple[psutil.Process, ...]
 
     @classmethod
-    def start(cls, token: Path, environment: Mapping[str, str]) -> "RayHead":
-        """Start Ray in this process's session and connect to it.
+    def start(cls, folder: Path, token: Path, environment: Mapping[str, str]) -> "RayHead":
+        """Start Ray and connect this process to it.
+
+        Its processes end when the calling thread ends (Ray asks the kernel for that), so the thread
+        must live as long as they. In another thread than the main one Ray leaves SIGTERM alone.
+
+        Args:
+            folder: For the session; short, because Unix sockets lie in it. The caller's to remove.
+            token: The file with the token of this Ray.
+            environment: Variables that every process of it inherits.
 
         Raises:
             RuntimeError: Ray was imported before, so that it may have read another environment.
@@ -72,11 +77,11 @@ class RayHead:
             os.environ.pop(name, None)
         os.environ.update(environment)
         os.environ.update(ray_environment(token))
-        folder = Path(tempfile.mkdtemp(prefix="proctor-", dir="/tmp"))
-        on_sigterm = signal.getsignal(signal.SIGTERM)
         with _standing_in(folder):  # workers see the start folder on sys.path: a neutral one
             import ray
 
+            logging.getLogger("ray").handlers.clear()  # to our log, not to the terminal
+            logging.getLogger("ray").propagate = True
             ray.init(
                 address="local",
                 namespace="proctor-launcher",
@@ -89,10 +94,9 @@ class RayHead:
                 _temp_dir=str(folder),
                 _node_ip_address="127.0.0.1",
             )
-        signal.signal(signal.SIGTERM, on_sigterm)  # ray.init puts its own there
         vital = tuple(p for p in family(os.getpid()) if kind_of(" ".join(p.cmdline())) in VITAL)
         log.info("ray started", folder=str(folder))
-        return cls(folder=folder, processes=vital)
+        return cls(processes=vital)
 
     def require_alive(self) -> None:
         """Raises `Unavailable` when the control store or the node manager has ended."""
@@ -100,11 +104,15 @@ class RayHead:
             raise Unavailable("Ray ended by itself; its logs say why")
 
     def stop(self) -> None:
-        """End every process of this Ray and remove its folder."""
+        """End every process of this Ray."""
         import ray
 
         ray.shutdown()
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def make_session_folder() -> Path:
+    """A short folder for a Ray session, for its owner only."""
+    return Path(tempfile.mkdtemp(prefix="proctor-", dir="/tmp"))
 
 
 @contextlib.contextmanager

@@ -5,13 +5,17 @@
 """
 
 import asyncio
+import logging
 import os
 import shutil
+import signal
 import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import structlog
 from pydantic import SecretStr
@@ -20,7 +24,8 @@ from deployments.environment import environment_of
 from deployments.home import RunFile, make_private_folder, ray_token, remove_run_file
 from deployments.preflight import require_startable
 from deployments.processes import Mark, end_leftovers, family
-from deployments.ray_head import RayHead
+from deployments.ray_head import RayHead, make_session_folder
+from deployments.serving import deploy, end_serving, wait_until_ready
 from models.catalogue import DEFAULT_PACK, ensure
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.logging import configure
@@ -36,7 +41,8 @@ log = structlog.get_logger(__name__)
 
 Progress = Callable[[str], None]
 DEFAULT_TENANT = TenantId("default")
-LEFTOVER_PATIENCE_S = 10.0
+LEFTOVER_PATIENCE_S = 5.0
+RAY_STEP_PATIENCE_S = 30.0
 Value = TypeVar("Value")
 
 
@@ -47,7 +53,12 @@ class Supervisor:
         self.settings = settings.resolved()
         self._undo = ExitStack()
         self._head: RayHead | None = None
-        self._has_begun = False
+        self._log_file: TextIO | None = None
+        self._ray_folder: Path | None = None
+        # Ray is spoken to from a thread of its own: a signal that raises in the main thread would
+        # otherwise come out of the middle of Ray's C code. The thread lives as long as the process.
+        self._ray_thread = ThreadPoolExecutor(1, thread_name_prefix="ray")
+        self._ray_work: Future[None] | None = None
 
     @property
     def base_url(self) -> str:
@@ -62,7 +73,6 @@ class Supervisor:
             ProctorError: What is wrong, in one line. Call `stop` all the same.
         """
         require_startable(self.settings)
-        self._has_begun = True
         progress("home folder and keys")
         token = self._prepare_home()
         progress("models")
@@ -73,10 +83,11 @@ class Supervisor:
         progress("database")
         self._migrate()
         progress("Ray")
-        self._head = RayHead.start(token, environment_of(self.settings))
-        self._undo.callback(self._head.stop)
-        progress("deployments, session hosts and shards")
-        self._deploy()
+        self._on_ray_thread(lambda: self._start_ray(token))
+        progress("deployments")
+        self._on_ray_thread(self._deploy)
+        progress("session hosts and shards")
+        wait_until_ready(self.settings, self.base_url)
 
     def require_alive(self) -> None:
         """Raises `Unavailable` when Ray has ended by itself."""
@@ -85,14 +96,32 @@ class Supervisor:
 
     def stop(self, progress: Progress) -> None:
         """End everything that was started, in order, and whatever stayed behind by its own id."""
-        if not self._has_begun:
+        if self._log_file is None:
             return
-        self._has_begun = False
         progress("stopping")
+        if self._ray_work is not None:
+            wait({self._ray_work}, RAY_STEP_PATIENCE_S)
         ours = family(os.getpid())[1:]
         self._undo.close()
-        if killed := end_leftovers(ours, LEFTOVER_PATIENCE_S):
-            log.warning("processes had to be killed", pids=killed)
+        if ended := end_leftovers(ours, LEFTOVER_PATIENCE_S):
+            log.warning("processes had to be ended", pids=ended)
+        if self._ray_folder is not None:
+            shutil.rmtree(self._ray_folder, ignore_errors=True)
+        logging.getLogger().handlers.clear()
+        self._log_file.close()
+        self._log_file = None
+
+    def _on_ray_thread(self, step: Callable[[], None]) -> None:
+        self._ray_work = self._ray_thread.submit(step)
+        self._ray_work.result()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):  # Ray's C++ part puts its own there
+                signal.signal(number, signal.getsignal(number))
+
+    def _start_ray(self, token: Path) -> None:
+        self._ray_folder = make_session_folder()
+        self._head = RayHead.start(self._ray_folder, token, environment_of(self.settings))
+        self._undo.callback(self._head.stop)
 
     def _prepare_home(self) -> Path:
         settings = self.settings
@@ -101,7 +130,6 @@ class Supervisor:
         for folder in (settings.home, settings.home / "logs", settings.home / "run", metrics):
             make_private_folder(folder)
         self._log_file = (settings.home / "logs" / "launcher.jsonl").open("a", buffering=1)
-        self._undo.callback(self._log_file.close)
         configure(settings.log_level, "launcher", self._log_file)
         make_keys(_known(settings.token_keys))
         FileKeyRing(_known(settings.key_file))
@@ -139,11 +167,8 @@ class Supervisor:
             self.settings = self.settings.model_copy(update={"port": port})
 
     def _deploy(self) -> None:
-        from deployments.serving import deploy, end_serving, wait_until_ready
-
         self._undo.callback(end_serving)
         deploy(self.settings)
-        wait_until_ready(self.settings, self.base_url)
 
 
 async def _ensure_tenant(database_url: str) -> None:

@@ -53,12 +53,12 @@ def _announce(supervisor: Supervisor, *, as_json: bool) -> None:
         }
         typer.echo(json.dumps(ready))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     url = supervisor.base_url
     console.print(f"\n[bold]RayProctor answers at {url}[/]")
     console.print(f"  proctor's page, one-time link   {sign_in_link(supervisor.settings, url)}")
     console.print(f"  candidate's page                {url}/candidate")
-    console.print(f"  interface                       {url}/docs")
+    console.print(f"  interface                       {url}/v1/openapi.json")
     console.print("  a token for programs            proctor token --role admin")
     console.print(f"  logs                            {supervisor.settings.home / 'logs'}")
     console.print("Ctrl-C ends it.")

@@ -7,6 +7,7 @@ process stays free of it.
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import Any
 from actors.directory import ActorJudges, ActorPlacement, Member, host_name, shard_name
 from actors.mailbox import Mailboxes, MailboxSpec
 from deployments.home import ray_token
-from deployments.ray_head import RayHead
+from deployments.ray_head import RayHead, make_session_folder
 from deployments.reconciler import CrewSize, Reconciler
 from deployments.yard import RayYard
 from proctor.adapters.clock import SystemClock
@@ -189,12 +190,14 @@ async def play() -> dict[str, Any]:
 
 def main() -> None:
     """Start Ray, play, end Ray; one line of JSON on stdout."""
-    head = RayHead.start(ray_token(Path(sys.argv[1])), {})
+    folder = make_session_folder()
+    head = RayHead.start(folder, ray_token(Path(sys.argv[1])), {})
     try:
         seen = asyncio.run(play())
     finally:
         head.stop()
-    print(json.dumps({"seen": seen, "folder": str(head.folder)}))
+        shutil.rmtree(folder)
+    print(json.dumps(seen))
 
 
 if __name__ == "__main__":
