@@ -76,7 +76,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="PROCTOR_", env_nested_delimiter="__", env_file=".env", extra="ignore"
+        env_prefix="PROCTOR_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
     )
 
     home: Path = Path("~/.rayproctor")
