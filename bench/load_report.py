@@ -132,6 +132,7 @@ class LoadFigures(BaseModel):
     coverage_share: dict[str, float]
     lost_alerts: int
     undelivered_alerts: int
+    repeated_alerts: int
     false_alerts: int
     false_by_rule: dict[str, int]
     sessions_never_joined: int
@@ -179,6 +180,7 @@ def figures(result: LoadResult) -> LoadFigures:
         coverage_share=_coverage_share(ended),
         lost_alerts=sum(len(verdict.missing) for verdict in result.verdicts.values()),
         undelivered_alerts=result.undelivered,
+        repeated_alerts=sum(len(verdict.tolerated) for verdict in result.verdicts.values()),
         false_alerts=len(false),
         false_by_rule=_counted(news.alert.rule_id for news in false),
         sessions_never_joined=sum(not one.connections for one in result.attended),
@@ -276,7 +278,8 @@ def print_figures(found: LoadFigures, console: Console) -> None:
     broken = found.breaks or ""
     lines = (
         f"alerts: {found.expected_alerts} expected, {found.lost_alerts} lost, "
-        f"{found.undelivered_alerts} stored but not delivered, {found.false_alerts} false "
+        f"{found.undelivered_alerts} stored but not delivered, "
+        f"{found.repeated_alerts} told twice, {found.false_alerts} false "
         f"{found.false_by_rule or ''}",
         f"sessions: {found.sessions_never_joined} never joined, {found.sessions_dropped} dropped {broken}",
         "coverage: "

@@ -79,7 +79,7 @@ function finish(phase, heading, words, canReturn = false) {
   byId("ending-text").textContent = words;
   byId("again").hidden = !canReturn;
   show("ending");
-  byId("ending-title").focus?.();
+  byId("ending-title").focus();
 }
 
 function refused(problem) {
@@ -137,7 +137,10 @@ function enter() {
     onPhase: setPhase, onEpoch: (epoch) => { state.epoch = epoch; }, onRefused: refused, onProblem: tell,
     onStream: (stream) => { if (byId("preview").srcObject !== stream) byId("preview").srcObject = stream; },
   });
-  control = new LiveSocket(api, "/v1/live/session", { onMessage: heard });
+  control = new LiveSocket(api, "/v1/live/session", {
+    onMessage: heard,
+    onRefused: () => tell(new Error("We can no longer tell you here what we see. Your session goes on.")),
+  });
   link.run();
   control.run();
   stayAwake();

@@ -3,7 +3,7 @@
 
 import { Backoff, pause } from "./backoff.js";
 
-const CLOSE_AUTH = 4401;
+const SETTLED_MS = 5000;     // a socket that held this long was a good one
 const CLOSE_FORBIDDEN = 4403;
 
 export class LiveSocket {
@@ -32,7 +32,6 @@ export class LiveSocket {
         if (signal.aborted) break;
         const code = await this.#once(ticket);
         if (code === CLOSE_FORBIDDEN) { this.handlers.onRefused?.({ status: 403, message: "This feed is not open to you." }); return; }
-        if (code !== CLOSE_AUTH && this.backoff.tries === 0) this.backoff.next();
       } catch (problem) {
         if (problem.status === 401 || problem.status === 403) { this.handlers.onRefused?.(problem); return; }
       }
@@ -47,6 +46,7 @@ export class LiveSocket {
   #once(ticket) {
     return new Promise((resolve) => {
       const scheme = window.location.protocol === "https:" ? "wss" : "ws";
+      const beganAt = performance.now();
       const socket = new WebSocket(`${scheme}://${window.location.host}${this.path}`);
       this.socket = socket;
       socket.addEventListener("open", () => {
@@ -54,7 +54,6 @@ export class LiveSocket {
         this.handlers.onState?.("open");
       });
       socket.addEventListener("message", (event) => {
-        this.backoff.reset();
         let message;
         try {
           message = JSON.parse(event.data);
@@ -65,6 +64,7 @@ export class LiveSocket {
       });
       socket.addEventListener("close", (event) => {
         if (this.socket === socket) this.socket = null;
+        if (performance.now() - beganAt > SETTLED_MS) this.backoff.reset();
         resolve(event.code);
       });
     });
