@@ -6,7 +6,8 @@ again. How it is written down, and in which order, says `proctor.services.judgin
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from proctor.domain.alerts import Transition
@@ -64,6 +65,21 @@ class JudgeShard:
         )
         self._sessions: dict[SessionId, JudgedSession] = {}
         self._lock = asyncio.Lock()
+        self._busy_ms = 0
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One step at a time; how long steps take is no silence of a host, who waits for them."""
+        async with self._lock:
+            began_ms = self._clock.monotonic_ms()
+            try:
+                yield
+            finally:
+                self._busy_ms += self._clock.monotonic_ms() - began_ms
+
+    def _idle_ms(self) -> int:
+        """How long this shard has been free to hear: monotonic time without its own steps."""
+        return self._clock.monotonic_ms() - self._busy_ms
 
     async def start(self) -> None:
         """Take the shard over and go on where it was; the time between is told as `shard_lost`.
@@ -71,16 +87,16 @@ class JudgeShard:
         Raises:
             StateStoreUnavailable: The checkpoints cannot be reached.
         """
-        async with self._lock:
+        async with self._turn():
             self._writer.fence = await self._checkpoints.claim(self._name)
             read, broken = read_sessions(await self._checkpoints.load(self._name))
             for session_id in broken:
                 logger.error("a checkpoint cannot be read", extra={"session_id": session_id})
             now = self._clock.now()
+            await self._catch_up([judge for judge, _ in read])
             for judge, rows in read:
                 known = self._hold(judge)
                 known.rows = rows
-                await self._catch_up(judge)
                 if not judge.has_ended:
                     now_ms = known.session_ms(now)
                     self._keep(known, judge.shard_lost(judge.mark.now_ms, now_ms, now))
@@ -98,7 +114,7 @@ class JudgeShard:
             Conflict: Another process has taken the shard over; this one must stop.
         """
         began_ms = self._clock.monotonic_ms()
-        async with self._lock:
+        async with self._turn():
             answers: dict[tuple[SessionId, int], Acknowledgement] = {}
             wishes: dict[tuple[SessionId, int], dict[Command, None]] = {}
             highest: dict[tuple[SessionId, int], int] = {}
@@ -133,7 +149,7 @@ class JudgeShard:
             StateStoreUnavailable: Neither store could take it: call again.
             Conflict: Another process has taken the shard over.
         """
-        async with self._lock:
+        async with self._turn():
             known = self._sessions.get(spec.session_id)
             if known is None:
                 if await self._news.has_ended(spec.session_id):
@@ -163,29 +179,33 @@ class JudgeShard:
 
     async def tick(self) -> None:
         """One turn of the timer."""
-        async with self._lock:
-            now, monotonic_ms = self._clock.now(), self._clock.monotonic_ms()
+        async with self._turn():
+            now, idle_ms = self._clock.now(), self._idle_ms()
             for known in self._sessions.values():
                 judge = known.judge
                 if not judge.has_ended:
                     was_cut_off = judge.is_cut_off
-                    silent_ms = monotonic_ms - known.heard_at_ms
+                    silent_ms = idle_ms - known.heard_at_ms
                     self._keep(known, judge.tick(known.session_ms(now), silent_ms, now))
                     if judge.is_cut_off and not was_cut_off:
                         self._metrics.count("shard_hosts_lost")
             await self._settle([known for known in self._sessions.values() if known.has_work])
-            waiting = 0
-            for session_id, known in self._sessions.items():
-                waiting += len(known.rows)
-                reason = known.wants_reconnect(monotonic_ms)
-                if reason is not None:
-                    await self._news.reconnect(session_id, reason)
+            await self._ask_for_reconnections()
+            waiting = sum(len(known.rows) for known in self._sessions.values())
             self._metrics.gauge("shard_sessions", len(self._sessions))
             self._metrics.gauge("shard_unsynced_rows", waiting)
 
+    async def _ask_for_reconnections(self) -> None:
+        """Ask the pages of sessions that are not seen to connect anew, unless Redis is away."""
+        now_ms = self._clock.monotonic_ms()
+        for session_id, known in self._sessions.items():
+            reason = known.wants_reconnect(now_ms)
+            if reason is not None and not await self._news.reconnect(session_id, reason):
+                return
+
     async def close(self) -> None:
         """Write down what is not written yet; the stores stay open, they are the caller's."""
-        async with self._lock:
+        async with self._turn():
             await self._settle(list(self._sessions.values()))
 
     async def _find(self, report: TickReport) -> JudgedSession | Acknowledgement | None:
@@ -232,16 +252,20 @@ class JudgeShard:
         self._keep(known, known.judge.adopt(tuple(found), committed, self._clock.now()))
         return known
 
-    async def _catch_up(self, judge: SessionJudge) -> None:
-        """Redis may have lost its last second: the database knows better which number is next."""
+    async def _catch_up(self, judges: Sequence[SessionJudge]) -> None:
+        """Redis may have lost its last second: the database knows better which number is next.
+
+        One that is away is asked once, not once per session: the hosts are waiting.
+        """
         try:
-            judge.go_on_after(await self._incidents.last_seq(judge.spec.session_id))
+            for judge in judges:
+                judge.go_on_after(await self._incidents.last_seq(judge.spec.session_id))
         except StateStoreUnavailable:
             logger.warning("the database is away: alert numbers could not be compared")
 
     def _hold(self, judge: SessionJudge) -> JudgedSession:
         """Take a judge in; alerts of one that it replaces keep their numbers and still go out."""
-        known = JudgedSession(judge, self._clock.monotonic_ms())
+        known = JudgedSession(judge, self._idle_ms())
         before = self._sessions.get(judge.spec.session_id)
         if before is not None:
             known.rows = before.rows
@@ -251,7 +275,7 @@ class JudgeShard:
 
     def _take(self, known: JudgedSession, report: TickReport) -> Sequence[Command]:
         """Judge one report if it is the next one; return the shard's wishes."""
-        known.heard_at_ms = self._clock.monotonic_ms()
+        known.heard_at_ms = self._idle_ms()
         judge = known.judge
         if judge.has_ended:
             self._metrics.count("shard_reports", outcome="ended")
@@ -287,23 +311,27 @@ class JudgeShard:
                 self._metrics.observe("alert_delay_seconds", max(0.0, delay_s))
 
     async def _settle(self, touched: Sequence[JudgedSession]) -> None:
-        """Write down, commit, tell the candidates' pages, let go of what has ended."""
+        """Write down, commit, tell the candidates' pages, let go of what has ended.
+
+        Once Redis has not answered, nothing more is asked of it in this step: each question would wait.
+        """
         is_written = await self._writer.checkpoint(touched)
         self._writer.note_store(touched, not is_written, self._clock.now())
         await self._writer.commit(touched)
-        for known in touched:
-            session_id, status = known.judge.spec.session_id, known.status()
-            if known.judge.has_ended:
-                if not known.rows:
-                    await self._forget(session_id)
-            elif known.told != status and await self._news.status(session_id, *status):
-                known.told = status
+        for known in touched if is_written else ():
+            try:
+                await self._tell(known)
+            except StateStoreUnavailable:
+                return  # the next turn of the timer tries again
 
-    async def _forget(self, session_id: SessionId) -> None:
-        """An ended session whose rows are committed: only that it ended is remembered."""
-        try:
-            await self._news.ended(session_id)
-            await self._writer.drop(session_id)
-        except StateStoreUnavailable:
-            return  # the next turn of the timer tries again
-        self._sessions.pop(session_id, None)
+    async def _tell(self, known: JudgedSession) -> None:
+        """News for the page; an ended session whose rows are committed is forgotten but for its end."""
+        session_id, status = known.judge.spec.session_id, known.status()
+        if known.judge.has_ended:
+            if not known.rows:
+                await self._news.ended(session_id)
+                await self._writer.drop(session_id)
+                self._sessions.pop(session_id, None)
+        elif known.told != status:
+            await self._news.status(session_id, *status)
+            known.told = status

@@ -18,23 +18,20 @@ class PageNews:
     def __init__(self, live: LiveState) -> None:
         self._live = live
 
-    async def status(self, session_id: SessionId, video: Cover, audio: Cover) -> bool:
-        """How well the candidate is seen and heard. False when it could not be told now."""
+    async def status(self, session_id: SessionId, video: Cover, audio: Cover) -> None:
+        """How well the candidate is seen and heard. Raises `StateStoreUnavailable`."""
         message = json.dumps({"type": "status", "video": _said(video), "audio": _said(audio)})
-        try:
-            await self._live.put(f"status:{session_id}", message, STATUS_KEPT_S)
-            await self._live.publish(f"session:{session_id}", message)
-        except StateStoreUnavailable:
-            return False
-        return True
+        await self._live.put(f"status:{session_id}", message, STATUS_KEPT_S)
+        await self._live.publish(f"session:{session_id}", message)
 
-    async def reconnect(self, session_id: SessionId, reason: CoverageReason) -> None:
-        """Ask for a new connection; whoever is not listening now is asked again later."""
+    async def reconnect(self, session_id: SessionId, reason: CoverageReason) -> bool:
+        """Ask for a new connection; whoever is not listening is asked again later. False: Redis is away."""
         message = json.dumps({"type": "reconnect", "reason": reason})
         try:
             await self._live.publish(f"session:{session_id}", message)
         except StateStoreUnavailable:
-            return
+            return False
+        return True
 
     async def ended(self, session_id: SessionId) -> None:
         """The session is over; this is remembered for a week.

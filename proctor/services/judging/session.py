@@ -20,7 +20,7 @@ class JudgedSession:
 
     Attributes:
         judge: Who judges it.
-        heard_at_ms: Monotonic time of the last report.
+        heard_at_ms: When the last report came, in the shard's time without its own steps.
         rows: What the database has not taken yet, in order.
         written: What is written down.
         is_written: Whether everything judged is written down.

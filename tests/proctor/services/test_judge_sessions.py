@@ -12,6 +12,7 @@ import pytest
 from proctor.domain.alerts import Alert, Transition
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.errors import Conflict, StateStoreUnavailable
+from proctor.domain.ids import SessionId
 from proctor.domain.observations import Observation
 from proctor.domain.reports import CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
@@ -441,6 +442,83 @@ async def test_an_end_that_no_store_could_take_may_be_repeated() -> None:
     await shard.tick()
     await shard.end(facts.spec(), facts.BEGAN + timedelta(seconds=3))
     assert world.video() == [(0, 3_000, "monitored")]
+
+
+class HangingCheckpoints(FakeCheckpoints):
+    """Once `hangs`, every write takes three seconds and fails."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.hangs = False
+
+    async def save(self, shard: str, fence: int, states: dict[SessionId, bytes]) -> None:
+        if self.hangs:
+            await self.clock.sleep(3.0)
+            raise StateStoreUnavailable("too slow")
+        await super().save(shard, fence, states)
+
+
+async def test_a_shard_that_waits_for_redis_calls_no_host_lost() -> None:
+    clock = FakeClock()
+    redis = HangingCheckpoints(clock)
+    world = World(clock=clock, checkpoints=redis)
+    shard = await world.shard()
+    names = ("ses_a", "ses_b")
+    for name in names:
+        await shard.submit([facts.report(1, 0, facts.media_come(), session=name)])
+    redis.hangs = True
+    steps = [
+        asyncio.ensure_future(shard.submit([facts.report(2, 200, session="ses_a")])),
+        asyncio.ensure_future(shard.tick()),  # its turn comes before the other host's
+        asyncio.ensure_future(shard.submit([facts.report(2, 200, session="ses_b")])),
+    ]
+    for _ in range(60):
+        await clock.advance(200)
+    await asyncio.gather(*steps)
+    redis.hangs = False
+    await shard.submit([facts.report(3, 12_000, session=name) for name in names])
+    await shard.tick()
+    assert world.metrics.counted("shard_hosts_lost") == 0
+    assert [[reason for *_, reason in world.video(name)] for name in names] == [
+        ["monitored", "state_store", "monitored"]
+    ] * 2
+
+
+async def test_redis_that_is_away_is_asked_once_a_step_and_not_once_a_session() -> None:
+    world = World()
+    shard = await world.shard()
+    names = [f"ses_{number}" for number in range(5)]
+    for name in names:
+        await shard.submit([facts.report(1, 0, session=name, with_spec=True)])
+    asked: list[str] = []
+
+    async def away(key: str, _value: str, _ttl_s: int | None) -> None:
+        asked.append(key)
+        raise StateStoreUnavailable("away")
+
+    world.live.put = away  # type: ignore[method-assign]
+    await shard.submit([facts.report(2, 200, facts.media_come(100), session=n) for n in names])
+    assert asked == [f"status:{names[0]}"]
+    del world.live.put
+    await shard.tick()
+    assert [world.messages(name)[-1]["type"] for name in names] == ["status"] * 5
+
+
+async def test_a_database_that_is_away_at_the_start_is_asked_once() -> None:
+    world = World()
+    shard = await world.shard()
+    for name in ("ses_a", "ses_b", "ses_c"):
+        await shard.submit([facts.report(1, 0, session=name, with_spec=True)])
+    asked: list[str] = []
+
+    async def away(session_id: SessionId) -> int:
+        asked.append(session_id)
+        raise StateStoreUnavailable("away")
+
+    world.incidents.last_seq = away  # type: ignore[method-assign]
+    await world.shard()
+    assert asked == ["ses_a"]
 
 
 async def test_a_session_whose_beginning_moved_is_judged_anew() -> None:
