@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from proctor.domain.perception import (
     BodyAnswer,
@@ -18,6 +19,8 @@ from proctor.services.host.sampling import Shed
 
 DEADLINE_MS = 2_000
 
+Owed = TypeVar("Owed")
+
 
 class Asker:
     """What every session owes goes out per group in one round; groups never wait for each other.
@@ -25,6 +28,7 @@ class Asker:
     Args:
         perception: The models.
         took: Told how long each round of a group took, and whether all of it was answered.
+        broke: Told of a session that could not say what it owes, with the error being handled.
         clock: Time.
         metrics: Numbers.
     """
@@ -34,9 +38,11 @@ class Asker:
         *,
         perception: Perception,
         took: Callable[[Group, int, bool], None],
+        broke: Callable[[LiveSession], None],
         clock: Clock,
         metrics: Metrics,
     ) -> None:
+        self._broke = broke
         self._face = GroupRounds[FaceAsk, FaceAnswer](
             group=Group.FACE,
             ask=perception.faces,
@@ -70,14 +76,27 @@ class Asker:
             shed: What is given up.
         """
         if not self._face.is_busy:
-            faces = (session.face_look(at_ms, shed) for session, at_ms in sessions.items())
-            self._face.start([look for look in faces if look is not None])
+            self._face.start(self._owed(sessions, lambda one, at_ms: one.face_look(at_ms, shed)))
         if not self._body.is_busy:
-            bodies = (session.body_look(at_ms, shed) for session, at_ms in sessions.items())
-            self._body.start([look for look in bodies if look is not None])
+            self._body.start(self._owed(sessions, lambda one, at_ms: one.body_look(at_ms, shed)))
         if not self._speech.is_busy:
-            sounds = (session.speech_look(at_ms) for session, at_ms in sessions.items())
-            self._speech.start([look for look in sounds if look is not None])
+            self._speech.start(self._owed(sessions, LiveSession.speech_look))
+
+    def _owed(
+        self,
+        sessions: Mapping[LiveSession, int],
+        look: Callable[[LiveSession, int], Owed | None],
+    ) -> list[Owed]:
+        owed = []
+        for session, at_ms in sessions.items():
+            try:
+                found = look(session, at_ms)
+            except Exception:  # noqa: BLE001  # one session's boundary: the others are asked for
+                self._broke(session)
+            else:
+                if found is not None:
+                    owed.append(found)
+        return owed
 
     async def close(self) -> None:
         """Give up what is out."""

@@ -23,6 +23,7 @@ REST_MS = 3_000
 SAME_TRACK_OVERLAP = 0.2
 REFRESH_MS = 45_000
 RETRY_MS = 10_000
+AWAY_AFTER_MS = 5_000
 
 
 class IdentitySchedule:
@@ -95,14 +96,29 @@ class IdentityCheck:
         self._calibrations = calibrations
         self._templates: dict[ModelRef, FaceTemplate] = {}
         self._look_up_ms: int | None = None
+        self._unknown_since_ms: int | None = None
+        self._is_looking_up = False
+        self._is_over = False
         self.schedule = IdentitySchedule(every_ms)
 
     def should_look_up(self, now_ms: int) -> bool:
-        """Whether the template should be (re)loaded; a True is given once per try."""
-        if self._look_up_ms is not None and now_ms < self._look_up_ms:
+        """Whether the template should be (re)loaded: a True is given once per try, one try at a time."""
+        if self._is_looking_up or (self._look_up_ms is not None and now_ms < self._look_up_ms):
             return False
-        self._look_up_ms = now_ms + RETRY_MS
+        self._is_looking_up, self._look_up_ms = True, now_ms + RETRY_MS
+        if self._unknown_since_ms is None:
+            self._unknown_since_ms = now_ms
         return True
+
+    def away_since(self, now_ms: int) -> int | None:
+        """Since when nothing can be compared because the enrolment cannot be had; else None.
+
+        Only after 5 s, and not while an earlier look-up's template is there.
+        """
+        since_ms = self._unknown_since_ms
+        if self._templates or since_ms is None or now_ms - since_ms < AWAY_AFTER_MS:
+            return None
+        return since_ms
 
     async def look_up(self, now_ms: int) -> None:
         """Load the candidate's newest template of each known model.
@@ -110,15 +126,25 @@ class IdentityCheck:
         Raises:
             StateStoreUnavailable: The templates cannot be reached; what was loaded is kept.
         """
-        found = {}
-        for model in self._calibrations:
-            template = await self._faces.find(self._spec.tenant_id, self._spec.candidate_id, model)
-            if template is not None:
-                found[model] = template
+        try:
+            found = await self._find()
+        finally:
+            self._is_looking_up = False
+        if self._is_over:
+            return
+        self._unknown_since_ms = None
         if self._versions(found) != self._versions(self._templates) and found:
             self.schedule.restart(now_ms)
         self._templates = found
         self._look_up_ms = now_ms + (REFRESH_MS if found else RETRY_MS)
+
+    async def _find(self) -> dict[ModelRef, FaceTemplate]:
+        spec, found = self._spec, {}
+        for model in self._calibrations:
+            template = await self._faces.find(spec.tenant_id, spec.candidate_id, model)
+            if template is not None:
+                found[model] = template
+        return found
 
     def wants(self, now_ms: int) -> bool:
         """Whether an embedding should be asked for: somebody is enrolled and a comparison is due."""
@@ -146,8 +172,8 @@ class IdentityCheck:
         return match_probability(distance, calibration), template.version
 
     def forget(self) -> None:
-        """Drop the template: the connection is over."""
-        self._templates = {}
+        """Drop the template, and one that is still on its way: the connection is over."""
+        self._templates, self._is_over = {}, True
 
     @staticmethod
     def _versions(templates: Mapping[ModelRef, FaceTemplate]) -> dict[ModelRef, int]:

@@ -29,6 +29,7 @@ from proctor.services.host.video import VideoTrack
 
 GONE_AFTER_MS = 60_000
 MOST_EVENTS = 100
+ENROLMENT = "enrolment"
 
 
 class LiveSession:
@@ -116,6 +117,15 @@ class LiveSession:
                 track.rest(now_ms)
             else:
                 track.voice.right(CoverageReason.STATE_STORE, now_ms, now_ms)
+        self._tell_enrolment(now_ms)
+
+    def _tell_enrolment(self, now_ms: int) -> None:
+        """An enrolment that cannot be looked up is told: nobody stays unverified for it."""
+        away_ms = self.identity.away_since(now_ms)
+        if away_ms is None:
+            self._video.voice.right(CoverageReason.STATE_STORE, now_ms, now_ms, ENROLMENT)
+        else:
+            self._video.voice.wrong(CoverageReason.STATE_STORE, away_ms, now_ms, ENROLMENT)
 
     def face_look(self, now_ms: int, shed: Shed) -> Look[FaceAsk, FaceAnswer] | None:
         """What is owed to the face group."""

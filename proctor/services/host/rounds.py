@@ -144,8 +144,6 @@ class GroupRounds(Generic[Ask, Answer]):
         outcome = "answered"
         try:
             answers = await within(self._clock, self._deadline_ms, self._asked(call))
-            for look, answer in zip(call, answers, strict=True):
-                look.answered(answer)
         except TimedOut:
             outcome = "timeout"
         except Unavailable:
@@ -158,6 +156,9 @@ class GroupRounds(Generic[Ask, Answer]):
         except Exception:  # a task's boundary: a broken call must not stop the host
             outcome = "failed"
             logger.exception("a call to a model group failed", extra={"group": self._group})
+        else:
+            for look, answer in zip(call, answers, strict=True):
+                self._hand_over(look, answer)
         if outcome != "answered":
             for look in call:
                 look.unanswered()
@@ -168,6 +169,12 @@ class GroupRounds(Generic[Ask, Answer]):
             group=self._group,
         )
         return outcome == "answered"
+
+    def _hand_over(self, look: Look[Ask, Answer], answer: Answer) -> None:
+        try:
+            look.answered(answer)
+        except Exception:  # one session's boundary: the answers of the others are theirs
+            logger.exception("an answer could not be taken", extra={"group": self._group})
 
     async def _asked(self, call: Sequence[Look[Ask, Answer]]) -> Sequence[Answer]:
         answers = await self._ask([look.ask for look in call])

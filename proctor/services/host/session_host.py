@@ -87,7 +87,11 @@ class SessionHost:
         self._pressure = Pressure(tick_ms)
         self._courier = Courier(judges=judges, took=self._obey, clock=clock, metrics=metrics)
         self._asker = Asker(
-            perception=perception, took=self._pressure.round_took, clock=clock, metrics=metrics
+            perception=perception,
+            took=self._pressure.round_took,
+            broke=self._break_off,
+            clock=clock,
+            metrics=metrics,
         )
         self._hosted: dict[SessionId, _Hosted] = {}
         self._joining: dict[SessionId, int] = {}
@@ -220,7 +224,10 @@ class SessionHost:
         sessions = [hosted.session for hosted in self._hosted.values()]
         times = {session: session.session_ms(now_ms) for session in sessions}
         for session, at_ms in times.items():
-            session.tick(at_ms)
+            try:
+                session.tick(at_ms)
+            except Exception:  # noqa: BLE001  # one session's boundary: the others go on
+                self._break_off(session)
             if session.identity.should_look_up(at_ms):
                 self._spawn(self._look_up(session, at_ms))
             if session.is_gone(at_ms):
@@ -243,6 +250,12 @@ class SessionHost:
                 ]
             )
         self._measure(sessions, late_ms)
+
+    def _break_off(self, session: LiveSession) -> None:
+        """Close the connection of a session that failed: its page comes back with a new one."""
+        self._metrics.count("host_failed_ticks")
+        logger.exception("a session failed", extra=self._about(session.spec))
+        self._spawn(self._remove(session.spec.session_id))
 
     async def _look_up(self, session: LiveSession, now_ms: int) -> None:
         try:

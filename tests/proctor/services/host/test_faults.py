@@ -20,6 +20,7 @@ from proctor.domain.observations import (
     StreamState,
 )
 from proctor.domain.perception import FaceAsk, SpeechAsk
+from proctor.services.host.live_session import LiveSession
 from tests.fakes.media_peers import COVERED, MUTED, QUIET, SPEAKING, Lens
 from tests.fakes.perception import Trouble, embedding_of, template_of
 from tests.proctor.services.host.room import ADA, STANDARD, STEP_MS, Room
@@ -359,6 +360,47 @@ async def test_a_template_store_that_is_away_is_asked_again() -> None:
         await room.watch(12_000)
         assert len(room.seen(FaceMatched)) >= 3
         assert room.metrics.counted("host_template_lookups", outcome="unavailable") == 1
+
+
+async def test_a_template_store_that_is_away_is_told_until_it_is_back() -> None:
+    """Else a face that nobody could compare would be held against the candidate."""
+    async with Room() as room:
+        room.faces.down = True
+        await room.join()
+        await room.watch(8_000)
+        room.faces.down = False
+        await room.watch(6_000)
+        told = [(state, reason) for _, state, reason in room.coverage(Modality.VIDEO)]
+    assert told == [
+        (BLIND, Reason.NO_MEDIA),
+        (MONITORED, None),
+        (DEGRADED, Reason.STATE_STORE),
+        (MONITORED, None),
+    ]
+
+
+@pytest.mark.parametrize("step", ["tick", "face_look"])
+async def test_a_session_that_fails_is_closed_and_the_others_go_on(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Room() as room:
+        eve = SessionId("ses_eve")
+        await room.join()
+        await room.join(eve)
+        await room.watch(1_000)
+        whole = getattr(LiveSession, step)
+
+        def break_one(session: LiveSession, *arguments: object) -> object:
+            if session.spec.session_id == ADA:
+                raise RuntimeError("broken")
+            return whole(session, *arguments)
+
+        monkeypatch.setattr(LiveSession, step, break_one)
+        await room.watch(3_000)
+        assert room.host.load().sessions == 1
+        assert room.reports()[-1].closing
+        assert room.reports(eve)[-1].sent_ms > 3_000
+        assert room.metrics.counted("host_failed_ticks") == 1
 
 
 async def test_a_host_that_runs_late_takes_nobody_in() -> None:

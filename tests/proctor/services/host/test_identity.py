@@ -1,7 +1,10 @@
+import asyncio
+
 import numpy as np
 import pytest
 
-from proctor.domain.candidates import ModelRef
+from proctor.domain.candidates import FaceTemplate, ModelRef
+from proctor.domain.errors import StateStoreUnavailable
 from proctor.domain.geometry import Box
 from proctor.domain.observations import Producer
 from proctor.services.host.identity import FaceTrack, IdentityCheck, IdentitySchedule
@@ -121,6 +124,48 @@ async def test_a_template_is_looked_up_again_and_followed() -> None:
     await identity.look_up(55_000)
     assert not identity.wants(60_000)
     assert ModelRef("fake-embedding", "3") == EMBEDDING
+
+
+async def test_an_enrolment_that_cannot_be_had_is_told_after_a_while() -> None:
+    index = FakeFaceIndex()
+    await index.put(template_of(Room().spec(), "ana"))
+    identity = check(index)
+    index.down = True
+    for now_ms in (0, 10_000):
+        assert identity.should_look_up(now_ms)
+        with pytest.raises(StateStoreUnavailable):
+            await identity.look_up(now_ms)
+        assert [identity.away_since(at) for at in (4_900, 5_000)] == [None, 0]
+    index.down = False
+    assert identity.should_look_up(20_000)
+    await identity.look_up(20_000)
+    assert identity.away_since(30_000) is None
+    index.down = True
+    assert identity.should_look_up(65_000)
+    with pytest.raises(StateStoreUnavailable):
+        await identity.look_up(65_000)
+    assert identity.away_since(90_000) is None, "what was loaded is compared with"
+
+
+async def test_a_look_up_that_hangs_is_not_made_again_and_brings_nothing_after_the_end() -> None:
+    index, door = FakeFaceIndex(), asyncio.Event()
+    template = template_of(Room().spec(), "ana")
+
+    async def slow(*_: object) -> FaceTemplate:
+        await door.wait()
+        return template
+
+    index.find = slow  # type: ignore[method-assign, assignment]
+    identity = check(index)
+    assert identity.should_look_up(0)
+    looking = asyncio.create_task(identity.look_up(0))
+    await asyncio.sleep(0)
+    assert not identity.should_look_up(30_000)
+    assert identity.away_since(30_000) == 0
+    identity.forget()
+    door.set()
+    await looking
+    assert identity.compare(embedding_of("ana"), EMBEDDER) is None
 
 
 async def test_when_the_connection_is_over_the_template_is_forgotten() -> None:

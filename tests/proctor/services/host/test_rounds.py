@@ -112,6 +112,30 @@ async def test_a_call_that_fails_takes_no_other_with_it(
     assert len(caplog.records) == 1
 
 
+async def test_an_answer_that_cannot_be_taken_leaves_the_others_theirs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    round_ = Round()
+
+    def refuse(_answer: int) -> None:
+        raise ValueError("not this one")
+
+    broken = Look(
+        ask=5, size_bytes=1, answered=refuse, unanswered=lambda: round_.unanswered.append(5)
+    )
+    taken = Look(
+        ask=6,
+        size_bytes=1,
+        answered=lambda answer: round_.answers.update({6: answer}),
+        unanswered=lambda: round_.unanswered.append(6),
+    )
+    round_.rounds.start([broken, taken])
+    await round_.clock.advance(10)
+    assert round_.answers == {6: 12} and round_.unanswered == []
+    assert round_.metrics.counted("host_calls", outcome="answered") == 1
+    assert len(caplog.records) == 1
+
+
 async def test_a_call_that_hangs_is_given_up_at_its_deadline() -> None:
     round_ = Round()
     round_.start([99])
