@@ -47,7 +47,8 @@ class Sampling(Strict):
         face_attentive_hz: The same while something is pending (the shard asks to look closer).
         body_hz: Pictures a second for the body group.
         identity_every_s: How often the face is compared with the enrolled one, besides every gap.
-        small_faces_every_s: How often a picture is also searched for small faces behind.
+        small_faces_every_s: How often a picture is also searched for small faces behind; twice as often
+            while attentive.
         audio: Whether sound is listened to (all of it) or not at all.
     """
 
@@ -55,7 +56,7 @@ class Sampling(Strict):
     face_attentive_hz: Rate = 4.0
     body_hz: Rate = 0.2
     identity_every_s: Seconds = 15.0
-    small_faces_every_s: Seconds = 2.0
+    small_faces_every_s: Seconds = 4.0
     audio: bool = True
 
     @model_validator(mode="after")

@@ -64,7 +64,7 @@ class SeveralFacesLimits(Strict):
 
     needed: Annotated[int, Field(ge=1, le=20)] = 2
     out_of: Annotated[int, Field(ge=1, le=20)] = 3
-    within_ms: PositiveMilliseconds = 8_000
+    within_ms: PositiveMilliseconds = 10_000
     release_ms: Milliseconds = 2_500
 
     @model_validator(mode="after")

@@ -73,7 +73,7 @@ def owed(sampling: Sampling, slots: Slots, need: Need, shed: Shed, now_ms: int) 
     """Which looks are due at `now_ms`."""
     face = _due(slots.face_ms, _period_ms(face_hz(sampling, need, shed)), now_ms)
     small = shed < Shed.SMALL_FACES and _due(
-        slots.small_faces_ms, round(sampling.small_faces_every_s * 1000), now_ms
+        slots.small_faces_ms, _small_faces_period_ms(sampling, need), now_ms
     )
     body = shed < Shed.BODY and _due(slots.body_ms, _period_ms(sampling.body_hz), now_ms)
     return Owed(face=face, small_faces=face and small, body=body)
@@ -87,12 +87,17 @@ def after(
         period_ms = _period_ms(face_hz(sampling, need, shed))
         slots = replace(slots, face_ms=_next(slots.face_ms, period_ms, now_ms))
     if done.small_faces:
-        period_ms = round(sampling.small_faces_every_s * 1000)
+        period_ms = _small_faces_period_ms(sampling, need)
         slots = replace(slots, small_faces_ms=_next(slots.small_faces_ms, period_ms, now_ms))
     if done.body:
         period_ms = _period_ms(sampling.body_hz)
         slots = replace(slots, body_ms=_next(slots.body_ms, period_ms, now_ms))
     return slots
+
+
+def _small_faces_period_ms(sampling: Sampling, need: Need) -> int:
+    """Tiles cost four looks: seldom when all is quiet, twice as often while attentive."""
+    return round(sampling.small_faces_every_s * (500 if need.attentive else 1000))
 
 
 def _period_ms(rate_hz: float) -> int | None:

@@ -27,9 +27,9 @@ def looks(
 @pytest.mark.parametrize(
     ("need", "shed", "face", "small_faces", "body"),
     [
-        (CALM, Shed.NOTHING, 20, 10, 4),
+        (CALM, Shed.NOTHING, 20, 5, 4),
         (ATTENTIVE, Shed.NOTHING, 80, 10, 4),
-        (BURST, Shed.NOTHING, 40, 10, 4),
+        (BURST, Shed.NOTHING, 40, 5, 4),
         (ATTENTIVE, Shed.BODY, 80, 10, 0),
         (ATTENTIVE, Shed.SMALL_FACES, 80, 0, 0),
         (ATTENTIVE, Shed.ATTENTION, 20, 0, 0),
