@@ -15,7 +15,7 @@ from datetime import datetime
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from actors.mailbox import Mailboxes
+from actors.mailbox import Mailboxes, NoAnswer
 from proctor.domain.errors import NoCapacity, NotFound, Unavailable
 from proctor.domain.ids import SessionId
 from proctor.domain.observations import ClientEventName
@@ -118,7 +118,7 @@ class ActorPlacement:
                 if answer is not None:
                     await self._live.put(_place(spec.session_id), name, PLACE_TTL_S)
                     if before is not None and before != name:
-                        await self._leave(before, spec.session_id, spec.epoch - 1)
+                        await self._dismiss(before, spec.session_id, spec.epoch - 1)
                     return answer
             if self._clock.monotonic_ms() >= give_up_ms:
                 raise NoCapacity(
@@ -135,10 +135,19 @@ class ActorPlacement:
         )
 
     async def leave(self, session_id: SessionId, epoch: int) -> None:
-        """Close that connection; nothing happens when it, or its host, is gone."""
+        """Close that connection; nothing happens when it, or its host, is gone.
+
+        Raises:
+            NoAnswer: The host may live and have it still.
+        """
         name = await self._live.get(_place(session_id))
         if name is not None:
-            await self._leave(name, session_id, epoch)
+            try:
+                await self._mailboxes.ask(name, "leave", session_id, epoch, within_s=CALL_WITHIN_S)
+            except NoAnswer:
+                raise
+            except Unavailable:
+                log.info("host of the connection is gone", host=name)
 
     async def client_event(self, session_id: SessionId, name: ClientEventName) -> None:
         """Tell the host what the candidate's page said. Raises `NotFound` when it is nowhere."""
@@ -157,14 +166,20 @@ class ActorPlacement:
             answer: Answer = await self._mailboxes.ask(
                 name, "join", spec, offer_sdp, within_s=JOIN_WITHIN_S
             )
+        except NoAnswer:
+            log.warning("host did not answer an offer", host=name)
+            # It may yet, and would then speak for the connection that another host has.
+            await self._dismiss(name, spec.session_id, spec.epoch)
+            return None
         except Unavailable as error:
             log.info("host did not take the session", host=name, code=error.code)
             return None
         return answer
 
-    async def _leave(self, name: str, session_id: SessionId, epoch: int) -> None:
+    async def _dismiss(self, name: str, session_id: SessionId, epoch: int) -> None:
+        """Tell a host to leave, without waiting for one that may hang."""
         try:
-            await self._mailboxes.ask(name, "leave", session_id, epoch, within_s=CALL_WITHIN_S)
+            await self._mailboxes.tell(name, "leave", session_id, epoch)
         except Unavailable:
             log.info("host of the old connection is gone", host=name)
 

@@ -121,6 +121,10 @@ def find_by_ray(name: str) -> Any:
     return ray.get_actor(name, namespace=NAMESPACE)
 
 
+class NoAnswer(Unavailable):
+    """It did not answer in time. It may live, and what was asked of it may still be done."""
+
+
 class Mailboxes:
     """Speaks to actors by name and remembers their handles."""
 
@@ -137,22 +141,38 @@ class Mailboxes:
 
         Raises:
             ProctorError: What the actor itself raised, its fields intact.
-            Unavailable: The actor is dead, restarting, unknown or too slow; nothing is known of the effect.
+            NoAnswer: It is too slow; nothing is known of the effect.
+            Unavailable: It is dead, restarting or unknown.
         """
-        try:
-            handle = self._handles.get(name)
-            if handle is None:
-                handle = await asyncio.to_thread(self._find, name)
-                self._handles[name] = handle
-        except ValueError:
-            raise Unavailable(f"{name} does not exist at present") from None
+        call = getattr(await self._handle(name), method).remote(*arguments)
 
         def away(detail: str) -> Unavailable:
             self.forget(name)
             return Unavailable(detail)
 
-        call = getattr(handle, method).remote(*arguments)
-        return await answered(call, who=name, within_s=within_s, away=away)
+        def late(detail: str) -> Unavailable:
+            self.forget(name)
+            return NoAnswer(detail)
+
+        return await answered(call, who=name, within_s=within_s, away=away, late=late)
+
+    async def tell(self, name: str, method: str, *arguments: object) -> None:
+        """Call a method of an actor after all that was asked of it before, and wait for nothing.
+
+        Raises:
+            Unavailable: There is no such actor.
+        """
+        getattr(await self._handle(name), method).remote(*arguments)
+
+    async def _handle(self, name: str) -> Any:
+        handle = self._handles.get(name)
+        if handle is None:
+            try:
+                handle = await asyncio.to_thread(self._find, name)
+            except ValueError:
+                raise Unavailable(f"{name} does not exist at present") from None
+            self._handles[name] = handle
+        return handle
 
 
 async def answered(
@@ -161,8 +181,9 @@ async def answered(
     who: str,
     within_s: float,
     away: Callable[[str], Unavailable] = Unavailable,
+    late: Callable[[str], Unavailable] | None = None,
 ) -> Answer:
-    """Wait for another process; raise only the product's own errors.
+    """Wait for another process; raise only the product's own errors: `late` (else `away`) or `away`.
 
     Ray wraps what the callee raised in a class made on the spot, whose class attributes hide the
     instance's (`code`, `status`); so the cause itself is raised.
@@ -178,6 +199,6 @@ async def answered(
             raise error.cause from None
         raise
     except TimeoutError:
-        raise away(f"{who} did not answer within {within_s:g} s") from None
+        raise (late or away)(f"{who} did not answer within {within_s:g} s") from None
     except (RayError, RayServeException, RpcError) as error:
         raise away(f"{who} is away ({type(error).__name__})") from None

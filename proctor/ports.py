@@ -379,7 +379,11 @@ class SessionPlacement(Protocol):
         ...
 
     async def leave(self, session_id: SessionId, epoch: int) -> None:
-        """Close that connection; the session stays live. Nothing happens when it is gone already."""
+        """Close that connection, or an older one; the session stays live.
+
+        Nothing happens when it is gone already, or a newer one is there.
+        Raises `Unavailable` when its host does not answer: it may still be open.
+        """
         ...
 
     async def client_event(self, session_id: SessionId, name: ClientEventName) -> None:

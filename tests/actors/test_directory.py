@@ -17,7 +17,7 @@ from actors.directory import (
     shard_name,
     shard_of,
 )
-from actors.mailbox import Mailboxes
+from actors.mailbox import Mailboxes, NoAnswer
 from proctor.domain.errors import InvalidInput, NoCapacity, NotFound, Unavailable
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.observations import ClientEventName
@@ -69,8 +69,21 @@ class Host:
         self.told.append((session_id, name))
 
 
+class Hanging(Host):
+    """A host that takes what it is told and answers nothing."""
+
+    async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
+        await super().join(spec, offer_sdp)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def leave(self, _session_id: SessionId, epoch: int) -> None:
+        self.left.append(epoch)
+        await asyncio.Event().wait()
+
+
 async def passing(clock: FakeClock, milliseconds: int) -> None:
-    """Time passes in steps; handles are looked up on a thread, which takes a moment of real time."""
+    """In steps: handles are looked up on a thread, which takes a moment of real time."""
     for _ in range(0, milliseconds, 50):
         await clock.advance(50)
         await asyncio.sleep(0.002)
@@ -140,7 +153,33 @@ async def test_when_the_session_moves_its_old_connection_is_closed() -> None:
 
     old.refuses = NoCapacity("late")
     await town.placement.join(spec(2), "offer")
+    await asyncio.sleep(0)  # it is told and not waited for
     assert (new.joined, old.left) == ([2], [1])
+
+
+async def test_a_host_that_did_not_answer_an_offer_is_told_to_give_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else two hosts would speak for one connection once it answers."""
+    monkeypatch.setattr("actors.directory.JOIN_WITHIN_S", 0.01)
+    hanging, other = Hanging(), Host()
+    town = Town(hanging, other)
+    await town.write(host_member(0, 0), host_member(1, 1))
+    await town.placement.join(spec(3), "offer")
+    await asyncio.sleep(0)
+    assert (other.joined, hanging.left) == ([3], [3])
+
+
+async def test_leaving_a_host_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever erased a face must know that a copy may be left."""
+    monkeypatch.setattr("actors.directory.CALL_WITHIN_S", 0.01)
+    town = Town(Host())
+    await town.write(host_member(0, 0))
+    await town.placement.join(spec(1), "offer")
+    town.actors.inside[host_name(0)] = Hanging()
+    town.placement = ActorPlacement(Mailboxes(town.actors.find), town.live, town.clock)
+    with pytest.raises(NoAnswer):
+        await town.placement.leave(SESSION, 1)
 
 
 async def test_a_draining_host_gets_no_session() -> None:
@@ -262,7 +301,6 @@ SESSIONS = [SessionId(f"ses_{index}") for index in range(20)]
 async def test_each_shard_gets_its_sessions_in_one_call() -> None:
     shards = [Shard(), Shard()]
     acknowledged = await judges(FakeClock(), *shards).submit([report(s) for s in SESSIONS])
-
     assert {ack.session_id for ack in acknowledged} == set(SESSIONS)
     assert [len(shard.batches) for shard in shards] == [1, 1]
     for index, shard in enumerate(shards):

@@ -6,7 +6,7 @@ import pickle
 import pytest
 from ray.exceptions import ActorDiedError, RayTaskError
 
-from actors.mailbox import Mailboxes, MailboxSpec, Owned, answered
+from actors.mailbox import Mailboxes, MailboxSpec, NoAnswer, Owned, answered
 from proctor.domain.errors import (
     Conflict,
     InvalidInput,
@@ -104,6 +104,36 @@ async def test_a_dead_actor_is_away_and_is_looked_up_again() -> None:
         with pytest.raises(Unavailable):
             await mailboxes.ask("a", "call", within_s=1)
     assert actors.lookups == ["a", "a"]
+
+
+class Slow:
+    """An actor that notes what it is told and never answers."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def call(self, what: str) -> None:
+        self.told.append(what)
+        await asyncio.Event().wait()
+
+
+async def test_an_actor_that_is_too_slow_is_told_apart_from_a_dead_one() -> None:
+    actors = FakeActors(a=Slow())
+    mailboxes = Mailboxes(actors.find)
+    for _ in range(2):
+        with pytest.raises(NoAnswer):
+            await mailboxes.ask("a", "call", "this", within_s=0.01)
+    assert actors.lookups == ["a", "a"]
+
+
+async def test_telling_an_actor_waits_for_nothing() -> None:
+    slow = Slow()
+    mailboxes = Mailboxes(FakeActors(a=slow).find)
+    await mailboxes.tell("a", "call", "this")
+    await asyncio.sleep(0)
+    assert slow.told == ["this"]
+    with pytest.raises(Unavailable):
+        await mailboxes.tell("nobody", "call")
 
 
 async def test_an_unknown_actor_is_away() -> None:

@@ -104,7 +104,7 @@ class SessionHost:
 
         Raises:
             NoCapacity: The host is full, late, or closed.
-            Conflict: A newer connection of the session is here already.
+            Conflict: A newer connection of the session is here already, or this one was left meanwhile.
             InvalidInput: The offer or the policy cannot be used; nothing is left behind.
         """
         self._admit(spec)
@@ -124,7 +124,7 @@ class SessionHost:
             await self._remove(spec.session_id)
             answer = await peer.answer(offer_sdp)
             if self._closed or self._joining.get(spec.session_id) != spec.epoch:
-                raise Conflict("a newer connection of this session was opened meanwhile")
+                raise Conflict("this connection was given up, or replaced by a newer one")
         except BaseException:
             await peer.close()
             raise
@@ -140,9 +140,14 @@ class SessionHost:
         await self._find(session_id, epoch).peer.trickle(fragment)
 
     async def leave(self, session_id: SessionId, epoch: int) -> None:
-        """Close that connection in order; nothing happens when it is not here."""
+        """Close that connection, or an older one, in order; nothing happens when neither is here.
+
+        One whose offer is still being answered is given up.
+        """
+        if 0 < self._joining.get(session_id, 0) <= epoch:
+            del self._joining[session_id]
         hosted = self._hosted.get(session_id)
-        if hosted is not None and hosted.session.spec.epoch == epoch:
+        if hosted is not None and hosted.session.spec.epoch <= epoch:
             await self._remove(session_id)
 
     async def client_event(self, session_id: SessionId, name: ClientEventName) -> None:

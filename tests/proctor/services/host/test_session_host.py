@@ -200,7 +200,7 @@ async def test_leaving_closes_the_peer_and_sends_a_closing_report() -> None:
     async with Room() as room:
         peer = await room.join()
         await room.watch(2_000)
-        await room.host.leave(ADA, 7)
+        await room.host.leave(ADA, 0)
         assert not peer.closed
         await room.host.leave(ADA, 1)
         await room.host.leave(ADA, 1)
