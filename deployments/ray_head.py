@@ -7,6 +7,7 @@ once per process and only where nobody imported Ray before.
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,12 +35,14 @@ def ray_environment(token: Path) -> dict[str, str]:
 
     RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 is Ray's switch for "this machine only": its processes then bind
     and advertise 127.0.0.1 (read in `ray._private.services.get_node_ip_address`, 2.60).
+    Ray starts workers at niceness 15, which suits batch work; media must not wait behind a backup.
     """
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",
         "RAY_SERVE_LOG_TO_STDERR": "0",
         "RAY_DEDUP_LOGS": "0",
         "PYTHONPATH": str(ROOT),
@@ -113,6 +116,14 @@ class RayHead:
 def make_session_folder() -> Path:
     """A short folder for a Ray session, for its owner only."""
     return Path(tempfile.mkdtemp(prefix="proctor-", dir="/tmp"))
+
+
+def keep_logs(folder: Path, target: Path) -> None:
+    """Copy the logs of a Ray session, in the place of those of an earlier one."""
+    shutil.rmtree(target, ignore_errors=True)
+    logs = folder / "session_latest" / "logs"
+    if logs.is_dir():
+        shutil.copytree(logs, target, ignore=shutil.ignore_patterns("old"))
 
 
 @contextlib.contextmanager

@@ -16,6 +16,15 @@ async def read_roster(redis_url: str) -> list[Member]:
         await live.close()
 
 
+async def forget_roster(redis_url: str) -> None:
+    """Nobody lives yet: what an earlier run wrote says nothing of this one."""
+    live = RedisLiveState(redis_url)
+    try:
+        await live.delete(ROSTER_KEY)
+    finally:
+        await live.close()
+
+
 def names_by_pid(redis_url: str) -> dict[int, str]:
     """Process id -> actor's name; empty while the live state is away."""
     try:

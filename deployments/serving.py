@@ -26,7 +26,7 @@ def deploy(settings: Settings) -> None:
     """Start Serve and the four applications; back when their replicas run.
 
     Raises:
-        Unavailable: A replica could not start; Ray's logs in home/logs say why.
+        Unavailable: A replica could not start; its log in home/logs says why.
     """
     from ray import serve
     from ray.serve import RunTarget
@@ -52,7 +52,9 @@ def deploy(settings: Settings) -> None:
             ]
         )
     except RuntimeError as error:
-        raise Unavailable(f"the deployments did not start: {str(error).splitlines()[0]}") from error
+        log.exception("the deployments did not start")
+        logs_folder = settings.home / "logs"
+        raise Unavailable(f"the deployments did not start; see {logs_folder}") from error
 
 
 def wait_until_ready(settings: Settings, base_url: str) -> None:

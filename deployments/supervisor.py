@@ -5,6 +5,8 @@
 """
 
 import asyncio
+import contextlib
+import io
 import logging
 import os
 import shutil
@@ -21,12 +23,21 @@ import structlog
 from pydantic import SecretStr
 
 from deployments.environment import environment_of
-from deployments.home import RunFile, make_private_folder, ray_token, remove_run_file
+from deployments.home import (
+    RunFile,
+    make_private_folder,
+    ray_token,
+    remove_run_file,
+    require_private,
+)
 from deployments.preflight import require_startable
 from deployments.processes import Mark, end_leftovers, family
-from deployments.ray_head import RayHead, make_session_folder
+from deployments.ray_head import RayHead, keep_logs, make_session_folder
+from deployments.roster import forget_roster
 from deployments.serving import deploy, end_serving, wait_until_ready
 from models.catalogue import DEFAULT_PACK, ensure
+from models.sources import Progress as Fetching
+from models.sources import silent
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.logging import configure
 from proctor.adapters.redis_server import start_redis
@@ -55,6 +66,7 @@ class Supervisor:
         self._head: RayHead | None = None
         self._log_file: TextIO | None = None
         self._ray_folder: Path | None = None
+        self._is_ready = False
         # Ray is spoken to from a thread of its own: a signal that raises in the main thread would
         # otherwise come out of the middle of Ray's C code. The thread lives as long as the process.
         self._ray_thread = ThreadPoolExecutor(1, thread_name_prefix="ray")
@@ -66,8 +78,12 @@ class Supervisor:
         scheme = "https" if self.settings.tls_certificate else "http"
         return f"{scheme}://{self.settings.host}:{self.settings.port}"
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: Progress, fetching: Fetching = silent) -> None:
         """Bring everything up and wait until it answers.
+
+        Args:
+            progress: Told each step.
+            fetching: Told how far the download of a model file is.
 
         Raises:
             ProctorError: What is wrong, in one line. Call `stop` all the same.
@@ -76,7 +92,8 @@ class Supervisor:
         progress("home folder and keys")
         token = self._prepare_home()
         progress("models")
-        ensure(DEFAULT_PACK, _known(self.settings.models_dir), self.settings.models_mirror)
+        folder = _known(self.settings.models_dir)
+        ensure(DEFAULT_PACK, folder, self.settings.models_mirror, fetching)
         progress("live state")
         self._choose_port()
         self._start_redis()
@@ -88,6 +105,7 @@ class Supervisor:
         self._on_ray_thread(self._deploy)
         progress("session hosts and shards")
         wait_until_ready(self.settings, self.base_url)
+        self._is_ready = True
 
     def require_alive(self) -> None:
         """Raises `Unavailable` when Ray has ended by itself."""
@@ -102,10 +120,13 @@ class Supervisor:
         if self._ray_work is not None:
             wait({self._ray_work}, RAY_STEP_PATIENCE_S)
         ours = family(os.getpid())[1:]
-        self._undo.close()
+        with contextlib.redirect_stdout(io.StringIO()):  # Ray prints there whom it misses
+            self._undo.close()
         if ended := end_leftovers(ours, LEFTOVER_PATIENCE_S):
             log.warning("processes had to be ended", pids=ended)
         if self._ray_folder is not None:
+            if not self._is_ready:  # what Ray and the replicas said before it failed
+                keep_logs(self._ray_folder, self.settings.home / "logs" / "ray")
             shutil.rmtree(self._ray_folder, ignore_errors=True)
         logging.getLogger().handlers.clear()
         self._log_file.close()
@@ -131,7 +152,7 @@ class Supervisor:
             make_private_folder(folder)
         self._log_file = (settings.home / "logs" / "launcher.jsonl").open("a", buffering=1)
         configure(settings.log_level, "launcher", self._log_file)
-        make_keys(_known(settings.token_keys))
+        require_private(make_keys(_known(settings.token_keys)))
         FileKeyRing(_known(settings.key_file))
         return ray_token(settings.home)
 
@@ -146,6 +167,7 @@ class Supervisor:
             self._undo.callback(server.stop)
             mark = Mark.of(server.process.pid)
             self.settings = self.settings.model_copy(update={"redis_url": SecretStr(server.url)})
+        asyncio.run(forget_roster(_known(self.settings.redis_url).get_secret_value()))
         RunFile(
             launcher=Mark.of(os.getpid()),
             redis=mark,

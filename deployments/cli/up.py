@@ -3,8 +3,9 @@
 import json
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -29,9 +30,10 @@ def run(settings: Settings, *, as_json: bool, steps: bool) -> None:
         ProctorError: It could not start, or a part of it ended by itself; all is stopped then.
     """
     supervisor = Supervisor(settings)
-    with _progress(as_json=as_json, steps=steps) as progress, _signals():
+    with Told(as_json=as_json, steps=steps) as told, _signals():
         try:
-            supervisor.start(progress)
+            supervisor.start(told.step, told.fetching)
+            told.done()
             _announce(supervisor, as_json=as_json)
             while True:
                 threading.Event().wait(LOOK_EVERY_S)
@@ -41,7 +43,7 @@ def run(settings: Settings, *, as_json: bool, steps: bool) -> None:
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
-            supervisor.stop(progress)
+            supervisor.stop(told.step)
 
 
 def _announce(supervisor: Supervisor, *, as_json: bool) -> None:
@@ -64,20 +66,39 @@ def _announce(supervisor: Supervisor, *, as_json: bool) -> None:
     console.print("Ctrl-C ends it.")
 
 
-@contextmanager
-def _progress(*, as_json: bool, steps: bool) -> Iterator[Callable[[str], None]]:
-    """Tells each step: as JSON lines, not at all, or as a spinner on the terminal."""
-    if as_json:
-        yield lambda step: typer.echo(json.dumps({"step": step})) if steps else None
-        return
-    console = Console(stderr=True)
-    with console.status("starting") as status:
+class Told:
+    """Tells each step: as JSON lines, not at all, or with a spinner on the terminal."""
 
-        def tell(step: str) -> None:
-            status.console.print(f"[dim]·[/] {step}")
-            status.update(step)
+    def __init__(self, *, as_json: bool, steps: bool) -> None:
+        self._says_json = as_json and steps
+        console = Console(file=sys.stderr, highlight=False)
+        self._status = None if as_json else console.status("starting")
 
-        yield tell
+    def step(self, step: str) -> None:
+        """A step begins."""
+        if self._says_json:
+            typer.echo(json.dumps({"step": step}))
+        if self._status is not None:
+            self._status.console.print(f"[dim]·[/] {step}")
+            self._status.update(step)
+
+    def fetching(self, name: str, done: int, total: int) -> None:
+        """A model file is being fetched."""
+        if self._status is not None:
+            self._status.update(f"{name} {done * 100 // max(total, 1)} %")
+
+    def __enter__(self) -> "Told":
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done()
+
+    def done(self) -> None:
+        """Nothing more is going on."""
+        if self._status is not None:
+            self._status.stop()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from deployments.home import RunFile
-from deployments.launcher import Cluster, processes_of
+from deployments.launcher import Cluster, processes_of, sign_in_link
 from deployments.processes import family
 from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
@@ -120,6 +120,14 @@ def test_a_session_is_made_with_a_minted_token(cluster: Cluster) -> None:
         ticket = client.post("/v1/live/tickets", json={})
         assert ticket.status_code == 201
     assert httpx.get(f"{cluster.base_url}/v1/exams").status_code == 401
+
+
+def test_the_sign_in_link_works_once(cluster: Cluster) -> None:
+    page, _, ticket = sign_in_link(cluster.settings, cluster.base_url).partition("#ticket=")
+    assert httpx.get(page).status_code == 200
+    sign_in = f"{cluster.base_url}/v1/sign-in"
+    assert httpx.post(sign_in, json={"ticket": ticket}).json()["role"] == "proctor"
+    assert httpx.post(sign_in, json={"ticket": ticket}).status_code == 401
 
 
 def test_only_this_machine_is_answered_and_ray_only_with_its_token(cluster: Cluster) -> None:
