@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         web_dir: Folder of the pages.
         public_url: Where people reach the HTTP door (`https://exams.example`), for links that are
             handed out; default: as the request that asks for the link was addressed.
+        perception_threads: Cores that one perception replica may use at a time.
         sessions_per_host: How many sessions one host actor may hold; 1 for one process each.
         hosts: How many session hosts to keep warm.
         hosts_max: Most session hosts when `sessions_per_host` is 1 and they are made on demand.
@@ -102,6 +103,7 @@ class Settings(BaseSettings):
     web_dir: Path = Path(__file__).resolve().parent.parent / "web"
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s#?]+$")
     sessions_per_host: int = Field(default=50, ge=1, le=50)
+    perception_threads: int = Field(default=2, ge=1, le=64)
     hosts: int = Field(default=2, ge=1, le=1000)
     hosts_max: int = Field(default=50, ge=1, le=1000)
     shards: int = Field(default=1, ge=1, le=1000)

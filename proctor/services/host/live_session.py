@@ -108,7 +108,7 @@ class LiveSession:
     def tick(self, now_ms: int) -> None:
         """Look at the time: watch the media and the models."""
         self._last_tick_ms = now_ms
-        self._rates = self._video.tick(now_ms, self._need(now_ms)) or self._rates
+        self._rates = self._video.tick(now_ms) or self._rates
         if self._audio is not None:
             self._audio.tick(now_ms)
         for track in self._tracks():

@@ -27,6 +27,7 @@ from proctor.services.host.watchdog import AnswerWatch, TrackWatch
 
 SMALL_FACES = "small_faces"
 SMALLEST_PX = 16
+CALM = Need()
 
 
 @dataclass(slots=True)
@@ -92,7 +93,7 @@ class VideoTrack:
             self.counts["superseded"] += 1
         self._newest = _Picture(image, at_ms, self._camera.repeats)
 
-    def tick(self, now_ms: int, need: Need) -> tuple[EffectiveRate, ...]:
+    def tick(self, now_ms: int) -> tuple[EffectiveRate, ...]:
         """Look at the time; return the effective rates when a window is over."""
         self._now_ms = now_ms
         missing_ms = self._media.missing_since(now_ms)
@@ -104,7 +105,7 @@ class VideoTrack:
             if overdue_ms is not None:
                 overdue = True
                 self.voice.wrong(CoverageReason.MODEL_TIMEOUT, overdue_ms, now_ms, group)
-        self._count_wanted(now_ms, need)
+        self._count_wanted(now_ms)
         window = self._rates.roll(now_ms)
         if window is None:
             return ()
@@ -187,13 +188,17 @@ class VideoTrack:
             return None
         return newest
 
-    def _count_wanted(self, now_ms: int, need: Need) -> None:
-        """Note what policy wants of a picture that has come since, as if nothing were ever shed."""
+    def _count_wanted(self, now_ms: int) -> None:
+        """Note what policy wants of a picture that has come since, as if nothing were ever shed.
+
+        What is wanted are the base rates: those are what `monitored` promises. Attention comes on top,
+        and is the first of the faces' rates to be shed.
+        """
         newest = self._newest
         if newest is None or newest.captured_ms == self._wanted_ms:
             return
-        want = owed(self._sampling, self._ideal, need, Shed.NOTHING, now_ms)
-        self._ideal = after(self._sampling, self._ideal, need, Shed.NOTHING, want, now_ms)
+        want = owed(self._sampling, self._ideal, CALM, Shed.NOTHING, now_ms)
+        self._ideal = after(self._sampling, self._ideal, CALM, Shed.NOTHING, want, now_ms)
         self._wanted_ms = newest.captured_ms
         named = ((Group.FACE, want.face), (SMALL_FACES, want.small_faces), (Group.BODY, want.body))
         for group, is_wanted in named:
