@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ class LanceFaceIndex:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lance = LanceProcess(uri)
+        # One thread, for the process answers one call after another; and of our own, so that a
+        # process that hangs holds up nothing else that this one does on threads. It ends with us.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces")
         self._known: OrderedDict[str, tuple[object, Row]] = OrderedDict()
 
     async def put(self, template: FaceTemplate) -> None:
@@ -98,7 +102,7 @@ class LanceFaceIndex:
 
     async def close(self) -> None:
         """End the process that holds LanceDB."""
-        await asyncio.to_thread(self._lance.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._lance.close)
 
     async def _row(self, tenant_id: TenantId, candidate_id: CandidateId) -> Row | None:
         name = _table(tenant_id, candidate_id)
@@ -128,7 +132,8 @@ class LanceFaceIndex:
             return None
 
     async def _call(self, request: dict[str, Any]) -> dict[str, Any]:
-        return await asyncio.to_thread(self._lance.call, request)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._lance.call, request)
 
 
 def _table(tenant_id: TenantId, candidate_id: CandidateId) -> str:

@@ -5,6 +5,7 @@ import base64
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,6 +44,25 @@ async def sealed_in(index: LanceFaceIndex) -> bytes:
     row = await index._row(ACME, WHO)
     assert row is not None
     return base64.b64decode(row["sealed"])
+
+
+async def test_an_index_that_hangs_holds_up_no_other_thread(
+    index: LanceFaceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = threading.Event()
+
+    def hang(_request: object) -> dict[str, object]:
+        door.wait()
+        return {"row": None}
+
+    monkeypatch.setattr(index._lance, "call", hang)
+    asked = [asyncio.create_task(index.erase(ACME, WHO)) for _ in range(64)]
+    await asyncio.sleep(0)
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: 7), 5) == 7
+    finally:
+        door.set()
+    await asyncio.gather(*asked)
 
 
 async def test_no_file_holds_a_vector_in_any_form(index: LanceFaceIndex, tmp_path: Path) -> None:
