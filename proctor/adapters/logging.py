@@ -7,12 +7,11 @@ biometrics or secrets, arrays, bytes and long rows of numbers whatever their nam
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
-from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.contextvars import merge_contextvars
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.types import Processor
 
@@ -99,20 +98,6 @@ def configure(level: str, process: str, stream: TextIO | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-
-
-@contextmanager
-def about_session(session_id: str) -> Iterator[None]:
-    """Every line logged inside, by whomever, carries the session's id."""
-    with bound_contextvars(session_id=session_id):
-        yield
-
-
-@contextmanager
-def about_request(request_id: str) -> Iterator[None]:
-    """Every line logged inside carries the request's id."""
-    with bound_contextvars(request_id=request_id):
-        yield
 
 
 def redact(_log: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

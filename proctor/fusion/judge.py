@@ -15,16 +15,7 @@ from proctor.domain.reports import Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.coverage import Cover, CoverageLedger, Source
 from proctor.fusion.engine import FusionEngine, Outcome
-from proctor.fusion.memory import (
-    Body,
-    Mark,
-    Memory,
-    nothing_yet,
-    read_memory,
-    write_body,
-    write_mark,
-    write_memory,
-)
+from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
 from proctor.fusion.policy import parse_policy
 from proctor.sensing.suite import NOTHING, Sensed, SensingSuite
 
@@ -325,16 +316,6 @@ class SessionJudge:
     def export_body(self) -> bytes:
         """What it remembers besides, as JSON without the session's particulars."""
         return write_body(self._body)
-
-    def export(self) -> bytes:
-        """Everything but the session's particulars, as JSON."""
-        return write_memory(Memory(self.mark, self._body))
-
-    @classmethod
-    def restore(cls, spec: SessionSpec, exported: bytes) -> "SessionJudge":
-        """The judge that wrote `exported`; it judges on as that one would have."""
-        memory = read_memory(exported)
-        return cls(spec, memory.mark, memory.body)
 
 
 @dataclass(slots=True)

@@ -74,14 +74,6 @@ def nothing_yet() -> Body:
     )
 
 
-@dataclass(slots=True)
-class Memory:
-    """Both parts."""
-
-    mark: Mark
-    body: Body
-
-
 @cache
 def _marks() -> TypeAdapter[Mark]:
     return TypeAdapter(Mark)
@@ -90,11 +82,6 @@ def _marks() -> TypeAdapter[Mark]:
 @cache
 def _bodies() -> TypeAdapter[Body]:
     return TypeAdapter(Body)
-
-
-@cache
-def _memories() -> TypeAdapter[Memory]:
-    return TypeAdapter(Memory)
 
 
 def write_mark(mark: Mark) -> bytes:
@@ -115,13 +102,3 @@ def write_body(body: Body) -> bytes:
 def read_body(text: bytes) -> Body:
     """The body that was written. Raises `ValueError` when it cannot be read."""
     return _bodies().validate_json(text)
-
-
-def write_memory(memory: Memory) -> bytes:
-    """Both parts as one JSON text."""
-    return _memories().dump_json(memory)
-
-
-def read_memory(text: bytes) -> Memory:
-    """Both parts. Raises `ValueError` when they cannot be read."""
-    return _memories().validate_json(text)

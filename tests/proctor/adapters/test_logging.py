@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import structlog
+from structlog.contextvars import bound_contextvars
 
-from proctor.adapters.logging import REDACTED, about_request, about_session, configure
+from proctor.adapters.logging import REDACTED, configure
 
 VECTOR = np.random.default_rng(7).normal(size=128).astype(np.float32)
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl"
@@ -54,7 +55,7 @@ def test_every_line_is_an_object_with_time_level_logger_and_process(stream: io.S
 
 
 def test_ids_are_on_every_line_inside_and_on_none_after(stream: io.StringIO) -> None:
-    with about_session("ses_1"), about_request("req_1"):
+    with bound_contextvars(session_id="ses_1", request_id="req_1"):
         structlog.get_logger("a").info("ours")
         logging.getLogger("b").info("theirs")
     structlog.get_logger("a").info("after")

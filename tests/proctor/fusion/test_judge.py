@@ -14,6 +14,7 @@ from proctor.domain.incidents import Category
 from proctor.domain.observations import Observation
 from proctor.domain.reports import CommandName, TickReport
 from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.fusion.memory import read_body, read_mark
 from tests.fakes import facts
 
 VIDEO, AUDIO = Modality.VIDEO, Modality.AUDIO
@@ -185,11 +186,20 @@ def test_an_orderly_goodbye_is_no_lost_host() -> None:
     assert video(coverage(one, 9_000)) == [(0, 4_200, "monitored"), (4_200, 9_000, "no_media")]
 
 
+def exported(one: SessionJudge) -> tuple[bytes, bytes]:
+    return one.export_mark(), one.export_body()
+
+
+def restored(one: SessionJudge) -> SessionJudge:
+    mark, body = exported(one)
+    return SessionJudge(one.spec, read_mark(mark), read_body(body))
+
+
 def test_a_restarted_shard_tells_the_time_it_was_away() -> None:
     one = judge()
     reports = facts.reports(facts.media_come() + facts.attentive_face(0, 8_000, 0.0), 8_000)
     play(one, reports[:20])
-    again = SessionJudge.restore(one.spec, one.export())
+    again = restored(one)
     again.shard_lost(3_800, 6_000, facts.BEGAN)
     play(again, reports[20:])
     assert video(coverage(again, 8_000)) == [
@@ -309,11 +319,11 @@ def test_a_restored_judge_judges_on_as_the_first_would_have(
     one = judge()
     for report in reports[:cut]:
         stepped(one, report)
-    other = SessionJudge.restore(one.spec, one.export())
-    assert other.export() == one.export()
+    other = restored(one)
+    assert exported(other) == exported(one)
     for report in reports[cut:]:
         assert stepped(other, report) == stepped(one, report)
-    assert other.export() == one.export()
+    assert exported(other) == exported(one)
 
 
 @settings(max_examples=60, deadline=None)
