@@ -40,7 +40,7 @@ from proctor.domain.roles import Principal
 from proctor.domain.sessions import SessionState
 from proctor.ports import Subscription
 from proctor.services.alerts import CursorAhead, alerts_channel
-from proctor.services.consents import session_channel
+from proctor.services.judging.page_news import session_channel, status_key
 from proctor.services.tickets import LIFE_S, TicketKind
 
 PREFIX = "/v1/live"
@@ -219,7 +219,7 @@ class LiveSockets:
         told: str | None = None
         while True:
             await self._check_token(caller)
-            status = await self._services.live.get(f"status:{session_id}")
+            status = await self._services.live.get(status_key(session_id))
             if status is not None and status != told:
                 told = status
                 await self._relay(line, status, "status")

@@ -17,14 +17,10 @@ from proctor.ports import (
     SessionPlacement,
     SessionStore,
 )
+from proctor.services.judging.page_news import session_channel
 
 _PAGE = 200
 _log = structlog.get_logger(__name__)
-
-
-def session_channel(session_id: SessionId) -> str:
-    """Where messages for the candidate's page are published."""
-    return f"session:{session_id}"
 
 
 async def require_consent(

@@ -12,8 +12,18 @@ STATUS_KEPT_S = 24 * 3600
 ENDED_KEPT_S = 7 * 24 * 3600
 
 
+def session_channel(session_id: SessionId) -> str:
+    """Where messages for the candidate's page are published, by whomever."""
+    return f"session:{session_id}"
+
+
+def status_key(session_id: SessionId) -> str:
+    """Where the last status is kept, for a page that comes later."""
+    return f"status:{session_id}"
+
+
 class PageNews:
-    """Publishes to the channel `session:<id>`; the last status is kept under `status:<id>`."""
+    """Publishes what the shard has to say to the page of a session."""
 
     def __init__(self, live: LiveState) -> None:
         self._live = live
@@ -21,14 +31,14 @@ class PageNews:
     async def status(self, session_id: SessionId, video: Cover, audio: Cover) -> None:
         """How well the candidate is seen and heard. Raises `StateStoreUnavailable`."""
         message = json.dumps({"type": "status", "video": _said(video), "audio": _said(audio)})
-        await self._live.put(f"status:{session_id}", message, STATUS_KEPT_S)
-        await self._live.publish(f"session:{session_id}", message)
+        await self._live.put(status_key(session_id), message, STATUS_KEPT_S)
+        await self._live.publish(session_channel(session_id), message)
 
     async def reconnect(self, session_id: SessionId, reason: CoverageReason) -> bool:
         """Ask for a new connection; whoever is not listening is asked again later. False: Redis is away."""
         message = json.dumps({"type": "reconnect", "reason": reason})
         try:
-            await self._live.publish(f"session:{session_id}", message)
+            await self._live.publish(session_channel(session_id), message)
         except StateStoreUnavailable:
             return False
         return True
@@ -40,8 +50,8 @@ class PageNews:
             StateStoreUnavailable: It could not be remembered.
         """
         await self._live.put(f"ended:{session_id}", "1", ENDED_KEPT_S)
-        await self._live.delete(f"status:{session_id}")
-        await self._live.publish(f"session:{session_id}", json.dumps({"type": "ended"}))
+        await self._live.delete(status_key(session_id))
+        await self._live.publish(session_channel(session_id), json.dumps({"type": "ended"}))
 
     async def has_ended(self, session_id: SessionId) -> bool:
         """Whether it was ended, by any shard. Raises `StateStoreUnavailable`."""
