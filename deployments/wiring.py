@@ -152,9 +152,7 @@ def perception_in_process(groups: frozenset[str]) -> "InProcessPerception":
 
     settings = begin("perception")
     assert settings.models_dir is not None
-    return InProcessPerception(
-        settings.models_dir, groups, threads=settings.perception_threads
-    )
+    return InProcessPerception(settings.models_dir, groups, threads=settings.perception_threads)
 
 
 def begin(process: str) -> Settings:
