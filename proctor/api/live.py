@@ -45,6 +45,7 @@ from proctor.services.tickets import LIFE_S, TicketKind
 
 PREFIX = "/v1/live"
 TO_PAGE = frozenset({"status", "reconnect", "send", "ended"})
+GONE = Close(NORMAL, "gone")
 _log = structlog.get_logger(__name__)
 
 Talk = Callable[[Line, Principal, Hello], Awaitable[None]]
@@ -102,8 +103,8 @@ class LiveSockets:
             await talk(line, caller, hello)
         except Close as close:
             end = close
-        except WebSocketDisconnect as gone:
-            end = Close(gone.code, "gone")
+        except WebSocketDisconnect:  # with a code of its choice: no label of ours
+            end = GONE
         except Unavailable as error:
             _log.warning("socket ended", code=error.code)
             end = Close(TRY_AGAIN_LATER, "come back with your cursor")
@@ -112,7 +113,8 @@ class LiveSockets:
             end = Close(INTERNAL)
         finally:
             self._count(kind, -1)
-            services.metrics.count("live_sockets_closed_total", kind=kind, code=str(end.code))
+            code = "client" if end is GONE else str(end.code)
+            services.metrics.count("live_sockets_closed_total", kind=kind, code=code)
             await line.close(end.code, end.reason)
 
     def _count(self, kind: str, change: int) -> None:

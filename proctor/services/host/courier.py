@@ -19,8 +19,9 @@ LONGEST_WAIT_MS = 1_600
 class Courier:
     """Delivers reports.
 
-    A failed call is made again after 0.2, 0.4, 0.8 and then every 1.6 s: a shard that comes back hears
-    of its sessions before it would call their host lost (2.5 s).
+    After a failed call the next one waits 0.2, 0.4, 0.8 and then 1.6 s, and a session's reports a second
+    (`reporting.RESEND_MS`): a shard that comes back hears of its sessions before it would call their
+    host lost (2.5 s).
 
     Args:
         judges: The shards.

@@ -199,6 +199,16 @@ async def test_a_revoked_token_ends_its_socket(api: FakeApi) -> None:
         assert (await socket.hear())["code"] == 4401
 
 
+async def test_the_code_that_a_client_closes_with_is_no_label_of_ours(api: FakeApi) -> None:
+    for code in (1000, 3456, 4999):
+        async with api.socket("/alerts") as socket:
+            await open_feed(api, socket)
+            await socket.hear_until("caught_up")
+            await socket._up.put({"type": "websocket.disconnect", "code": code})
+            await socket._task
+    assert api.metrics.counted("live_sockets_closed_total", kind="alerts", code="client") == 3
+
+
 async def test_a_client_that_does_not_read_is_let_go(api: FakeApi) -> None:
     await raise_alerts(api, alert_of(api, 1))
     socket = api.socket("/alerts")
