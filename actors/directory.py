@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -31,6 +32,7 @@ PLACE_TTL_S = 24 * 3600
 JOIN_WITHIN_S = 10.0
 CALL_WITHIN_S = 5.0
 LOOK_AGAIN_S = 0.25
+MOST_LANES_KNOWN = 4_096
 
 
 def host_name(index: int) -> str:
@@ -197,6 +199,11 @@ class ActorJudges:
         self._mailboxes = mailboxes
         self._shards = tuple(shards)
         self._clock = clock
+        self._lane = lru_cache(MOST_LANES_KNOWN)(lambda session: shard_of(session, self._shards))
+
+    def lane(self, session_id: SessionId) -> str:
+        """The name of the session's shard."""
+        return self._lane(session_id)
 
     async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
         """Hand each shard its reports. A shard that is away leaves its own unacknowledged.
@@ -206,7 +213,7 @@ class ActorJudges:
         """
         batches: dict[str, list[TickReport]] = {}
         for report in reports:
-            batches.setdefault(shard_of(report.session_id, self._shards), []).append(report)
+            batches.setdefault(self.lane(report.session_id), []).append(report)
         answers = await asyncio.gather(
             *(
                 self._mailboxes.ask(shard, "submit", batch, within_s=CALL_WITHIN_S)
@@ -224,7 +231,7 @@ class ActorJudges:
 
     async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
         """End the session at its shard, trying again while the shard restarts (10 s)."""
-        shard = shard_of(spec.session_id, self._shards)
+        shard = self.lane(spec.session_id)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(40),

@@ -108,6 +108,10 @@ class TakesAll:
         self.reports = 0
         self.observations = 0
 
+    def lane(self, _session_id: SessionId) -> str:
+        """One for all."""
+        return "all"
+
     async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
         """Acknowledge."""
         self.reports += len(reports)

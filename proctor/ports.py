@@ -394,6 +394,10 @@ class SessionPlacement(Protocol):
 class SessionJudges(Protocol):
     """The fusion shards as the rest of the system sees them."""
 
+    def lane(self, session_id: SessionId) -> str:
+        """Which of them judges the session: one that hangs must hold up no other's sessions."""
+        ...
+
     async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
         """Judge, commit, checkpoint, acknowledge. May be repeated."""
         ...

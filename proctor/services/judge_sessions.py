@@ -103,6 +103,10 @@ class JudgeShard:
                     self._keep(known, judge.store_lost(False, now_ms, now))
             await self._settle(list(self._sessions.values()))
 
+    def lane(self, _session_id: SessionId) -> str:
+        """Every session of this shard is judged by it."""
+        return self._name
+
     async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
         """Judge, write down, acknowledge. May be repeated: what is known already is dropped.
 

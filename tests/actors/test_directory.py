@@ -310,6 +310,13 @@ async def test_each_shard_gets_its_sessions_in_one_call() -> None:
         assert shard.batches == [mine]
 
 
+async def test_the_lane_of_a_session_is_its_shard() -> None:
+    there = judges(FakeClock(), Shard(), Shard())
+    names = [shard_name(0), shard_name(1)]
+    assert [there.lane(s) for s in SESSIONS] == [shard_of(s, names) for s in SESSIONS]
+    assert {there.lane(s) for s in SESSIONS} == set(names)
+
+
 async def test_a_shard_that_is_away_leaves_only_its_own_sessions_unacknowledged() -> None:
     shards = [Shard(), Shard(away=1)]
     acknowledged = await judges(FakeClock(), *shards).submit([report(s) for s in SESSIONS])

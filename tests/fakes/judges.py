@@ -13,13 +13,15 @@ from tests.fakes.outage import Outage
 class FakeJudges(Outage):
     """`SessionJudges` by the contract: at-least-once input, by (epoch, seq), in order.
 
-    `down` raises, `hangs` never answers, `withholds` takes reports without acknowledging them,
+    `down` raises, `hangs` never answers, nor does the shard of the sessions in `hanging`;
+    `withholds` takes reports without acknowledging them,
     `forget()` loses every session as a shard without a checkpoint would.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.hangs = False
+        self.hanging: set[SessionId] = set()
         self.withholds = False
         self.calls: list[tuple[TickReport, ...]] = []
         self.taken: list[TickReport] = []
@@ -31,8 +33,11 @@ class FakeJudges(Outage):
         """Lose every session."""
         self._known.clear()
 
+    def lane(self, session_id: SessionId) -> str:
+        return "hanging" if session_id in self.hanging else "shard"
+
     async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
-        if self.hangs:
+        if self.hangs or any(report.session_id in self.hanging for report in reports):
             await asyncio.Event().wait()
         self._reach()
         self.calls.append(tuple(reports))

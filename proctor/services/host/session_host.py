@@ -246,14 +246,14 @@ class SessionHost:
         leaving = [session for session, _ in self._closing]
         for session in sessions:
             session.make_report(times[session])
-        if self._courier.is_ready(now_ms):
-            self._courier.set_out(
-                [
-                    report
-                    for session in leaving + sessions
-                    for report in session.reports.to_send(session.session_ms(now_ms))
-                ]
-            )
+        self._courier.set_out(
+            [
+                report
+                for session in leaving + sessions
+                if self._courier.is_ready(session.spec.session_id, now_ms)
+                for report in session.reports.to_send(session.session_ms(now_ms))
+            ]
+        )
         self._measure(sessions, late_ms)
 
     def _break_off(self, session: LiveSession) -> None:

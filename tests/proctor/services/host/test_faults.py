@@ -306,6 +306,21 @@ async def test_a_judge_that_hangs_is_given_up_and_asked_again() -> None:
         assert room.reports()[-1].sent_ms > 10_000
 
 
+async def test_a_judge_that_hangs_holds_up_the_reports_of_no_other() -> None:
+    eve = SessionId("ses_eve")
+    async with Room() as room:
+        await room.join()
+        await room.join(eve)
+        room.judges.hanging = {ADA}
+        await room.watch(6_000)
+        assert room.reports() == []
+        told = [report.sent_ms for report in room.reports(eve)]
+        assert max(b - a for a, b in pairwise(told)) <= 1_200 and told[-1] > 5_000
+        room.judges.hanging = set()
+        await room.watch(4_000)
+        assert [report.seq for report in room.reports()][:3] == [1, 2, 3]
+
+
 async def test_what_is_not_acknowledged_is_sent_again_once_a_second() -> None:
     async with Room() as room:
         await room.join()
