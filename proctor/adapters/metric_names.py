@@ -49,7 +49,9 @@ METRICS: dict[str, Metric] = {
     "http_request_seconds": _histogram("Time to answer.", _QUICK_S, "method", "route"),
     "http_unexpected_errors": _counter("Errors nobody expected, answered with 500."),
     "live_sockets": _gauge("WebSockets open.", "kind"),
-    "live_sockets_closed": _counter("WebSockets closed, by our close code or `client`.", "kind", "code"),
+    "live_sockets_closed": _counter(
+        "WebSockets closed, by our close code or `client`.", "kind", "code"
+    ),
     # session hosts
     "host_sessions": _gauge("Sessions hosted."),
     "host_shed_level": _gauge("How far sampling is cut; 0 is not at all.", across="livemax"),
