@@ -9,7 +9,7 @@ from proctor.domain.errors import Unavailable
 from proctor.domain.ids import SessionId
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.ports import Clock, Metrics, SessionJudges
-from proctor.services.host.rounds import TimedOut, within
+from proctor.services.deadline import TimedOut, within
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,14 @@ or given up, so a slow group delays nobody but itself, and nothing queues up.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from proctor.domain.errors import ProctorError, Unavailable
 from proctor.ports import Clock, Metrics
+from proctor.services.deadline import TimedOut, within
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,6 @@ MOST_BYTES = 3_500_000
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
-T = TypeVar("T")
 
 
 class Group(StrEnum):
@@ -48,29 +48,6 @@ class Look(Generic[Ask, Answer]):
     size_bytes: int
     answered: Callable[[Answer], None]
     unanswered: Callable[[], None]
-
-
-class TimedOut(Exception):
-    """Something did not come within its deadline."""
-
-
-async def within(clock: Clock, deadline_ms: int, work: Coroutine[Any, Any, T]) -> T:
-    """Await `work` for at most `deadline_ms` by the given clock; it is cancelled when late.
-
-    Raises:
-        TimedOut: It was late.
-    """
-    task = asyncio.ensure_future(work)
-    alarm = asyncio.ensure_future(clock.sleep(deadline_ms / 1000))
-    try:
-        await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise TimedOut(f"no answer within {deadline_ms} ms")
-        return await task
-    finally:
-        for each in (task, alarm):
-            each.cancel()
-        await asyncio.gather(task, alarm, return_exceptions=True)
 
 
 def calls(looks: Sequence[Look[Ask, Answer]]) -> Iterator[list[Look[Ask, Answer]]]:

@@ -16,7 +16,7 @@ from proctor.domain.errors import Conflict, StateStoreUnavailable
 from proctor.domain.ids import SessionId
 from proctor.fusion.checkpoint import entry_ids
 from proctor.ports import Checkpoints, Clock, IncidentStore, Judged, Metrics
-from proctor.services.host.rounds import TimedOut, within
+from proctor.services.deadline import TimedOut, within
 from proctor.services.judging.session import JudgedSession
 
 logger = logging.getLogger(__name__)

@@ -3,16 +3,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from proctor.services.host.rounds import (
-    MOST_ASKS,
-    MOST_BYTES,
-    Group,
-    GroupRounds,
-    Look,
-    TimedOut,
-    calls,
-    within,
-)
+from proctor.services.deadline import TimedOut, within
+from proctor.services.host.rounds import MOST_ASKS, MOST_BYTES, Group, GroupRounds, Look, calls
 from tests.fakes.clock import FakeClock
 from tests.fakes.metrics import FakeMetrics
 
