@@ -28,7 +28,7 @@ from tests.e2e.support.system import (
     wait_for_alert,
 )
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 PEOPLE = int(os.environ.get("PROCTOR_E2E_PEOPLE", "3"))
 AT_ONCE = 3
