@@ -50,6 +50,11 @@ class SessionHostActor:
         host = await self._host.get()
         return host.load()
 
+    async def retire(self) -> bool:
+        """Whether it is empty, and from now on stays so."""
+        host = await self._host.get()
+        return host.retire()
+
     async def ping(self) -> Pulse:
         """How it is; raises `Unavailable` when its loop has ended."""
         await self._host.check()

@@ -120,7 +120,7 @@ class Reconciler:
             return None
         self._answered_ms[name] = self._clock.monotonic_ms()
         is_old = pulse.version != self._version
-        if is_old and pulse.sessions == 0:
+        if is_old and pulse.sessions == 0 and await self._may_end(name):
             await self._remove(name, "replaced by another version")
             return None
         return Member(
@@ -161,8 +161,18 @@ class Reconciler:
         now = self._clock.monotonic_ms()
         if self._surplus_since_ms is None:
             self._surplus_since_ms = now
-        if now - self._surplus_since_ms >= SURPLUS_MS:
-            await self._remove(max(idle, key=_index), "not needed any more")
+        last = max(idle, key=_index)
+        if now - self._surplus_since_ms >= SURPLUS_MS and await self._may_end(last):
+            await self._remove(last, "not needed any more")
+
+    async def _may_end(self, name: str) -> bool:
+        """A host that was empty may have taken a session since it said so; asked to retire, it knows."""
+        if not _is_host(name):
+            return True
+        try:
+            return bool(await self._mailboxes.ask(name, "retire", within_s=PING_WITHIN_S))
+        except ProctorError:
+            return False
 
     async def _make(self, name: str) -> None:
         log.info("making actor", actor=name)

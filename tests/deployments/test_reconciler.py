@@ -25,6 +25,11 @@ class FakeActor:
         self.sessions = 0
         self.is_silent = False
         self.is_dead = False
+        self.taken_since_the_ping = 0
+
+    async def retire(self) -> bool:
+        self.sessions += self.taken_since_the_ping
+        return self.sessions == 0
 
     async def ping(self) -> Pulse:
         if self.is_dead:
@@ -189,6 +194,19 @@ async def test_hosts_that_are_not_needed_end_one_by_one_after_a_minute() -> None
     assert len(site.yard.names()) == 5
     await site.steps(10)
     assert sorted(site.yard.names()) == ["proctor-host-0", "proctor-host-1", "proctor-shard-0"]
+
+
+async def test_a_host_that_took_a_session_since_its_ping_is_let_be() -> None:
+    site = Site(ON_DEMAND)
+    await site.steps(2)
+    site.actor("proctor-host-0").sessions = site.actor("proctor-host-1").sessions = 1
+    await site.steps(2)
+    site.actor("proctor-host-0").sessions = site.actor("proctor-host-1").sessions = 0
+    site.actor("proctor-host-3").taken_since_the_ping = 1
+
+    await site.steps(62)
+    assert "proctor-host-3" in site.yard.names()
+    assert site.actor("proctor-host-3").sessions == 1
 
 
 async def test_a_session_that_waits_wakes_the_reconciler() -> None:

@@ -98,6 +98,7 @@ class SessionHost:
         self._closing: list[tuple[LiveSession, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._retired = False
 
     async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
         """Host the session and answer the offer; an older connection of it here is closed first.
@@ -160,6 +161,11 @@ class SessionHost:
         joining = len(self._joining.keys() - self._hosted.keys())
         return HostLoad(len(self._hosted) + joining, self._capacity, self._pressure.lag_ms)
 
+    def retire(self) -> bool:
+        """Take no session any more, unless there is one: whether the host may be ended now."""
+        self._retired = self._retired or self.load().sessions == 0
+        return self._retired
+
     async def run(self) -> None:
         """Tick until cancelled or closed. A tick that comes late is not made up for."""
         planned_ms = self._clock.monotonic_ms()
@@ -196,7 +202,7 @@ class SessionHost:
             raise Conflict("a newer connection of this session is open")
         load = self.load()
         is_resumed = here is not None or spec.session_id in self._joining
-        if self._closed or (not is_resumed and load.sessions >= load.capacity):
+        if self._closed or self._retired or (not is_resumed and load.sessions >= load.capacity):
             raise NoCapacity(f"session host {self._name} is full")
         if load.lag_ms > MOST_LAG_MS:
             raise NoCapacity(f"session host {self._name} is {load.lag_ms} ms late")

@@ -243,6 +243,18 @@ async def test_a_full_host_refuses_but_a_resume_fits() -> None:
         assert room.host.load().sessions == 1 == room.host.load().capacity
 
 
+async def test_an_empty_host_retires_and_takes_nobody_a_busy_one_does_not() -> None:
+    async with Room() as room:
+        await room.join()
+        assert not room.host.retire()
+        await room.join(epoch=2)
+    async with Room() as room:
+        assert room.host.retire()
+        with pytest.raises(NoCapacity):
+            await room.join()
+        assert room.peers.opened == []
+
+
 async def test_an_offer_that_cannot_be_answered_leaves_nothing_behind() -> None:
     async with Room(capacity=1) as room:
         with pytest.raises(InvalidInput):
