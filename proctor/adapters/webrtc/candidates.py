@@ -6,6 +6,7 @@ their source is learned from them (peer-reflexive, RFC 8445 7.3.1.3).
 """
 
 import ipaddress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from proctor.domain.errors import InvalidInput
@@ -14,6 +15,9 @@ MAX_CANDIDATES = 50
 """Per connection; a browser with several interfaces sends about ten."""
 
 MAX_FRAGMENT_BYTES = 16 * 1024
+
+_HOLDS_IPV4 = tuple(ipaddress.IPv6Network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48"))
+"""NAT64 (RFC 6052, RFC 8215): Python calls them global whatever address is in them (TRUST D13)."""
 
 
 class BadFragment(InvalidInput):
@@ -80,6 +84,8 @@ class CandidatePolicy:
             return "malformed"
         if not (port.isdecimal() and len(port) <= 5 and 0 < int(port) <= 65535):
             return "malformed"
+        if not all(_is_number(value) for value in _numbers(words[8:])):
+            return "malformed"
         if component != "1":
             return "component"
         if transport.lower() != "udp":
@@ -98,7 +104,10 @@ class CandidatePolicy:
         if "%" in host:
             return "address"
         if isinstance(address, ipaddress.IPv6Address) and (
-            address.ipv4_mapped or address.sixtofour or address.teredo
+            address.ipv4_mapped
+            or address.sixtofour
+            or address.teredo
+            or any(address in network for network in _HOLDS_IPV4)
         ):
             return "address"  # an IPv4 address in disguise
         if address.is_loopback:
@@ -107,9 +116,21 @@ class CandidatePolicy:
             address.is_unspecified
             or address.is_multicast
             or address.is_link_local
+            or (isinstance(address, ipaddress.IPv6Address) and address.is_site_local)
             or (isinstance(address, ipaddress.IPv4Address) and address.is_reserved)
         ):
             return "address"
         if not address.is_global and not self._private_allowed:
             return "address"
         return None
+
+
+def _numbers(extensions: Sequence[str]) -> Iterator[str]:
+    """Values of the extension attributes that aioice reads as numbers, unchecked."""
+    for name, value in zip(extensions[::2], extensions[1::2], strict=False):
+        if name in ("rport", "generation"):
+            yield value
+
+
+def _is_number(value: str) -> bool:
+    return value.isdecimal() and len(value) <= 10

@@ -43,6 +43,9 @@ def test_a_bad_fragment_is_refused(text: str, status: int) -> None:
         (candidate().replace(" 1 udp", " 2 udp"), "component"),
         (candidate().replace("typ", "type"), "malformed"),
         ("1 1 udp 1", "malformed"),
+        (candidate() + " rport x", "malformed"),
+        (candidate().replace("generation 0", "generation x"), "malformed"),
+        (candidate() + " rport " + "9" * 5_000, "malformed"),
         ("", "malformed"),
         (candidate("169.254.169.254"), "address"),
         (candidate("224.0.0.251"), "address"),
@@ -52,6 +55,9 @@ def test_a_bad_fragment_is_refused(text: str, status: int) -> None:
         (candidate("ff02::fb"), "address"),
         (candidate("::ffff:10.0.0.1"), "address"),
         (candidate("2002:7f00:1::"), "address"),
+        (candidate("64:ff9b::7f00:1"), "address"),
+        (candidate("64:ff9b:1::a00:1"), "address"),
+        (candidate("fec0::1"), "address"),
     ],
 )
 @pytest.mark.parametrize("reached_at", ["127.0.0.1", "10.0.0.5", "8.8.8.8"])
