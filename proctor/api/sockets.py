@@ -78,7 +78,10 @@ def may_open(socket: WebSocket, allowed_origins: frozenset[str]) -> bool:
     A missing Origin is refused as a foreign one is (OWASP ASVS 4.4.2): a program names its own.
     """
     origin = socket.headers.get("origin", "")
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # such as `http://[`
+        return False
     is_own = parts.scheme in ("http", "https") and parts.netloc == socket.headers.get("host")
     return (is_own or origin in allowed_origins) and not socket.query_params
 

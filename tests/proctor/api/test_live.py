@@ -226,7 +226,8 @@ async def test_a_client_that_does_not_read_is_let_go(api: FakeApi) -> None:
 
 @pytest.mark.parametrize("path", ["/alerts", "/session"])
 @pytest.mark.parametrize(
-    "origin", [None, "https://evil.example", "null", "http://test.evil", "ftp://test"]
+    "origin",
+    [None, "https://evil.example", "null", "http://test.evil", "ftp://test", "http://[", "//[x]"],
 )
 async def test_a_foreign_origin_gets_no_handshake(
     api: FakeApi, path: str, origin: str | None
