@@ -225,7 +225,10 @@ def parse_policy(text: str) -> Policy:
     try:
         tree = yaml.load(text, Loader=_PlainLoader)
         plain = json.dumps(tree)
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
+    except (
+        *(yaml.YAMLError, TypeError, ValueError, RecursionError),
+        *(AttributeError, LookupError),  # PyYAML's own, for `!!timestamp x`, `!!bool x`, `!!int ""`
+    ) as error:
         problem = " ".join(str(error).split())[:300]
         raise InvalidInput(f"not a policy in YAML: {problem}", "policy/invalid") from error
     for word in sorted({word for said in _strings(tree) for word in _words(said)} & PROHIBITED):
