@@ -58,7 +58,7 @@ def token(
     role: Annotated[Role, typer.Option(help="What its bearer may do.")],
     tenant: Annotated[str, typer.Option(help="Whose data.")] = "default",
     subject: Annotated[str, typer.Option(help="Who bears it, for the audit log.")] = "local",
-    minutes: Annotated[int, typer.Option(min=1, help="How long it lives.")] = 60,
+    minutes: Annotated[int, typer.Option(min=1, max=24 * 60, help="How long it lives.")] = 60,
     session: Annotated[
         str | None, typer.Option(help="A candidate's one session; for that role only.")
     ] = None,

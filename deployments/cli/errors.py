@@ -40,6 +40,11 @@ class OneLineErrors(TyperGroup):
         except ProctorError as error:
             _tell(error.detail)
             sys.exit(EXIT_UNUSABLE if isinstance(error, InvalidInput) else EXIT_FAILED)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _tell(f"{error.filename}: {error.strerror}")
+            sys.exit(EXIT_UNUSABLE)
         except (typer.Abort, KeyboardInterrupt):
             _tell("interrupted")
             sys.exit(EXIT_INTERRUPTED)
@@ -53,8 +58,12 @@ def _tell(message: str) -> None:
 def read_settings() -> Settings:
     """The settings of the environment. Raises `InvalidInput` naming the first that is wrong."""
     try:
-        return Settings()
+        settings = Settings()
+        settings.resolved()
     except ValidationError as error:
         wrong = error.errors()[0]
         name = "__".join(str(part) for part in wrong["loc"]).upper()
         raise InvalidInput(f"PROCTOR_{name}: {wrong['msg']}") from None
+    except (ValueError, RuntimeError) as error:  # a list that is no JSON, `.env` no text, `~nobody`
+        raise InvalidInput(f"the settings cannot be read: {error}") from None
+    return settings

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from deployments.cli.errors import read_settings
 from models.catalogue import (
     DEFAULT_PACK,
     Catalogue,
@@ -23,7 +24,6 @@ from models.catalogue import (
 )
 from models.errors import ModelFileError
 from models.sources import Progress
-from proctor.settings import Settings
 
 if TYPE_CHECKING:
     from models.in_process import InProcessPerception
@@ -174,6 +174,6 @@ def _one_line_on_failure(console: Console) -> Iterator[None]:
 
 
 def _catalogue(mirror: str | None) -> Catalogue:
-    settings = Settings()
+    settings = read_settings()
     folder: Path = default_dir(settings.home, settings.models_dir)
     return Catalogue(folder, mirror or settings.models_mirror)

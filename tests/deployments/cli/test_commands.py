@@ -48,6 +48,7 @@ def refused(*arguments: str) -> str:
         ("token",),
         ("token", "--role", "king"),
         ("token", "--role", "admin", "--minutes", "0"),
+        ("token", "--role", "admin", "--minutes", "9" * 14),
         ("ps",),
         ("demo", "--media", "/does/not/exist"),
     ],
@@ -59,6 +60,28 @@ def test_what_cannot_be_done_is_one_line_and_exit_2(arguments: tuple[str, ...]) 
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROCTOR_SESSIONS_PER_HOST", "0")
     assert "PROCTOR_SESSIONS_PER_HOST" in refused("ps")
+    assert "PROCTOR_SESSIONS_PER_HOST" in refused("models", "list")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ALLOWED_ORIGINS", "https://desk.example", "allowed_origins"),
+        ("WEBRTC", "{", "webrtc"),
+        ("HOME", "~nobody-has-this-name/x", "home directory"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"PROCTOR_{name}", value)
+    for command in (("ps",), ("models", "list")):
+        assert told in refused(*command)
+
+
+def test_a_file_in_the_way_is_named(home: Path) -> None:
+    home.write_text("not a folder")
+    assert str(home) in refused("migrate")
 
 
 def test_another_address_needs_tls_and_nothing_is_made(
