@@ -45,19 +45,20 @@ class Enroll:
             tenant_id: Whose data.
             candidate_id: Whose face.
             raws: The files as they came.
-            may_replace: Whether an enrolled face may be exchanged. Not by candidates themselves:
-                who holds a stolen ticket must not be able to become the enrolled person.
+            may_replace: Whether an enrolled face may be exchanged. Not by candidates themselves, nor
+                by erasing it first: who holds a stolen ticket must not be able to become the
+                enrolled person.
 
         Raises:
             NotFound: No such candidate.
             ConsentRequired: No live consent; nothing was decoded or computed.
-            Conflict: There is a template and it may not be replaced, or another came in between.
+            Conflict: A face was enrolled before and may not be replaced, or another came in between.
             QualityRefused: Fewer than three good pictures, or not all of one person.
             InvalidInput, PerceptionUnavailable: As `FaceLook.look`.
         """
         await require_consent(self._store, tenant_id, candidate_id)
-        if not may_replace and await self._faces.newest_version(tenant_id, candidate_id):
-            raise Conflict("A face is enrolled already; the exam office can replace it.")
+        if not may_replace and await self._next_version(tenant_id, candidate_id) > 1:
+            raise Conflict("A face was enrolled already; the exam office can replace it.")
         looked = await self._look.look(raws)
         if looked.good < PICTURES_NEEDED:
             raise QualityRefused(

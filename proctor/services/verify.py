@@ -67,7 +67,8 @@ class Verify:
 
         Raises:
             NotFound: No such candidate.
-            ConsentRequired: No live consent; nothing was decoded or computed.
+            ConsentRequired: No live consent, and nothing was decoded or computed; or it was withdrawn
+                meanwhile, and nothing was compared.
             NotEnrolled: No face is enrolled.
             BiometricLocked: Five tries in a row failed.
             InvalidInput, PerceptionUnavailable: As `FaceLook.look`.
@@ -83,6 +84,7 @@ class Verify:
         if looked.good < PICTURES_NEEDED:
             return self._cannot_tell(looked.told(QualityReason.TOO_FEW))
         await self._count_try(tenant_id, candidate_id)
+        await require_consent(self._store, tenant_id, candidate_id)
         distances = [
             pair_distance(probe, template.embeddings, self._calibration.metric)
             for probe in looked.embeddings

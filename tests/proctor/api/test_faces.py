@@ -10,7 +10,7 @@ import pytest
 from proctor.domain.candidates import ModelRef
 from proctor.domain.ids import CandidateId, SessionId, TenantId
 from proctor.domain.roles import Role
-from tests.fakes.api import OFFER, FakeApi, images, picture
+from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 from tests.fakes.perception import Scene, Trouble, embedding_of
 
 SHOTS = images(picture(1), picture(2), picture(3))
@@ -108,6 +108,35 @@ async def test_a_candidate_may_enrol_once_and_not_become_somebody_else(api: Fake
     again = await enroll(api, made["candidate_id"], headers=headers)
     assert again.status_code == 409
     assert (await enroll(api, made["candidate_id"])).status_code == 201
+
+
+async def test_nor_by_withdrawing_consent_and_giving_it_again(api: FakeApi) -> None:
+    made = (await api.new_session())["session"]
+    token = api.candidate_token(made["candidate_id"], made["session_id"])
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await enroll(api, made["candidate_id"], headers=headers)).status_code == 201
+    consents = f"/v1/candidates/{made['candidate_id']}/consents"
+    assert (await api.client.delete(consents, headers=headers)).status_code == 204
+    await api.post(consents, CONSENT, headers=headers)
+    again = await enroll(api, made["candidate_id"], headers=headers)
+    assert (again.status_code, api.faces.templates) == (409, {})
+    assert (await enroll(api, made["candidate_id"])).status_code == 201
+
+
+async def test_a_consent_withdrawn_while_verifying_leaves_no_answer(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate_id = CandidateId(await api.new_candidate())
+    await enroll(api, candidate_id)
+    faces = api.perception.faces
+
+    async def withdraw_and_look(asks: Any) -> Any:
+        await api.candidates.withdraw_consent(ACME, candidate_id, api.clock.now())
+        return await faces(asks)
+
+    monkeypatch.setattr(api.perception, "faces", withdraw_and_look)
+    refused = await verify(api, candidate_id)
+    assert (refused.status_code, refused.json()["code"]) == (403, "consent/required")
 
 
 @pytest.mark.parametrize(
