@@ -6,17 +6,19 @@ split: the first are enrolled, the last is shown, moved as a camera would see it
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bench.candidate.pictures import Moved
 from bench.candidate.stills import load_still
 from tests.e2e.support import footage
-from tests.e2e.support.browser import candidate_page
+from tests.e2e.support.browser import Candidate, candidate_page
 from tests.e2e.support.system import (
     System,
     assert_coverage_adds_up,
@@ -31,7 +33,8 @@ from tests.e2e.support.system import (
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 PEOPLE = int(os.environ.get("PROCTOR_E2E_PEOPLE", "3"))
-AT_ONCE = 3
+AT_ONCE = 2
+WINDOW_MS = 60_000
 ENROLLED = 4
 
 
@@ -56,46 +59,61 @@ def sitters(media: Path, count: int) -> list[Sitter]:
     return found[:: len(found) // count][:count]
 
 
+def first_seen_ms(session: dict[str, Any]) -> int:
+    """Session time of the first picture that was seen."""
+    parts = [part for part in session["coverage"] if part["modality"] == "video"]
+    return min(part["start_ms"] for part in parts if part["state"] == "monitored")
+
+
+async def wait_until_monitored(
+    client: httpx.AsyncClient, session_id: str, candidate: Candidate
+) -> dict[str, Any]:
+    """The session once its picture is monitored."""
+    for _ in range(200):
+        session = await get_session(client, session_id)
+        parts = [part for part in session["coverage"] if part["modality"] == "video"]
+        if any(part["state"] == "monitored" for part in parts):
+            return session
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"never monitored: {candidate.problems}")
+
+
 def seconds_until_told(session: dict[str, Any], alert: dict[str, Any]) -> float:
     """From the first picture that was seen to the moment the alert was raised."""
-    seen_ms = min(p["start_ms"] for p in session["coverage"] if p["state"] == "monitored")
     raised = datetime.fromisoformat(alert["raised_at"])
-    return (raised - datetime.fromisoformat(session["started_at"])).total_seconds() - seen_ms / 1000
+    return (raised - datetime.fromisoformat(session["started_at"])).total_seconds() - first_seen_ms(
+        session
+    ) / 1000
 
 
 async def sit(
-    system: System, enrolled: Sitter, shown: Sitter, folder: Path
+    system: System, enrolled: Sitter, shown: Sitter, folder: Path, starting: asyncio.Lock
 ) -> tuple[str, float | None]:
     """One session before the camera; (outcome, seconds until `different person`)."""
     video, sound = folder / f"{shown.number}.y4m", folder / "quiet.wav"
     name = f"{enrolled.number}-{shown.number}"
     is_same = enrolled.number == shown.number
-    if not video.exists():
-        footage.write_y4m(video, Moved(load_still(shown.shown), seed=shown.number), 66)
-    async with system.client() as client:
+    async with system.client() as client, AsyncExitStack() as open_pages:
         session_id, join_url = await new_session(client, name, enrolled.enrolment)
-        async with candidate_page(f"{join_url}&auto=1", video, sound) as candidate:
-            for _ in range(200):
-                session = await get_session(client, session_id)
-                if any(part["state"] == "monitored" for part in session["coverage"]):
-                    break
-                await asyncio.sleep(0.1)
-            else:
-                raise AssertionError(f"never monitored: {candidate.problems}")
-            told_s: float | None = None
-            if is_same:
-                await asyncio.sleep(60)
-            else:
-                alert = await wait_for_alert(client, session_id, "different_person", 25)
-                told_s = seconds_until_told(session, alert)
-            await post(client, f"/v1/sessions/{session_id}/end", {})
+        async with starting:  # a browser that starts takes both cores for seconds
+            page = candidate_page(f"{join_url}&auto=1", video, sound)
+            candidate = await open_pages.enter_async_context(page)
+            session = await wait_until_monitored(client, session_id, candidate)
+        told_s: float | None = None
+        if is_same:
+            await asyncio.sleep(WINDOW_MS / 1000)
+        else:
+            alert = await wait_for_alert(client, session_id, "different_person", 25)
+            told_s = seconds_until_told(session, alert)
+        await post(client, f"/v1/sessions/{session_id}/end", {})
         session = await get_session(client, session_id)
         alerts = await session_alerts(client, session_id)
     assert_coverage_adds_up(session)
     rules = {alert["rule_id"] for alert in alerts}
     if is_same:
         assert "different_person" not in rules, name
-        assert share_monitored(session) >= 0.95, session["coverage"]
+        share = share_monitored(session, first_seen_ms(session), WINDOW_MS)
+        assert share >= 0.95, [part for part in session["coverage"] if part["modality"] == "video"]
     else:
         assert told_s is not None and told_s <= 20
     return ("let be" if is_same else "told", told_s)
@@ -108,14 +126,17 @@ async def test_the_enrolled_are_let_be_and_others_are_told(
     people = sitters(media, PEOPLE)
     turns = [(person, person) for person in people]
     turns += [(person, people[(i + 1) % len(people)]) for i, person in enumerate(people)]
-    gate = asyncio.Semaphore(AT_ONCE)
+    for person in people:
+        camera = Moved(load_still(person.shown), seed=person.number)
+        footage.write_y4m(tmp_path / f"{person.number}.y4m", camera, 66)
+    gate, starting = asyncio.Semaphore(AT_ONCE), asyncio.Lock()
     faults: list[str] = []
 
     async def one(enrolled: Sitter, shown: Sitter) -> None:
         async with gate:
             label = f"person {enrolled.number} enrolled, {shown.number} shown"
             try:
-                outcome, told_s = await sit(system, enrolled, shown, tmp_path)
+                outcome, told_s = await sit(system, enrolled, shown, tmp_path, starting)
             except AssertionError as problem:
                 faults.append(f"{label}: {problem}")
                 print(f"{label}: FAILED")

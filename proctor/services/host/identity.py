@@ -23,7 +23,6 @@ REST_MS = 3_000
 SAME_TRACK_OVERLAP = 0.2
 REFRESH_MS = 45_000
 RETRY_MS = 10_000
-AWAY_AFTER_MS = 5_000
 
 
 class IdentitySchedule:
@@ -94,6 +93,7 @@ class IdentityCheck:
         self._spec = spec
         self._faces = faces
         self._calibrations = calibrations
+        self._every_ms = every_ms
         self._templates: dict[ModelRef, FaceTemplate] = {}
         self._look_up_ms: int | None = None
         self._unknown_since_ms: int | None = None
@@ -113,10 +113,11 @@ class IdentityCheck:
     def away_since(self, now_ms: int) -> int | None:
         """Since when nothing can be compared because the enrolment cannot be had; else None.
 
-        Only after 5 s, and not while an earlier look-up's template is there.
+        Only after the time within which policy wants a comparison (a cold face index takes some
+        seconds to answer), and not while an earlier look-up's template is there.
         """
         since_ms = self._unknown_since_ms
-        if self._templates or since_ms is None or now_ms - since_ms < AWAY_AFTER_MS:
+        if self._templates or since_ms is None or now_ms - since_ms < self._every_ms:
             return None
         return since_ms
 

@@ -138,12 +138,14 @@ def assert_coverage_adds_up(session: dict[str, Any], tolerance_ms: int = 100) ->
         assert abs(total - length_ms) <= tolerance_ms, (modality, total, length_ms)
 
 
-def share_monitored(session: dict[str, Any], modality: str = "video") -> float:
-    """Share of the session in which the modality was monitored."""
-    parts = [part for part in session["coverage"] if part["modality"] == modality]
-    total = sum(part["end_ms"] - part["start_ms"] for part in parts)
-    seen = sum(p["end_ms"] - p["start_ms"] for p in parts if p["state"] == "monitored")
-    return float(seen / total)
+def share_monitored(session: dict[str, Any], start_ms: int, length_ms: int) -> float:
+    """Share of a stretch of an ended session in which the picture was monitored."""
+    seen_ms = 0
+    for part in session["coverage"]:
+        if part["modality"] == "video" and part["state"] == "monitored":
+            end_ms = min(part["end_ms"], start_ms + length_ms)
+            seen_ms += max(0, end_ms - max(part["start_ms"], start_ms))
+    return seen_ms / length_ms
 
 
 @contextmanager

@@ -382,7 +382,7 @@ async def test_a_template_store_that_is_away_is_told_until_it_is_back() -> None:
     async with Room() as room:
         room.faces.down = True
         await room.join()
-        await room.watch(8_000)
+        await room.watch(18_000)
         room.faces.down = False
         await room.watch(6_000)
         told = [(state, reason) for _, state, reason in room.coverage(Modality.VIDEO)]
