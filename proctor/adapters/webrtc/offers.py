@@ -68,6 +68,9 @@ class _Section:
     def says(self, name: str) -> bool:
         return f"a={name}" in (line.strip() for line in self.lines)
 
+    def direction(self) -> str | None:
+        return next((name for name in _DIRECTIONS if self.says(name)), None)
+
 
 def parse_offer(text: str) -> Offer:
     """Check an offer and make it ready for aiortc. Raises `BadOffer` or `NoVideo`."""
@@ -80,12 +83,13 @@ def parse_offer(text: str) -> Offer:
     lines = text.splitlines()
     session, media = _sections(lines)
     by_mid = _by_mid(media)
+    said = session.direction() or "sendrecv"  # what a section without one takes (RFC 8866 6.7)
     for section in media:
         _check_transport(session, section)
-    _check_video(media)
+    _check_video(media, said)
     kinds = tuple(section.kind for section in _bundled(session, by_mid))
     return Offer(
-        sdp="\r\n".join(_kept(lines)) + "\r\n",
+        sdp="\r\n".join(_kept(lines, media, said)) + "\r\n",
         kinds=kinds,
         ufrags=frozenset(value for part in (session, *media) for value in part.values("ice-ufrag")),
         candidates=tuple(value for part in media for value in part.values("candidate")),
@@ -150,12 +154,11 @@ def _is_strong(fingerprint: str) -> bool:
     )
 
 
-def _check_video(media: Sequence[_Section]) -> None:
+def _check_video(media: Sequence[_Section], said: str) -> None:
     video = next((section for section in media if section.kind == "video"), None)
     if video is None:
         raise NoVideo("the offer has no video section")
-    directions = [name for name in _DIRECTIONS if video.says(name)] or ["sendrecv"]
-    if directions[0] not in ("sendrecv", "sendonly"):
+    if (video.direction() or said) not in ("sendrecv", "sendonly"):
         raise NoVideo("the offer's video is not sent; offer sendonly")
     if video.port == 0 and not video.says("bundle-only"):
         raise NoVideo("the offer's video is switched off (port 0)")
@@ -166,20 +169,26 @@ def _check_video(media: Sequence[_Section]) -> None:
 
 def _bundled(session: _Section, by_mid: dict[str, _Section]) -> list[_Section]:
     """Sections in the order of the BUNDLE group, whose first carries the transport (RFC 9143)."""
-    if len(by_mid) == 1:
-        return list(by_mid.values())
     groups = [value.split() for value in session.values("group")]
     bundle = next((mids[1:] for mids in groups if mids[:1] == ["BUNDLE"]), [])
+    if len(by_mid) == 1 and not bundle:
+        return list(by_mid.values())
     if len(bundle) != len(set(bundle)) or set(bundle) != set(by_mid):
         raise BadOffer("sound and video must share a transport (a=group:BUNDLE with both mids)")
     return [by_mid[mid] for mid in bundle]
 
 
-def _kept(lines: Sequence[str]) -> list[str]:
-    return [
-        line.rstrip()
-        for line in lines
-        if line.strip()
-        and not line.startswith(_LEFT_OUT)
-        and not _FEEDBACK_LEFT_OUT.fullmatch(line)
-    ]
+def _kept(lines: Sequence[str], media: Sequence[_Section], said: str) -> list[str]:
+    """The lines for aiortc, which knows no default direction: it is written out."""
+    kept: list[str] = []
+    sections = iter(media)
+    for line in lines:
+        if (
+            line.strip()
+            and not line.startswith(_LEFT_OUT)
+            and not _FEEDBACK_LEFT_OUT.fullmatch(line)
+        ):
+            kept.append(line.rstrip())
+        if line.startswith("m=") and next(sections).direction() is None:
+            kept.append(f"a={said}")
+    return kept

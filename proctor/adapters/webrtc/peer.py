@@ -246,8 +246,12 @@ class LeanPeer:
         self._is_closed = True
         if self._deadline is not None:
             self._deadline.cancel()
-        if self._connection is not None:
-            await self._connection.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                await connection.close()  # once: a second one would wait for a first that failed
+            except Exception:  # aiortc's border: sockets and slots must be let go
+                logger.exception("aiortc did not close in order")
         if self._ice is not None:
             await self._ice.close()  # aiortc skips it when it has given up on the transport
             await self._ice.settled()

@@ -84,6 +84,7 @@ BAD: dict[str, str] = {
     "no bundle": CHROMIUM.replace("a=group:BUNDLE 0 1\r\n", ""),
     "a bundle of others": CHROMIUM.replace("BUNDLE 0 1", "BUNDLE 0 2"),
     "a bundle with a mid twice": CHROMIUM.replace("BUNDLE 0 1", "BUNDLE 0 1 1"),
+    "a bundle with a section that is not there": VIDEO_ONLY.replace("BUNDLE 1", "BUNDLE 0 1"),
     "no password": CHROMIUM.replace("a=ice-pwd:oJDQQslABbSt9sARUvGUNG9U\r\n", ""),
     "a short password": CHROMIUM.replace("oJDQQslABbSt9sARUvGUNG9U", "short"),
     "no setup": CHROMIUM.replace("a=setup:actpass\r\n", ""),
@@ -98,6 +99,9 @@ BAD: dict[str, str] = {
 
 NO_VIDEO: dict[str, str] = {
     "sound only": CHROMIUM[:_VIDEO].replace("BUNDLE 0 1", "BUNDLE 0"),
+    "received only, said for all": VIDEO_ONLY.replace("a=sendonly\r\n", "").replace(
+        "t=0 0", "t=0 0\r\na=recvonly"
+    ),
     "received only": CHROMIUM.replace("a=sendonly", "a=recvonly"),
     "inactive": CHROMIUM.replace("a=sendonly", "a=inactive"),
     "switched off": CHROMIUM.replace("m=video 9", "m=video 0"),

@@ -69,6 +69,28 @@ async def test_an_offer_without_video_opens_nothing(name: str, nothing_left: Non
     assert (caught.value.code, caught.value.status) == ("webrtc/no-video", 422)
 
 
+async def test_an_offer_that_names_no_direction_sends_and_receives(nothing_left: None) -> None:
+    door = Door()
+    answer = await door.peer.answer(CHROMIUM.replace("a=sendonly\r\n", ""))
+    await door.peer.close()
+    assert answer.count("a=recvonly") == 2
+
+
+async def test_a_connection_that_does_not_close_in_order_is_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(_: object) -> None:
+        raise RuntimeError("an inner state that nobody foresaw")
+
+    door = Door()
+    await door.peer.answer(CHROMIUM)
+    monkeypatch.setattr("aiortc.rtcdtlstransport.RTCDtlsTransport.stop", broken)
+    for _ in range(2):
+        async with asyncio.timeout(5):
+            await door.peer.close()
+    assert door.sink.states[-1] == "closed"
+
+
 async def test_a_browsers_offer_is_answered_as_we_want_it(nothing_left: None) -> None:
     door = Door(advertised_address="198.51.100.4", udp_port_min=0)
     answer = await door.peer.answer(CHROMIUM)
