@@ -5,6 +5,7 @@ every part with comments. It names no state of mind: such names are refused (EU 
 """
 
 import json
+import math
 import re
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
@@ -22,6 +23,7 @@ from proctor.sensing.figures import FIGURES, LASTED
 from proctor.sensing.limits import Milliseconds, PositiveMilliseconds, SensingLimits, Strict
 
 MAX_POLICY_CHARS = 65_536
+BURST_PICTURES = 3  # comparisons of one burst, at least (ACCURACY.md)
 _STATES_OF_MIND = """
     anger anxiety anxious attention attentiveness bored boredom concentration deception disgust
     emotion emotional emotions engaged engagement fatigue fear frustration happiness happy honesty
@@ -169,6 +171,7 @@ class Policy(Strict):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
+        self._looks_often_enough()
         ids = [rule.id for rule in self.rules]
         if len(set(ids)) < len(ids):
             raise ValueError(f"two rules share an id: {sorted(ids)}")
@@ -178,6 +181,33 @@ class Policy(Strict):
             if self.language not in text:
                 raise ValueError(f"{where} has no text in the policy's language {self.language!r}")
         return self
+
+    def _looks_often_enough(self) -> None:
+        """Refuse rates at which no two looks are ever taken together: a detector off in silence."""
+        rates, limits = self.sampling, self.sensing
+        face_ms, several, identity = 1000 / rates.face_hz, limits.several_faces, limits.identity
+        bursts = math.ceil(identity.readings / BURST_PICTURES)
+        identity_ms = (bursts - 1) * rates.identity_every_s * 1000
+        for name, has_ms, needs_ms in (
+            ("no_face.stale_ms", limits.no_face.stale_ms, face_ms),
+            ("gaze.stale_ms", limits.gaze.stale_ms, face_ms),
+            ("head.stale_ms", limits.head.stale_ms, face_ms),
+            ("body.stale_ms", limits.body.stale_ms, 1000 / rates.body_hz),
+            (
+                "several_faces.within_ms",
+                several.within_ms,
+                (several.needed - 1) * rates.small_faces_every_s * 1000,
+            ),
+            (
+                "identity.within_ms",
+                identity.within_ms,
+                identity_ms + (BURST_PICTURES - 1) * face_ms,
+            ),
+        ):
+            if has_ms < needs_ms:
+                raise ValueError(
+                    f"sensing.{name} is under {needs_ms:.0f}, as long as sampling needs"
+                )
 
 
 def _check_template(text: str, known: frozenset[str]) -> None:

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
 PositiveMilliseconds = Annotated[int, Field(ge=100, le=600_000)]
-Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Probability = Annotated[float, Field(gt=0.0, lt=1.0)]  # 0 or 1 would switch a detector off
 Degrees = Annotated[float, Field(ge=1.0, le=90.0)]
 
 
@@ -158,7 +157,7 @@ class BodyLimits(Dwell):
             detector loses near faces that fill the picture.
     """
 
-    visible_from: Fraction = 0.5
+    visible_from: Probability = 0.5
     margin: Annotated[float, Field(ge=0.0, le=0.4)] = 0.06
     face_holds_ms: PositiveMilliseconds = 3_000
     dwell_ms: Milliseconds = 5_000
@@ -203,9 +202,9 @@ class PictureLimits(Strict):
         frozen_after_ms: A sender repeating one picture for this long is frozen (TRUST F16: 3 s).
     """
 
-    dark_below: Fraction = 0.1
-    flat_contrast_below: Fraction = 0.06
-    flat_detail_below: Fraction = 0.0005
+    dark_below: Probability = 0.1
+    flat_contrast_below: Probability = 0.06
+    flat_detail_below: Probability = 0.0005
     covered_dwell_ms: PositiveMilliseconds = 1_000
     covered_release_ms: Milliseconds = 400
     frozen_after_ms: PositiveMilliseconds = 2_000
