@@ -18,17 +18,13 @@ from proctor.api.repeats import Repeats
 from proctor.domain.errors import Forbidden, NotFound, TooManyAttempts, Unauthorized
 from proctor.domain.roles import Principal, Role
 from proctor.ports import KeyRing, LiveState, TokenCheck
+from proctor.services.tickets import revoked_key
 
 WINDOW_S = 60
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _log = structlog.get_logger(__name__)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-
-def revoked_key(token_id: str) -> str:
-    """Where live state notes that a token is no longer accepted."""
-    return f"revoked:{token_id}"
 
 
 class Guard:

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from proctor.api.access import SOCKETS
 from proctor.api.app import add_routes, bare_app, refuse_open_routes
-from proctor.api.guard import Caller, GuardedRoute, revoked_key
+from proctor.api.guard import Caller, GuardedRoute
 from proctor.api.services import Services
 from proctor.api.sockets import (
     FORBIDDEN,
@@ -41,7 +41,7 @@ from proctor.domain.sessions import SessionState
 from proctor.ports import Subscription
 from proctor.services.alerts import CursorAhead, alerts_channel
 from proctor.services.judging.page_news import session_channel, status_key
-from proctor.services.tickets import LIFE_S, TicketKind
+from proctor.services.tickets import LIFE_S, TicketKind, revoked_key
 
 PREFIX = "/v1/live"
 TO_PAGE = frozenset({"status", "reconnect", "send", "ended"})

@@ -46,7 +46,8 @@ class Tickets:
         """What the ticket stands for; it is void afterwards.
 
         Raises:
-            Unauthorized: `auth/ticket`: unknown, used, run out, or of another kind.
+            Unauthorized: `auth/ticket`: unknown, used, run out, or of another kind; `auth/revoked`:
+                the token that it was bought with was revoked since.
         """
         kept = None
         if _FORM.fullmatch(ticket) and ticket.startswith(f"{kind}_"):
@@ -56,7 +57,14 @@ class Tickets:
                 "The ticket is used up or has run out; get a new one.", "auth/ticket"
             )
         facts: dict[str, str] = json.loads(kept)
+        if "token" in facts and await self._live.get(revoked_key(facts["token"])) is not None:
+            raise Unauthorized("The token that made this ticket was revoked.", "auth/revoked")
         return facts
+
+
+def revoked_key(token_id: str) -> str:
+    """Where live state notes that a token is no longer accepted."""
+    return f"revoked:{token_id}"
 
 
 def _key(ticket: str) -> str:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from proctor.api.guard import Caller, GuardedRoute, revoked_key
+from proctor.api.guard import Caller, GuardedRoute
 from proctor.api.links import base_url, whip_path
 from proctor.api.schemas import Revocation, TicketSent
 from proctor.api.services import Services
@@ -14,7 +14,7 @@ from proctor.api.views import (
     TicketView,
     TokenView,
 )
-from proctor.services.tickets import LIFE_S, TicketKind
+from proctor.services.tickets import LIFE_S, TicketKind, revoked_key
 
 
 def doors_router(services: Services) -> APIRouter:

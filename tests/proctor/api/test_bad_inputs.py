@@ -303,6 +303,14 @@ async def test_a_ticket_opens_once_in_time_and_its_own_door_only(api: FakeApi) -
     problem_of(late, 401, "auth/ticket")
 
 
+async def test_a_ticket_dies_with_the_token_that_bought_it(api: FakeApi) -> None:
+    headers = api.as_(Role.PROCTOR)
+    ticket = (await api.client.post("/v1/tickets", headers=headers)).json()["ticket"]
+    assert (await api.client.post("/v1/sign-out", headers=headers)).status_code == 204
+    refused = await api.client.post("/v1/sign-in", json={"ticket": ticket})
+    problem_of(refused, 401, "auth/revoked")
+
+
 async def test_tickets_are_kept_as_digests_only(api: FakeApi) -> None:
     made = await api.new_session()
     kept = repr(api.live._values)
