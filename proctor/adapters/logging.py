@@ -33,6 +33,7 @@ _IN_TEXT = (
     re.compile(r"(?i)(?<=bearer )[\w.~+/=-]+"),
     re.compile(r"(?<=://)[^\s/@]*(?=@)"),  # user and password of a URL
     re.compile(r"(?i)(?<=ticket=)[\w.~+/=-]+"),
+    re.compile(r"\b[jls]t_[A-Za-z0-9_-]{27}"),  # a ticket by itself
     re.compile(
         r"\[[^\[\]]*(?:-?\d+\.\d*(?:e[-+]?\d+)?[,\s]+){15}[^\[\]]*\]?"
     ),  # numbers as a list prints

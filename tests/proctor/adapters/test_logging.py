@@ -135,3 +135,12 @@ def test_configuring_twice_does_not_double_lines(stream: io.StringIO) -> None:
     configure("info", "test-process", stream)
     logging.getLogger("a").info("once")
     assert len(lines(stream)) == 1
+
+
+@pytest.mark.parametrize("kind", ["jt", "st", "lt"])
+def test_a_ticket_by_itself_is_taken_out(stream: io.StringIO, kind: str) -> None:
+    ticket = f"{kind}_" + "aB3_-dE6g" * 3
+    structlog.get_logger("ours").info("x", note=f"went with {ticket}.", model="just_a_name")
+    logging.getLogger("theirs").warning("redeemed %s", ticket)
+    assert ticket not in stream.getvalue()
+    assert lines(stream)[0]["model"] == "just_a_name"
