@@ -61,7 +61,7 @@ OFFER = (
     "a=fingerprint:sha-256 AA:BB\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n"
 )
 CONSENT = {"text_version": "1", "text_sha256": "a" * 64, "locale": "en-GB", "method": "checkbox"}
-QUICK = SocketLimits(hello_s=0.2, say_s=0.5, look_s=0.02, ping_s=15.0, page=3)
+QUICK = SocketLimits(hello_s=1.5, say_s=1.5, look_s=0.02, ping_s=15.0, page=3)
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (160, 120), kind: str = "JPEG") -> bytes:
