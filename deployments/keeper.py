@@ -1,9 +1,34 @@
-"""A replica that answers nobody and keeps one loop running: the dispatcher, the reconciler."""
+"""A replica that answers nobody and keeps loops running: the dispatcher's, the reconciler's."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from actors.mailbox import MailboxSpec, Owned, Runs
+
+
+class Loop(Protocol):
+    """Something that works until it is cancelled."""
+
+    async def run(self) -> None:
+        """Work."""
+        ...
+
+
+class Loops:
+    """Several loops in one process, because each alone would be a process of its own."""
+
+    def __init__(self, *loops: Loop) -> None:
+        self._loops = loops
+
+    async def run(self) -> None:
+        """Work; when one loop fails, all end, and Serve replaces the replica."""
+        async with asyncio.TaskGroup() as together:
+            for loop in self._loops:
+                together.create_task(loop.run())
+
+    async def close(self) -> None:
+        """Nothing stays open."""
 
 
 class Keeper:

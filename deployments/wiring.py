@@ -18,7 +18,7 @@ from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
 if TYPE_CHECKING:
-    from deployments.dispatcher import Dispatcher
+    from deployments.keeper import Loops
     from deployments.reconciler import Reconciler
     from models.in_process import InProcessPerception
     from proctor.api.services import Services
@@ -97,20 +97,32 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
     return shard
 
 
-async def build_dispatcher() -> "Dispatcher":
-    """The loop from outbox to feed."""
+async def build_dispatcher() -> "Loops":
+    """From outbox to feed, and whatever else is owed to those who read the database."""
     from deployments.dispatcher import Dispatcher
+    from deployments.keeper import Loops
+    from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
     from proctor.bootstrap import open_live_state
+    from proctor.services.sessions import Sessions
 
     settings = begin("dispatcher")
     assert settings.database_url is not None
-    return Dispatcher(
-        feed=SqlStores(settings.database_url).feed,
-        live=open_live_state(settings),
-        clock=SystemClock(),
-        metrics=PrometheusMetrics(),
+    stores, live = SqlStores(settings.database_url), open_live_state(settings)
+    clock, metrics = SystemClock(), PrometheusMetrics()
+    sessions = Sessions(
+        stores.sessions,
+        stores.exams,
+        stores.candidates,
+        stores.incidents,
+        ActorPlacement(Mailboxes(), live, clock),
+        _judges(settings),
+        clock,
+    )
+    return Loops(
+        Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
+        Settler(sessions.settle_ended, clock=clock, metrics=metrics),
     )
 
 

@@ -215,6 +215,16 @@ class SessionStore(Protocol):
         """Mark as ended; a second end changes nothing and returns the same."""
         ...
 
+    async def settle(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> None:
+        """Nothing of this ended session is owed any more; twice is once. Raises `NotFound`."""
+        ...
+
+    async def unsettled(
+        self, ended_before: datetime, after: SessionId | None, limit: int
+    ) -> Sequence[Session]:
+        """Of every tenant: begun, ended before then and not settled; by id, without coverage."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:

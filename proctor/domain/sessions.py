@@ -55,6 +55,7 @@ class Session:
         created_at: When it was made.
         started_at: Wall time of session time 0 (first accepted offer).
         ended_at: When it ended.
+        settled_at: When its coverage was known to reach its end: nothing of it is owed any more.
         coverage: What could be seen, as far as it is committed.
     """
 
@@ -67,6 +68,7 @@ class Session:
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    settled_at: datetime | None = None
     coverage: tuple[CoverageInterval, ...] = ()
 
 

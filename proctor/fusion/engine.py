@@ -83,17 +83,21 @@ class FusionEngine:
         return outcome
 
     def adopt(self, incidents: Sequence[Incident], alert_seq: int, raised_at: datetime) -> Outcome:
-        """Go on from what the database knows of a session whose checkpoint is gone.
+        """Go on from what the database knows of a session whose checkpoint is gone, or is older.
 
-        Alerts go on after `alert_seq`. Open incidents of the policy's rules close where their
-        signals were last seen; what still lasts opens anew.
+        Alerts go on after `alert_seq`. Open incidents of the policy's rules, which this memory does
+        not hold, close where their signals were last seen; what still lasts opens anew. One that
+        this memory holds open, though it was closed since, is closed.
         """
         self.state.alert_seq = max(self.state.alert_seq, alert_seq)
         rules = {rule.id: rule for rule in self._policy.rules}
+        held = {each.incident_id: rule_id for rule_id, each in self.state.incidents.items()}
         outcome = Outcome()
         for incident in incidents:
-            rule = rules.get(incident.rule_id)
-            if incident.closed_ms is None and rule is not None:
+            rule, held_by = rules.get(incident.rule_id), held.get(incident.incident_id)
+            if incident.closed_ms is not None and held_by is not None:
+                del self.state.incidents[held_by]
+            elif incident.closed_ms is None and held_by is None and rule is not None:
                 seen_ms = max((_seen_until(each) for each in incident.signals), default=0)
                 signals = tuple(_ended(each, seen_ms) for each in incident.signals)
                 closed_ms = max(seen_ms, incident.opened_ms)

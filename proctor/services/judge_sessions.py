@@ -93,10 +93,11 @@ class JudgeShard:
             for session_id in broken:
                 logger.error("a checkpoint cannot be read", extra={"session_id": session_id})
             now = self._clock.now()
-            await self._catch_up([judge for judge, _ in read])
             for judge, rows in read:
-                known = self._hold(judge)
-                known.rows = rows
+                self._hold(judge).rows = rows
+            await self._catch_up(now)
+            for known in self._sessions.values():
+                judge = known.judge
                 if not judge.has_ended:
                     now_ms = known.session_ms(now)
                     self._keep(known, judge.shard_lost(judge.mark.now_ms, now_ms, now))
@@ -256,14 +257,23 @@ class JudgeShard:
         self._keep(known, known.judge.adopt(tuple(found), committed, self._clock.now()))
         return known
 
-    async def _catch_up(self, judges: Sequence[SessionJudge]) -> None:
-        """Redis may have lost its last second: the database knows better which number is next.
+    async def _adopt(self, known: JudgedSession, committed: int, now: datetime) -> None:
+        """Take over what the database knows and this memory does not; it has all that waits here, too."""
+        spec = known.judge.spec
+        found = await self._incidents.list_incidents(spec.tenant_id, spec.session_id)
+        known.rows.clear()
+        self._keep(known, known.judge.adopt(tuple(found), committed, now))
+
+    async def _catch_up(self, now: datetime) -> None:
+        """Redis may have lost its last second: the database then knows alerts that no checkpoint does.
 
         One that is away is asked once, not once per session: the hosts are waiting.
         """
         try:
-            for judge in judges:
-                judge.go_on_after(await self._incidents.last_seq(judge.spec.session_id))
+            for session_id, known in self._sessions.items():
+                committed = await self._incidents.last_seq(session_id)
+                if committed > known.judge.alert_seq:
+                    await self._adopt(known, committed, now)
         except StateStoreUnavailable:
             logger.warning("the database is away: alert numbers could not be compared")
 

@@ -1,7 +1,7 @@
 """Sessions: made, listed, connected to again and again, and ended once."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -23,6 +23,9 @@ from proctor.ports import (
 from proctor.services.join import SessionEnded
 
 MAX_MEDIA_SECTIONS = 16
+SETTLED_WITHIN = timedelta(seconds=15)
+"""An end that was called for is through by then, or has failed (a shard is waited for 10 s)."""
+SETTLE_AT_ONCE = 100
 _log = structlog.get_logger(__name__)
 
 
@@ -89,19 +92,50 @@ class Sessions:
         """End the session; a second call changes nothing and answers the same.
 
         The end is stored first, so that no new connection comes. A call whose later steps failed
-        (`Unavailable`) may be repeated until the coverage has been told to the last moment.
+        (`Unavailable`) may be repeated until the coverage has been told to the last moment; when
+        nobody repeats it, `settle_ended` does.
         """
         session = await self._store.end(tenant_id, session_id, self._clock.now())
         session = await self._store.get(tenant_id, session_id)
-        if session.started_at is None or session.ended_at is None or _is_told(session):
+        if session.started_at is None or session.ended_at is None or session.settled_at is not None:
             return session
+        if not _is_told(session):
+            session = await self._tell_end(session, session.ended_at)
+        if _is_told(session):
+            await self._store.settle(tenant_id, session_id, self._clock.now())
+        return session
+
+    async def _tell_end(self, session: Session, ended_at: datetime) -> Session:
+        """Close the connection, have the judges finish, and look at what they left."""
+        session_id = session.session_id
         try:
             await self._placement.leave(session_id, session.epoch)
         except Unavailable as error:
             _log.warning("ended session could not be disconnected", code=error.code)
         spec = await spec_of(self._exams, session)
-        await self._judges.end(spec, session.ended_at)
-        return await self._store.get(tenant_id, session_id)
+        await self._judges.end(spec, ended_at)
+        return await self._store.get(session.tenant_id, session_id)
+
+    async def settle_ended(self) -> int:
+        """End again what ended some time ago and is not settled: its shard was away, or nobody asked.
+
+        Returns:
+            How many could not be settled now; the next call tries them again.
+        """
+        before = self._clock.now() - SETTLED_WITHIN
+        failed, after = 0, None
+        while batch := await self._store.unsettled(before, after, SETTLE_AT_ONCE):
+            after = batch[-1].session_id
+            for session in batch:
+                try:
+                    ended = await self.end(session.tenant_id, session.session_id)
+                    failed += not _is_told(ended)
+                except Unavailable as error:
+                    failed += 1
+                    _log.warning(
+                        "end is still owed", session_id=session.session_id, code=error.code
+                    )
+        return failed
 
 
 class Connections:

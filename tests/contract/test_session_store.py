@@ -87,10 +87,34 @@ async def test_nothing_is_done_to_a_session_of_another_tenant(furnished: Relatio
         sessions.next_epoch(OTHER, WHICH, NOON),
         sessions.end(OTHER, WHICH, NOON),
         sessions.forget_start(OTHER, WHICH, 0),
+        sessions.settle(OTHER, WHICH, NOON),
     ):
         with pytest.raises(NotFound):
             await call
     assert await sessions.get(ACME, WHICH) == session()
+
+
+async def test_what_has_ended_is_owed_until_it_is_settled(furnished: Relational) -> None:
+    sessions, soon = furnished.sessions, LATER + timedelta(seconds=1)
+    for number in (2, 3, 4):
+        await sessions.add(session(f"ses_{number}"))
+    begun = [WHICH, SessionId("ses_2"), SessionId("ses_4")]
+    for which in begun:
+        await sessions.next_epoch(ACME, which, NOON)
+    await sessions.settle(ACME, WHICH, LATER)  # it is live: nothing can be settled yet
+    for which in (*begun[:2], SessionId("ses_3")):  # the third never began, the fourth goes on
+        await sessions.end(ACME, which, LATER)
+
+    assert await sessions.unsettled(LATER, None, 9) == []
+    owed = await sessions.unsettled(soon, None, 9)
+    assert [each.session_id for each in owed] == begun[:2]
+    assert await sessions.unsettled(soon, WHICH, 9) == owed[1:]
+    assert await sessions.unsettled(soon, None, 1) == owed[:1]
+
+    await sessions.settle(ACME, WHICH, soon)
+    await sessions.settle(ACME, WHICH, soon + timedelta(hours=1))
+    assert (await sessions.get(ACME, WHICH)).settled_at == soon
+    assert await sessions.unsettled(soon, None, 9) == owed[1:]
 
 
 async def test_lists_filter_by_exam_and_state_and_page_by_id(furnished: Relational) -> None:

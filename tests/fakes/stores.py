@@ -123,6 +123,26 @@ class FakeSessionStore(FakeRelational):
             return session
         return await self._put(replace(session, state=SessionState.ENDED, ended_at=at))
 
+    async def settle(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> None:
+        session = await self.get(tenant_id, session_id)
+        if session.state is SessionState.ENDED and session.settled_at is None:
+            await self._put(replace(session, settled_at=at))
+
+    async def unsettled(
+        self, ended_before: datetime, after: SessionId | None, limit: int
+    ) -> Sequence[Session]:
+        self._reach()
+        owed = (
+            (session.session_id, session)
+            for session in self.database.sessions.values()
+            if session.state is SessionState.ENDED
+            and session.started_at is not None
+            and session.settled_at is None
+            and session.ended_at is not None
+            and session.ended_at < ended_before
+        )
+        return page(owed, after, limit)
+
     async def _put(self, session: Session) -> Session:
         self.database.sessions[session.session_id] = replace(session, coverage=())
         return session

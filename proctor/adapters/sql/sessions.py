@@ -34,6 +34,7 @@ class SqlSessionStore:
                     created_at=session.created_at,
                     started_at=session.started_at,
                     ended_at=session.ended_at,
+                    settled_at=session.settled_at,
                 )
             )
 
@@ -106,6 +107,38 @@ class SqlSessionStore:
         async with self._database.writing() as connection:
             await connection.execute(ended)
             return await _get(connection, tenant_id, session_id)
+
+    async def settle(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> None:
+        """Nothing of an ended session is owed any more; twice is once. Raises `NotFound`."""
+        settled = (
+            update(sessions)
+            .where(
+                sessions.c.tenant_id == tenant_id,
+                sessions.c.session_id == session_id,
+                sessions.c.state == SessionState.ENDED.value,
+                sessions.c.settled_at.is_(None),
+            )
+            .values(settled_at=at)
+        )
+        async with self._database.writing() as connection:
+            await connection.execute(settled)
+            await _get(connection, tenant_id, session_id)
+
+    async def unsettled(
+        self, ended_before: datetime, after: SessionId | None, limit: int
+    ) -> Sequence[Session]:
+        """Of every tenant: begun, ended before then and not settled; by id, without coverage."""
+        owed = select(sessions).where(
+            sessions.c.settled_at.is_(None),
+            sessions.c.state == SessionState.ENDED.value,
+            sessions.c.started_at.is_not(None),
+            sessions.c.ended_at < ended_before,
+        )
+        if after is not None:
+            owed = owed.where(sessions.c.session_id > after)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(owed.order_by(sessions.c.session_id).limit(limit))
+            return [_session(row) for row in rows]
 
 
 def _open(tenant_id: TenantId, session_id: SessionId) -> tuple[ColumnElement[bool], ...]:

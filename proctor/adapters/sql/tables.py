@@ -21,7 +21,7 @@ from proctor.adapters.sql.types import BigId, DomainJson, UtcDateTime
 from proctor.domain.alerts import Alert
 from proctor.domain.incidents import Incident
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(
@@ -116,12 +116,14 @@ sessions = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),  # None: its end has not been told to the last moment
     ForeignKeyConstraint(["tenant_id", "exam_id"], ["exams.tenant_id", "exams.exam_id"]),
     ForeignKeyConstraint(
         ["tenant_id", "candidate_id"], ["candidates.tenant_id", "candidates.candidate_id"]
     ),
     Index(None, "tenant_id", "exam_id", "session_id"),
     Index(None, "tenant_id", "state", "session_id"),
+    Index(None, "settled_at", "state", "session_id"),
 )
 
 coverage = Table(

@@ -1,5 +1,7 @@
 """From an exam to an ended session, as an integrator, a candidate's page and a proctor walk it."""
 
+from datetime import timedelta
+
 import httpx
 
 from proctor.domain.coverage import CoverageInterval, CoverageState, Modality
@@ -99,16 +101,7 @@ async def test_ending_twice_answers_the_same(api: FakeApi) -> None:
     path = f"/v1/sessions/{session_id}/end"
 
     async def judge_and_end(*_: object) -> None:
-        api.database.coverage[session_id] = tuple(
-            CoverageInterval(
-                modality=modality,
-                state=CoverageState.MONITORED,
-                reason=None,
-                start_ms=0,
-                end_ms=5_000,
-            )
-            for modality in Modality
-        )
+        api.database.coverage[session_id] = _monitored_until(5_000)
 
     api.judges.end = judge_and_end  # type: ignore[method-assign]
     first = await api.client.post(path, headers=api.as_())
@@ -129,6 +122,31 @@ async def test_an_end_that_failed_half_way_is_finished_by_the_next_call(api: Fak
     api.judges.down = False
     await api.post(f"/v1/sessions/{session_id}/end")
     assert len(api.judges.ended) == 1
+
+
+async def test_an_end_that_nobody_calls_for_again_is_finished_all_the_same(api: FakeApi) -> None:
+    for ref in ("c-1", "c-2"):
+        made = await api.new_session(ref=ref)
+        await _offer(api, made)
+        api.judges.down = True
+        path = f"/v1/sessions/{made['session']['session_id']}/end"
+        assert (await api.client.post(path, headers=api.as_())).status_code == 503
+        api.judges.down = False
+    sessions = api.services.sessions
+    assert await sessions.settle_ended() == 0 and api.judges.ended == []  # too soon
+
+    await api.clock.advance(20_000)
+    api.judges.down = True
+    assert await sessions.settle_ended() == 2
+    api.judges.down = False
+    assert await sessions.settle_ended() == 2  # these shards have not committed the end yet
+    assert len(api.judges.ended) == 2
+    for spec, ended_at in api.judges.ended:
+        length_ms = (ended_at - spec.started_at) // timedelta(milliseconds=1)
+        api.database.coverage[spec.session_id] = _monitored_until(length_ms)
+    assert await sessions.settle_ended() == 0
+    del api.database.coverage[spec.session_id]
+    assert await sessions.settle_ended() == 0 and len(api.judges.ended) == 2  # it is settled
 
 
 async def test_a_session_that_never_began_just_ends(api: FakeApi) -> None:
@@ -187,6 +205,19 @@ async def test_signing_out_and_revocation_end_a_token_at_once(api: FakeApi) -> N
     assert (await api.client.post("/v1/revocations", json=revoked, headers=api.as_())).is_success
     answer = await api.client.get("/v1/alerts", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
+
+
+def _monitored_until(end_ms: int) -> tuple[CoverageInterval, ...]:
+    return tuple(
+        CoverageInterval(
+            modality=modality,
+            state=CoverageState.MONITORED,
+            reason=None,
+            start_ms=0,
+            end_ms=end_ms,
+        )
+        for modality in Modality
+    )
 
 
 async def _offer(api: FakeApi, made: dict[str, dict[str, str]]) -> httpx.Response:

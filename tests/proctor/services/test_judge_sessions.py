@@ -302,8 +302,8 @@ async def test_a_checkpoint_that_cannot_be_read_is_asked_for_again() -> None:
     assert world.video() == [(0, 8_200, "host_lost"), (8_200, None, "monitored")]
 
 
-async def test_numbers_go_on_after_those_the_database_has() -> None:
-    """Redis lost its last second: its checkpoint is older than what was committed."""
+async def test_a_memory_older_than_the_database_goes_on_from_what_is_committed() -> None:
+    """Redis lost its last second, in which an incident opened: it is closed, and numbers go on."""
     world = World()
     shard = await world.shard()
     reports = facts.reports(absence(), 8_000)
@@ -317,8 +317,25 @@ async def test_numbers_go_on_after_those_the_database_has() -> None:
     )
     (answer,) = await again.submit([replace(coming_back[41], spec=facts.spec()), *coming_back[42:]])
     assert answer.seq == 51
-    assert [alert.seq for alert in world.alerts] == [1]
+    assert world.told == [NO_FACE_OPENED, NO_FACE_CLOSED]
+    assert [alert.seq for alert in world.alerts] == [1, 2]
+    assert len({alert.incident_id for alert in world.alerts}) == 1
     assert (800, 8_200, "shard_lost") in world.video()
+
+
+async def test_an_incident_that_was_closed_in_the_lost_second_stays_closed() -> None:
+    world = World()
+    shard = await world.shard()
+    reports = facts.reports([*absence(), *facts.attentive_face(8_200, 12_000, 0.0)], 12_000)
+    await shard.submit(reports[:41])
+    old = dict(world.checkpoints.states[world.name])
+    await shard.submit(reports[41:])
+    assert world.told == [NO_FACE_OPENED, NO_FACE_CLOSED]
+    world.checkpoints.states[world.name] = old
+    again = await world.shard()
+    await again.end(facts.spec(), facts.BEGAN + timedelta(seconds=13))
+    assert world.told == [NO_FACE_OPENED, NO_FACE_CLOSED]
+    assert all(each.closed_ms is not None for each in world.database.incidents.values())
 
 
 async def test_a_host_that_falls_silent_is_lost_and_the_page_is_asked_to_reconnect() -> None:

@@ -1,0 +1,36 @@
+"""Finishes the sessions whose end nobody finished: their shard was away when it was asked.
+
+What is owed is in the database, so nothing is lost while this is away: the next step finds it.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from proctor.domain.errors import ProctorError
+from proctor.ports import Clock, Metrics
+
+log = structlog.get_logger(__name__)
+
+STEP_S = 10.0
+
+
+class Settler:
+    """Calls `settle` (`Sessions.settle_ended`) again and again, and tells how many are still owed."""
+
+    def __init__(
+        self, settle: Callable[[], Awaitable[int]], *, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._settle = settle
+        self._clock = clock
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Step until cancelled; a store that is away is waited for."""
+        while True:
+            await self._clock.sleep(STEP_S)
+            try:
+                self._metrics.gauge("sessions_unsettled", await self._settle())
+            except ProctorError as error:
+                log.warning("step failed", code=error.code)
+                self._metrics.count("settler_failed_steps_total")
