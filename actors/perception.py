@@ -16,14 +16,21 @@ from proctor.domain.perception import (
     BodyAsk,
     FaceAnswer,
     FaceAsk,
+    ObjectsAnswer,
+    ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
     SpeechAnswer,
     SpeechAsk,
+    WordsAnswer,
+    WordsAsk,
 )
 
 CALL_LIMIT_BYTES = 3 * 2**20
 ASK_OVERHEAD_BYTES = 2_048
 
-Ask = TypeVar("Ask", FaceAsk, BodyAsk, SpeechAsk)
+AnyAsk = FaceAsk | BodyAsk | SpeechAsk | SpeakersAsk | WordsAsk | ObjectsAsk
+Ask = TypeVar("Ask", FaceAsk, BodyAsk, SpeechAsk, SpeakersAsk, WordsAsk, ObjectsAsk)
 
 
 def serve_handle(deployment: str, application: str) -> Any:
@@ -37,7 +44,7 @@ class ServePerception:
     """Asks the replicas of each model group.
 
     Args of the constructor:
-        handles: One handle per group (`face`, `body`, `speech`); merged groups share one.
+        handles: One handle per group (`face`, `body`, `speech` ...); merged groups share one.
         within_s: Deadline of a call, the second try included.
     """
 
@@ -60,8 +67,25 @@ class ServePerception:
         answers: list[SpeechAnswer] = await self._ask("speech", "speech", asks)
         return answers
 
+    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+        """Ask the speakers group."""
+        answers: list[SpeakersAnswer] = await self._ask("speakers", "speakers", asks)
+        return answers
+
+    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+        """Ask the words group."""
+        answers: list[WordsAnswer] = await self._ask("words", "words", asks)
+        return answers
+
+    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+        """Ask the objects group."""
+        answers: list[ObjectsAnswer] = await self._ask("objects", "objects", asks)
+        return answers
+
     async def _ask(self, group: str, method: str, asks: Sequence[Ask]) -> list[Any]:
-        handle = self._handles[group]
+        handle = self._handles.get(group)
+        if handle is None:
+            raise PerceptionUnavailable(f"model group {group} is switched off")
         parts = await asyncio.gather(
             *(self._one_call(handle, group, method, part) for part in in_calls(asks))
         )
@@ -86,10 +110,11 @@ async def _twice(handle: Any, method: str, asks: Sequence[Ask]) -> Any:
         return await getattr(handle, method).remote(asks)
 
 
-def size_bytes(ask: FaceAsk | BodyAsk | SpeechAsk) -> int:
+def size_bytes(ask: AnyAsk) -> int:
     """How much of a message an ask takes, a little rounded up."""
-    content = ask.samples.nbytes if isinstance(ask, SpeechAsk) else len(ask.picture)
-    return content + ASK_OVERHEAD_BYTES
+    if isinstance(ask, FaceAsk | BodyAsk | ObjectsAsk):
+        return len(ask.picture) + ASK_OVERHEAD_BYTES
+    return ask.samples.nbytes + ASK_OVERHEAD_BYTES
 
 
 def in_calls(asks: Sequence[Ask]) -> list[list[Ask]]:

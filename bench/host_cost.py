@@ -23,6 +23,7 @@ from rich.table import Table
 
 from proctor.adapters.clock import SystemClock
 from proctor.domain.candidates import FaceTemplate, ModelRef
+from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.media import AUDIO_RATE_HZ, Image, Samples, frozen
@@ -34,8 +35,14 @@ from proctor.domain.perception import (
     FaceAnswer,
     FaceAsk,
     FaceReading,
+    ObjectsAnswer,
+    ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
     SpeechAnswer,
     SpeechAsk,
+    WordsAnswer,
+    WordsAsk,
 )
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.sessions import SessionSpec
@@ -84,6 +91,18 @@ class AnswersAtOnce:
             )
             for ask in asks
         ]
+
+    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+        """Switched off."""
+        raise PerceptionUnavailable("no model is chosen for speakers")
+
+    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+        """Switched off."""
+        raise PerceptionUnavailable("no model is chosen for words")
+
+    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+        """Switched off."""
+        raise PerceptionUnavailable("no model is chosen for objects")
 
     def _face(self, embed: bool) -> FaceReading:
         return FaceReading(

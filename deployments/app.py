@@ -19,8 +19,9 @@ from deployments.keeper import Keeper
 from deployments.live import Live
 from deployments.perception import PerceptionReplica
 from deployments.wiring import build_dispatcher, build_reconciler, source_digest
+from models.selection import GROUP_TASKS
 
-GROUPS = ("face", "body", "speech")
+NEEDED = ("face", "body", "speech")
 
 
 class Split(BaseModel):
@@ -28,16 +29,16 @@ class Split(BaseModel):
 
     Attributes:
         groups: One deployment per entry, e.g. [[face, body, speech]] or [[face], [body], [speech]].
+            `speakers`, `words` and `objects` are there when a model is chosen for them.
     """
 
     model_config = ConfigDict(extra="forbid")
 
-    groups: list[list[str]] = [list(GROUPS)]
+    groups: list[list[str]] = [list(NEEDED)]
 
-
-def deployment_name(groups: list[str]) -> str:
-    """`perception` with all groups, else `perception-face`, `perception-body-speech` and so on."""
-    return "-".join(["perception", *groups]) if set(groups) != set(GROUPS) else "perception"
+    def deployment_name(self, groups: list[str]) -> str:
+        """`perception` with all groups, else `perception-face`, `perception-body-speech` and so on."""
+        return "perception" if len(self.groups) == 1 else "-".join(["perception", *groups])
 
 
 def deployment_of_groups(split: Split) -> dict[str, str]:
@@ -47,16 +48,19 @@ def deployment_of_groups(split: Split) -> dict[str, str]:
         ValueError: A group is missing, unknown or named twice.
     """
     named = [group for groups in split.groups for group in groups]
-    if sorted(named) != sorted(GROUPS):
-        raise ValueError(f"groups must name each of {', '.join(GROUPS)} once, got {named}")
-    return {group: deployment_name(groups) for groups in split.groups for group in groups}
+    if len(set(named)) < len(named) or not set(NEEDED) <= set(named) <= set(GROUP_TASKS):
+        raise ValueError(
+            f"groups must name each of {', '.join(NEEDED)} once, and of {', '.join(GROUP_TASKS)} "
+            f"those that a model is chosen for; got {named}"
+        )
+    return {group: split.deployment_name(groups) for groups in split.groups for group in groups}
 
 
 def perception(split: Split) -> list[Application]:
     """The models: one deployment per entry of the split."""
     return [
         _deployment(
-            PerceptionReplica, deployment_name(groups), cpus=0.3, slots=32, patience_s=5
+            PerceptionReplica, split.deployment_name(groups), cpus=0.3, slots=32, patience_s=5
         ).bind(tuple(groups))
         for groups in split.groups
     ]

@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from actors.mailbox import NAMESPACE
 from deployments.roster import read_roster
 from deployments.wiring import APPLICATION
+from models.selection import select
 from proctor.domain.errors import Unavailable
 from proctor.settings import Settings
 
@@ -39,7 +40,7 @@ def deploy(settings: Settings) -> None:
     if settings.tls_certificate and settings.tls_key:
         options["ssl_certfile"] = str(settings.tls_certificate)
         options["ssl_keyfile"] = str(settings.tls_key)
-    split = app.Split()
+    split = app.Split(groups=[list(select(settings.pack, settings.models).groups())])
     logs = {"encoding": "JSON", "enable_access_log": False}
     try:
         serve.start(proxy_location="HeadOnly", http_options=options, logging_config=logs)

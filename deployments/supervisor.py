@@ -35,7 +35,8 @@ from deployments.processes import Mark, end_leftovers, family
 from deployments.ray_head import RayHead, keep_logs, make_session_folder
 from deployments.roster import forget_roster
 from deployments.serving import deploy, end_serving, wait_until_ready
-from models.catalogue import DEFAULT_PACK, ensure
+from models.catalogue import ensure
+from models.selection import select
 from models.sources import Progress as Fetching
 from models.sources import silent
 from proctor.adapters.keys import FileKeyRing
@@ -93,7 +94,8 @@ class Supervisor:
         token = self._prepare_home()
         progress("models")
         folder = _known(self.settings.models_dir)
-        ensure(DEFAULT_PACK, folder, self.settings.models_mirror, fetching)
+        chosen = select(self.settings.pack, self.settings.models)
+        ensure(chosen, folder, self.settings.models_mirror, fetching)
         progress("live state")
         self._choose_port()
         self._start_redis()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deployments.reconciler import Reconciler
     from models.in_process import InProcessPerception
     from proctor.api.services import Services
+    from proctor.domain.candidates import ModelRef
+    from proctor.identity.matching import MatchCalibration
     from proctor.ports import Perception
     from proctor.services.host.session_host import SessionHost
     from proctor.services.judge_sessions import JudgeShard
@@ -36,10 +38,10 @@ SHARD_CPUS = 0.1
 
 async def open_services(process: str, deployments: Mapping[str, str]) -> "Services":
     """Everything behind the HTTP door and the WebSockets."""
-    from models.catalogue import embedding_ref, match_calibrations
     from proctor.bootstrap import build_services, open_stores
 
     settings = begin(process)
+    embedding, calibration = identity_of(settings)
     stores = await open_stores(settings)
     return build_services(
         settings,
@@ -47,14 +49,13 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
         perception=_perception(deployments, DOOR_ASKS_WITHIN_S),
         placement=ActorPlacement(Mailboxes(), stores.live, SystemClock()),
         judges=_judges(settings),
-        calibrations=match_calibrations(),
-        embedding=embedding_ref(),
+        calibrations={embedding: calibration},
+        embedding=embedding,
     )
 
 
 async def build_host(spec: MailboxSpec) -> "SessionHost":
     """A session host; runs in its actor's process."""
-    from models.catalogue import match_calibrations
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.webrtc.peer import LeanPeers
     from proctor.bootstrap import open_faces
@@ -62,6 +63,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
 
     settings = begin(spec.name)
     clock, metrics = SystemClock(), PrometheusMetrics()
+    embedding, calibration = identity_of(settings)
     return SessionHost(
         name=spec.name,
         capacity=settings.sessions_per_host,
@@ -69,7 +71,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         perception=_perception(dict(spec.models), HOST_ASKS_WITHIN_S),
         judges=_judges(settings),
         faces=open_faces(settings),
-        calibrations=match_calibrations(),
+        calibrations={embedding: calibration},
         peers=LeanPeers(settings.webrtc, clock, metrics),
         clock=clock,
         metrics=metrics,
@@ -161,10 +163,26 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
 def perception_in_process(groups: frozenset[str]) -> "InProcessPerception":
     """The models themselves, in this process."""
     from models.in_process import InProcessPerception
+    from models.selection import select
 
     settings = begin("perception")
     assert settings.models_dir is not None
-    return InProcessPerception(settings.models_dir, groups, threads=settings.perception_threads)
+    return InProcessPerception(
+        settings.models_dir,
+        groups,
+        select(settings.pack, settings.models),
+        threads=settings.perception_threads,
+    )
+
+
+def identity_of(settings: Settings) -> "tuple[ModelRef, MatchCalibration]":
+    """The embedding model that was chosen, and how its distances are read. Raises `ModelFileError`."""
+    from models.catalogue import Catalogue, match_calibration
+    from models.selection import select
+
+    assert settings.models_dir is not None
+    chosen = select(settings.pack, settings.models)
+    return match_calibration(chosen, Catalogue(settings.models_dir))
 
 
 def begin(process: str) -> Settings:

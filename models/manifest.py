@@ -1,12 +1,13 @@
-"""What `manifest.yaml` must say about every file, checked to the last field.
+"""What `manifest.yaml` must say about every file, model and pack, checked to the last field.
 
-A pack is a list of files that together serve the model groups. `embedded` is the only one so far;
-a pack whose licence must be accepted by name says so with `accept_licence`.
+A file is bytes with a digest and terms of use. A model is what can be chosen for a task: the files
+that one reader needs. A pack chooses a model for every task, and is where a choice begins
+(models/selection.py). A file whose terms must be accepted by name says so.
 """
 
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +19,21 @@ MANIFEST = Path(__file__).with_name("manifest.yaml")
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=64)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+
+Task = Literal[
+    "face_detection",
+    "face_landmarks",
+    "face_embedding",
+    "head_pose",
+    "gaze",
+    "liveness",
+    "body",
+    "voice",
+    "speakers",
+    "words",
+    "objects",
+]
+"""What a model can be chosen for. `null` in a pack switches the task off: its signals do not exist."""
 
 
 class _Strict(BaseModel):
@@ -84,11 +100,20 @@ class Licence(_Strict):
         name: SPDX identifier, or the terms in words where there is none.
         commercial_use: Whether the terms allow it.
         attribution: Who is to be named, and where the file was made.
+        accept: Name by which an operator must accept the terms before the file is used; None when
+            nothing has to be accepted.
     """
 
     name: str
     commercial_use: bool
     attribution: str
+    accept: Name | None = None
+
+    @model_validator(mode="after")
+    def _restrictions_are_accepted(self) -> Self:
+        if not self.commercial_use and self.accept is None:
+            raise ValueError(f"{self.name} forbids commercial use, so it must be accepted by name")
+        return self
 
 
 class Calibration(_Strict):
@@ -109,6 +134,26 @@ class Calibration(_Strict):
         return self
 
 
+class ScoreCalibration(_Strict):
+    """How a model's raw score becomes a probability: logit(P) = slope * (logit(score) - midpoint).
+
+    Attributes:
+        slope: Change of the log-odds per unit of the score's log-odds.
+        midpoint: Log-odds of the score at which the probability is one half.
+        method: How it was fitted.
+        data: On what.
+        date: When.
+        ece: Expected calibration error afterwards, ten bins.
+    """
+
+    slope: Annotated[float, Field(gt=0)]
+    midpoint: float
+    method: str
+    data: str
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    ece: Annotated[float, Field(ge=0, le=1)]
+
+
 class ModelFile(_Strict):
     """One file of the catalogue.
 
@@ -118,50 +163,71 @@ class ModelFile(_Strict):
         task: What it is for.
         runtime: What runs it; `none` for pictures and sound.
         filename: Its name on disk, under `<models_dir>/<id>/`.
-        sha256: Digest of the file.
-        bytes: Its size.
+        sha256: Digest of the file; None for one that the operator brings (`proctor models add`),
+            whose digest is recorded then.
+        bytes: Its size; None like the digest.
         licence: Terms of use.
-        sources: Where it comes from, tried in order.
+        sources: Where it comes from, tried in order; none for a file that only a mirror or the
+            operator has.
         mirror: Further places in a mirror, relative to its root; `<id>/<filename>` is always one.
+        obtain: How an operator gets a file that has no source.
         input: What goes in.
         output: What comes out.
         thresholds: Limits that this product applies to the output.
         calibration: For embedding models only.
+        scores: For models whose score reaches fusion as a probability.
         accuracy: What was measured, with its caveats.
         cost: What one call costs.
     """
 
     id: Name
     version: str
-    task: Literal[
-        "face_detection",
-        "face_landmarks",
-        "iris",
-        "face_embedding",
-        "body_detection",
-        "body_landmarks",
-        "voice",
-        "picture",
-        "sound",
-    ]
-    runtime: Literal["litert", "onnx", "none"]
+    task: Task | Literal["picture", "sound"]
+    runtime: Literal["litert", "onnx", "torch", "mediapipe", "none"]
     filename: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    sha256: Digest
-    bytes: Annotated[int, Field(gt=0)]
+    sha256: Digest | None = None
+    bytes: Annotated[int, Field(gt=0)] | None = None
     licence: Licence
-    sources: Annotated[tuple[Source, ...], Field(strict=False, min_length=1)]
+    sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
     mirror: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    obtain: str = ""
     input: str = ""
     output: str = ""
     thresholds: dict[str, float] = {}
     calibration: Calibration | None = None
+    scores: ScoreCalibration | None = None
     accuracy: Annotated[tuple[str, ...], Field(strict=False)] = ()
     cost: str = ""
 
+    @property
+    def is_operators(self) -> bool:
+        """Whether the operator brings it: which bytes it is, is known only then."""
+        return self.sha256 is None
+
+    @property
+    def digest(self) -> str:
+        """sha256 of a file that is not the operator's."""
+        assert self.sha256 is not None
+        return self.sha256
+
+    @property
+    def size(self) -> int:
+        """Bytes of a file that is not the operator's."""
+        assert self.bytes is not None
+        return self.bytes
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        if (self.task == "face_embedding") != (self.calibration is not None):
-            raise ValueError(f"{self.id}: embedding models, and only they, state a calibration")
+        if (self.sha256 is None) != (self.bytes is None):
+            raise ValueError(f"{self.id}: digest and size are stated together or not at all")
+        if self.is_operators and (self.sources or self.mirror):
+            raise ValueError(f"{self.id}: a file with a source has a digest")
+        if not (self.sources or self.obtain):
+            raise ValueError(f"{self.id} has no source, so it must say how it is obtained")
+        if self.task == "face_embedding" and not self.is_operators and self.calibration is None:
+            raise ValueError(f"{self.id}: an embedding model states a calibration")
+        if self.calibration is not None and self.task != "face_embedding":
+            raise ValueError(f"{self.id}: only embedding models state a calibration")
         for place in self.mirror:
             path = PurePosixPath(place)
             if path.is_absolute() or ".." in path.parts:
@@ -169,12 +235,34 @@ class ModelFile(_Strict):
         return self
 
 
+class Model(_Strict):
+    """What can be chosen for a task.
+
+    Attributes:
+        task: The task.
+        title: What it is, for people.
+        reader: What reads it (models/readers.py).
+        files: The files that the reader needs, in the order in which it wants them.
+    """
+
+    task: Task
+    title: str
+    reader: Name
+    files: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+
+
 class Pack(_Strict):
-    """A list of files that are fetched and used together."""
+    """A model for every task, or files that no model needs (pictures and sound).
+
+    Attributes:
+        title: What it is for.
+        models: Task -> model, None when the task is off.
+        files: Further files.
+    """
 
     title: str
-    accept_licence: bool = False
-    files: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)]
+    models: dict[Task, Name | None] = {}
+    files: Annotated[tuple[Name, ...], Field(strict=False)] = ()
 
 
 class Manifest(_Strict):
@@ -183,6 +271,7 @@ class Manifest(_Strict):
     manifest: Literal[1]
     wheels: dict[Name, Wheel]
     packs: dict[Name, Pack]
+    models: dict[Name, Model]
     files: Annotated[tuple[ModelFile, ...], Field(strict=False)]
 
     @model_validator(mode="after")
@@ -190,16 +279,40 @@ class Manifest(_Strict):
         ids = [file.id for file in self.files]
         if len(set(ids)) != len(ids):
             raise ValueError("two files have the same id")
-        if shared := set(ids) & set(self.packs):
-            raise ValueError(f"a file and a pack share the name {sorted(shared)[0]}")
+        if shared := set(self.packs) & {*ids, *self.models}:
+            raise ValueError(f"a pack shares its name with a file or model: {sorted(shared)[0]}")
+        for name, model in self.models.items():
+            if unknown := set(model.files) - set(ids):
+                raise ValueError(f"model {name} lists unknown file {sorted(unknown)[0]}")
+            if name in ids and model.files != (name,):
+                raise ValueError(f"model {name} has the name of a file that is not its only one")
         for name, pack in self.packs.items():
             if unknown := set(pack.files) - set(ids):
                 raise ValueError(f"pack {name} lists unknown file {sorted(unknown)[0]}")
+            for task, chosen in pack.models.items():
+                if chosen is not None and self._task_of(chosen) != task:
+                    raise ValueError(f"pack {name} chooses no model for {task} with {chosen}")
+            if pack.models and set(pack.models) != set(get_args(Task)):
+                raise ValueError(f"pack {name} must choose for every task")
         for file in self.files:
             for source in file.sources:
                 if isinstance(source, WheelSource) and source.wheel not in self.wheels:
                     raise ValueError(f"{file.id} names unknown wheel {source.wheel}")
         return self
+
+    def _task_of(self, model: str) -> str | None:
+        found = self.models.get(model)
+        return None if found is None else found.task
+
+    def files_of(self, name: str) -> tuple[str, ...] | None:
+        """The files of a pack, of a model, or the one file of that name; None for another name."""
+        pack = self.packs.get(name)
+        if pack is not None:
+            chosen = [self.models[model].files for model in pack.models.values() if model]
+            return tuple(dict.fromkeys([*(file for some in chosen for file in some), *pack.files]))
+        if name in self.models:
+            return self.models[name].files
+        return (name,) if any(file.id == name for file in self.files) else None
 
 
 def parse_manifest(text: str) -> Manifest:

@@ -93,10 +93,10 @@ def from_mirror(
         raise FetchFailed(f"the mirror {mirror} is no folder and no address")
     present = [folder / place for place in places if (folder / place).is_file()]
     for path in present:
-        if path.stat().st_size == file.bytes and file_digest(path) == file.sha256:
-            progress(file.id, 0, file.bytes)
-            write_verified(path.read_bytes(), target, file.sha256)
-            progress(file.id, file.bytes, file.bytes)
+        if path.stat().st_size == file.size and file_digest(path) == file.digest:
+            progress(file.id, 0, file.size)
+            write_verified(path.read_bytes(), target, file.digest)
+            progress(file.id, file.size, file.size)
             return
     found = "other bytes under its name" if present else "nothing of that name"
     raise FetchFailed(f"the mirror has {found} for {file.id}")
@@ -115,7 +115,7 @@ def download(
     Raises:
         FetchFailed: No network, an error status, or another digest (the part is then thrown away).
     """
-    part = parts / f"{file.sha256[:16]}-{file.filename}.part"
+    part = parts / f"{file.digest[:16]}-{file.filename}.part"
     parts.mkdir(parents=True, exist_ok=True)
     tries = Retrying(
         stop=stop_after_attempt(TRIES),
@@ -129,17 +129,17 @@ def download(
         why = str(error) or type(error).__name__
         raise FetchFailed(f"{file.id}: no answer from {url} ({why})") from error
     digest = file_digest(part)
-    if digest != file.sha256:
+    if digest != file.digest:
         part.unlink()
-        raise FetchFailed(f"{file.id} from {url} has digest {digest[:12]}, not {file.sha256[:12]}")
+        raise FetchFailed(f"{file.id} from {url} has digest {digest[:12]}, not {file.digest[:12]}")
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(part, target)
 
 
 def _stream(url: str, file: ModelFile, part: Path, progress: Progress) -> None:
     there = part.stat().st_size if part.exists() else 0
-    if there >= file.bytes:  # whole, or not this file at all: the digest will tell
-        if there == file.bytes:
+    if there >= file.size:  # whole, or not this file at all: the digest will tell
+        if there == file.size:
             return
         part.unlink()
         there = 0
@@ -155,11 +155,11 @@ def _stream(url: str, file: ModelFile, part: Path, progress: Progress) -> None:
         with part.open("ab" if resumed else "wb") as out:
             for chunk in answer.iter_bytes(CHUNK_BYTES):
                 done += len(chunk)
-                if done > file.bytes:
+                if done > file.size:
                     out.truncate(0)
-                    raise FetchFailed(f"{file.id}: {url} sends more than {file.bytes:,} bytes")
+                    raise FetchFailed(f"{file.id}: {url} sends more than {file.size:,} bytes")
                 out.write(chunk)
-                progress(file.id, done, file.bytes)
+                progress(file.id, done, file.size)
             out.flush()
             os.fsync(out.fileno())
 

@@ -21,8 +21,14 @@ from proctor.domain.perception import (
     BodyAsk,
     FaceAnswer,
     FaceAsk,
+    ObjectsAnswer,
+    ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
     SpeechAnswer,
     SpeechAsk,
+    WordsAnswer,
+    WordsAsk,
 )
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.roles import Principal, Role
@@ -61,6 +67,18 @@ class Perception(Protocol):
 
     async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
         """Speech probability per 32 ms."""
+        ...
+
+    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+        """Who spoke when in a window of sound, and the voices' embeddings."""
+        ...
+
+    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+        """What was said."""
+        ...
+
+    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+        """Things in a picture."""
         ...
 
 

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
         token_audience: `aud` that is accepted.
         models_dir: Where verified model files are kept.
         models_mirror: Folder or URL that is asked first for model files.
+        pack: Which pack of models does the work (`proctor models list`).
+        models: Another model than the pack's for single tasks, `off` for none
+            (PROCTOR_MODELS__FACE_DETECTION=yunet).
         policies_dir: Folder of policy presets.
         web_dir: Folder of the pages.
         public_url: Where people reach the HTTP door (`https://exams.example`), for links that are
@@ -99,6 +102,8 @@ class Settings(BaseSettings):
     token_audience: str = "rayproctor"
     models_dir: Path | None = None
     models_mirror: str | None = None
+    pack: str = "embedded"
+    models: dict[str, str] = {}
     policies_dir: Path = Path(__file__).resolve().parent.parent / "policies"
     web_dir: Path = Path(__file__).resolve().parent.parent / "web"
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s#?]+$")

@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 
 from deployments.cli.errors import read_settings
-from models.catalogue import DEFAULT_PACK, default_dir, ensure, media_file
+from models.catalogue import default_dir, ensure, media_file
+from models.selection import select
 from proctor.settings import Settings
 
 LOG_WIDTH = 132
@@ -112,7 +113,7 @@ def fetch_models(settings: Settings, console: Console) -> tuple[Path, Path]:
     assert settings.models_dir is not None
     folder, mirror = settings.models_dir, settings.models_mirror
     with progress_bars(console) as progress:
-        ensure(DEFAULT_PACK, folder, mirror, progress)
+        ensure(select(settings.pack, settings.models), folder, mirror, progress)
         return (
             media_file("astronaut", folder, mirror, progress),
             media_file("speech-sample", folder, mirror, progress),

@@ -14,15 +14,9 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from deployments.cli.errors import read_settings
-from models.catalogue import (
-    DEFAULT_PACK,
-    Catalogue,
-    FileState,
-    default_dir,
-    embedding_ref,
-    match_calibrations,
-)
+from models.catalogue import Catalogue, FileState, default_dir, match_calibration
 from models.errors import ModelFileError
+from models.selection import DEFAULT_PACK, Selection, select
 from models.sources import Progress
 
 if TYPE_CHECKING:
@@ -68,7 +62,7 @@ def list_files(names: Names = None) -> None:
                 file.version,
                 file.task,
                 file.runtime,
-                f"{file.bytes / 1e6:.1f}",
+                "" if file.bytes is None else f"{file.bytes / 1e6:.1f}",
                 f"[{COLOURS[state]}]{state}",
             )
     console.print(table)
@@ -113,7 +107,7 @@ def accuracy(
 
     with _one_line_on_failure(Console(stderr=True)), _loaded(frozenset({"face"}), 2) as models:
         people = asyncio.run(accuracy_verification.read_people(models, folder))
-    calibration = match_calibrations()[embedding_ref()]
+        _, calibration = match_calibration(_selection(), _catalogue(None))
     first, second = accuracy_verification.halves(people.embeddings)
     named = (("all", people.embeddings), ("one half", first), ("the other half", second))
     rates = [(name, accuracy_verification.measure(each, calibration)) for name, each in named]
@@ -139,7 +133,12 @@ def cost(json_file: Json = None) -> None:
 def _loaded(groups: frozenset[str], threads: int) -> "InProcessPerception":
     from models.in_process import InProcessPerception
 
-    return InProcessPerception(_catalogue(None).models_dir, groups, threads=threads)
+    return InProcessPerception(_catalogue(None).models_dir, groups, _selection(), threads=threads)
+
+
+def _selection() -> Selection:
+    settings = read_settings()
+    return select(settings.pack, settings.models)
 
 
 def _write(path: Path | None, figures: object) -> None:

@@ -21,6 +21,7 @@ class Fault(StrEnum):
     """Why one item of a batch has no answer; the others of the batch do."""
 
     PICTURE_UNREADABLE = "picture_unreadable"
+    SOUND_UNUSABLE = "sound_unusable"
     MODEL_OUTPUT_INVALID = "model_output_invalid"
 
 
@@ -57,6 +58,7 @@ class FaceReading:
         eyes_open: Height over width of the eye openings; None without a mesh.
         mouth_open: Height over width of the lips' opening; None without a mesh.
         embedding: (d,) float32 when asked for and the face is confirmed. Never leaves the host.
+        live: P(there in the flesh), calibrated, with an embedding; None when no model looked.
     """
 
     box: Box
@@ -70,6 +72,7 @@ class FaceReading:
     eyes_open: float | None
     mouth_open: float | None
     embedding: Embedding | None = None
+    live: float | None = None
 
     @property
     def is_confirmed(self) -> bool:
@@ -132,5 +135,97 @@ class SpeechAnswer:
     probabilities: tuple[float, ...]
     state: npt.NDArray[np.float32] | None
     context: Samples | None
+    producers: tuple[Producer, ...]
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpeakersAsk:
+    """A window of sound with speech in it.
+
+    Attributes:
+        samples: (n,) float32 mono 16 kHz, at most ten seconds.
+    """
+
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerTurn:
+    """One voice in one stretch of a window; numbers of voices hold within the window only."""
+
+    voice: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeardVoice:
+    """One voice of a window.
+
+    Attributes:
+        alone_ms: How long it was heard with no other.
+        embedding: (256,) float32 of unit length; None when it was alone for too short a time.
+            Never leaves the host.
+    """
+
+    alone_ms: int
+    embedding: Embedding | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpeakersAnswer:
+    """Who spoke when in the window; `voices[n]` is the voice that turns call n. Or a fault."""
+
+    turns: tuple[SpeakerTurn, ...]
+    voices: tuple[HeardVoice, ...]
+    producers: tuple[Producer, ...]
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WordsAsk:
+    """Voiced sound whose words an exam's policy asks for.
+
+    Attributes:
+        samples: (n,) float32 mono 16 kHz, at most thirty seconds.
+        language: ISO 639-1, None when unknown.
+    """
+
+    samples: Samples
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordsAnswer:
+    """What was said, or a fault. A transcript is in no log and no metric."""
+
+    text: str
+    language: str | None
+    producers: tuple[Producer, ...]
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectsAsk:
+    """One picture for the object detector."""
+
+    picture: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundObject:
+    """A thing of one of the configured classes; `score` is the detector's, 0..1, not calibrated."""
+
+    label: str
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectsAnswer:
+    """Things in the picture, best score first; or a fault."""
+
+    objects: tuple[FoundObject, ...]
     producers: tuple[Producer, ...]
     fault: Fault | None = None

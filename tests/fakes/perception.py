@@ -22,8 +22,17 @@ from proctor.domain.perception import (
     FaceAsk,
     FaceReading,
     Fault,
+    FoundObject,
+    HeardVoice,
+    ObjectsAnswer,
+    ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
+    SpeakerTurn,
     SpeechAnswer,
     SpeechAsk,
+    WordsAnswer,
+    WordsAsk,
 )
 from proctor.domain.sessions import SessionSpec
 from proctor.ports import Clock
@@ -33,8 +42,12 @@ MESH = Producer("fake-mesh", "1", "e" * 64)
 EMBEDDER = Producer("fake-embedding", "3", "f" * 64)
 POSE = Producer("fake-pose", "1", "a" * 64)
 VOICE = Producer("fake-voice", "1", "b" * 64)
+SPEAKERS = Producer("fake-speakers", "1", "c" * 64)
+WORDS = Producer("fake-words", "1", "9" * 64)
+OBJECTS = Producer("fake-objects", "1", "8" * 64)
 EMBEDDING = ModelRef(EMBEDDER.model, EMBEDDER.version)
 
+AnyAsk = FaceAsk | BodyAsk | SpeechAsk | SpeakersAsk | WordsAsk | ObjectsAsk
 SPEECH_ABOVE_RMS = 0.05
 CHUNK = 512
 
@@ -42,6 +55,12 @@ CHUNK = 512
 def embedding_of(name: str) -> Embedding:
     """The unit vector of a named person, always the same; two persons are about 1.4 apart."""
     vector = np.random.default_rng(list(name.encode())).normal(size=128)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def voice_of(name: str) -> Embedding:
+    """The unit vector of a named person's voice, always the same; two are nearly orthogonal."""
+    vector = np.random.default_rng([*name.encode(), 7]).normal(size=256)
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
@@ -67,6 +86,10 @@ class Scene:
         left: Where the nearest face is.
         yaw_deg: Where the nearest person looks.
         turned_away: The faces are boxes without a mesh.
+        live: P(there in the flesh) of the nearest person; None when no model looks.
+        voices: Who is heard, one after the other.
+        said: The words that are heard.
+        things: Labels of objects in the picture.
     """
 
     from_ms: int
@@ -74,6 +97,10 @@ class Scene:
     left: float = 0.35
     yaw_deg: float = 0.0
     turned_away: bool = False
+    live: float | None = None
+    voices: tuple[str, ...] = ("ana",)
+    said: str = ""
+    things: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +111,7 @@ class Trouble:
     `invalid` answers faults, `nan` answers numbers that are none, `slow` answers after `slow_ms`.
     """
 
-    group: Literal["face", "body", "speech"]
+    group: Literal["face", "body", "speech", "speakers", "words", "objects"]
     kind: Literal["hangs", "is_away", "breaks", "invalid", "nan", "slow"]
     from_ms: int
     to_ms: int
@@ -103,7 +130,7 @@ class FakePerception:
         self._clock = clock
         self.scenes = list(scenes)
         self.troubles = list(troubles)
-        self.asked: list[tuple[int, str, Sequence[FaceAsk | BodyAsk | SpeechAsk]]] = []
+        self.asked: list[tuple[int, str, Sequence[AnyAsk]]] = []
 
     def calls(self, group: str) -> list[int]:
         """When a group was called."""
@@ -129,6 +156,42 @@ class FakePerception:
         self.asked.append((self._clock.monotonic_ms(), "speech", asks))
         trouble = await self._suffer("speech")
         return [self._speech(ask, trouble) for ask in asks]
+
+    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+        self.asked.append((self._clock.monotonic_ms(), "speakers", asks))
+        trouble, scene = await self._suffer("speakers"), self._scene()
+        if trouble is not None and trouble.kind == "invalid":
+            fault = Fault.MODEL_OUTPUT_INVALID
+            return [SpeakersAnswer(turns=(), voices=(), producers=(SPEAKERS,), fault=fault)] * len(
+                asks
+            )
+        return [self._speakers(ask, scene.voices) for ask in asks]
+
+    def _speakers(self, ask: SpeakersAsk, names: Sequence[str]) -> SpeakersAnswer:
+        share_ms = len(ask.samples) // 16 // max(len(names), 1)
+        return SpeakersAnswer(
+            turns=tuple(
+                SpeakerTurn(voice=at, start_ms=at * share_ms, end_ms=(at + 1) * share_ms)
+                for at in range(len(names))
+            ),
+            voices=tuple(HeardVoice(alone_ms=share_ms, embedding=voice_of(n)) for n in names),
+            producers=(SPEAKERS,),
+        )
+
+    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+        self.asked.append((self._clock.monotonic_ms(), "words", asks))
+        await self._suffer("words")
+        said = self._scene().said
+        return [WordsAnswer(text=said, language="en", producers=(WORDS,)) for _ in asks]
+
+    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+        self.asked.append((self._clock.monotonic_ms(), "objects", asks))
+        await self._suffer("objects")
+        found = tuple(
+            FoundObject(label=label, box=Box(0.6, 0.6, 0.1, 0.2), score=0.8)
+            for label in self._scene().things
+        )
+        return [ObjectsAnswer(objects=found, producers=(OBJECTS,)) for _ in asks]
 
     def _scene(self) -> Scene:
         now_ms = self._clock.monotonic_ms()
@@ -171,6 +234,7 @@ class FakePerception:
                     eyes_open=None if scene.turned_away else 0.3,
                     mouth_open=None if scene.turned_away else 0.05,
                     embedding=embedding_of(name) if wants_embedding else None,
+                    live=scene.live if wants_embedding else None,
                 )
             )
         if trouble is not None and trouble.kind == "nan":

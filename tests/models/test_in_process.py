@@ -10,12 +10,13 @@ from onnx import TensorProto, helper
 
 from models.catalogue import Catalogue
 from models.errors import ModelFileAltered, ModelFileError, ModelFileMissing, ModelOutputInvalid
-from models.face_embedding import EmbeddingModel
-from models.face_reader import FaceReader
+from models.face.dlib import EmbeddingModel
 from models.in_process import InProcessPerception
 from models.manifest import load_manifest
+from models.readers import open_faces
 from models.runtimes.litert import LitertModel
 from models.runtimes.onnx import OnnxModel
+from models.selection import select
 from models.sources import digest_of
 from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.media import Image
@@ -89,7 +90,7 @@ def test_an_invalid_embedding_is_a_fault_of_that_picture(
     models_dir: Path, tmp_path: Path, astronaut: Image
 ) -> None:
     broken = embedding_of_logarithm(-1.0)
-    reader = FaceReader(with_embedding(models_dir, tmp_path / "models", broken))
+    reader = open_faces(select(), with_embedding(models_dir, tmp_path / "models", broken))
     picture = cv2.imencode(".png", astronaut)[1].tobytes()
     answer = reader.read(FaceAsk(picture=picture, embed=True))
     assert answer.fault is Fault.MODEL_OUTPUT_INVALID and answer.faces == ()
@@ -126,11 +127,11 @@ async def test_only_the_groups_that_are_asked_for_are_loaded(models_dir: Path) -
             await speech.bodies([BodyAsk(picture=b"")])
 
 
-def test_an_unknown_group_or_pack_is_refused(tmp_path: Path) -> None:
+def test_a_group_that_is_unknown_or_has_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError):
         InProcessPerception(tmp_path, frozenset({"smell"}))
     with pytest.raises(ModelFileError):
-        InProcessPerception(tmp_path, pack="research")
+        InProcessPerception(tmp_path, frozenset({"words"}), select(instead={"words": "off"}))
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:

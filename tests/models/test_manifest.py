@@ -1,13 +1,15 @@
 """The product's own manifest, and what a wrong one is told."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from models.catalogue import embedding_ref, match_calibrations
-from models.errors import ManifestInvalid
-from models.manifest import MANIFEST, Manifest, load_manifest, parse_manifest
+from models.catalogue import Catalogue, match_calibration
+from models.errors import ManifestInvalid, ModelFileError
+from models.manifest import MANIFEST, load_manifest, parse_manifest
+from models.selection import ALWAYS, select
 
 
 def own() -> dict[str, Any]:
@@ -23,19 +25,42 @@ def wrong(change: Any) -> str:
     return caught.value.detail
 
 
-def test_the_embedded_pack_is_permissive_and_has_every_task() -> None:
-    manifest: Manifest = load_manifest()
-    pack = [file for file in manifest.files if file.id in manifest.packs["embedded"].files]
-    assert all(file.licence.commercial_use for file in pack)
-    assert {file.task for file in pack} == {
-        "face_detection", "face_landmarks", "iris", "face_embedding",
-        "body_detection", "body_landmarks", "voice",
-    }  # fmt: skip
-    assert not manifest.packs["embedded"].accept_licence
+def test_the_embedded_pack_is_permissive_and_does_what_cannot_be_off() -> None:
+    chosen, files = select("embedded"), {file.id: file for file in load_manifest().files}
+    assert all(files[name].licence.commercial_use for name in chosen.files())
+    assert set(chosen.chosen) >= ALWAYS
+    assert chosen.restricted() == ()
 
 
-def test_the_embedding_model_has_a_calibration_under_its_name_and_version() -> None:
-    calibration = match_calibrations()[embedding_ref()]
+@pytest.mark.parametrize(
+    "pack", [name for name, each in load_manifest().packs.items() if each.models]
+)
+def test_every_pack_can_be_chosen(pack: str) -> None:
+    assert {"face", "body", "speech"} <= set(select(pack).groups())
+
+
+def test_a_choice_that_cannot_be_is_one_line_with_what_there_is() -> None:
+    for pack, instead, told in (
+        ("nothing", {}, "no pack is called nothing; there are: embedded"),
+        ("demo", {}, "no pack is called demo"),
+        ("embedded", {"noses": "x"}, "no task is called noses; there are: face_detection"),
+        ("embedded", {"voice": "blazeface"}, "no model for voice is called blazeface"),
+        ("embedded", {"voice": "off"}, "voice cannot be switched off"),
+    ):
+        with pytest.raises(ModelFileError) as caught:
+            select(pack, instead)
+        assert told in caught.value.detail and "\n" not in caught.value.detail
+
+
+def test_a_task_that_may_be_off_is_switched_off_by_name() -> None:
+    assert select("embedded", {"liveness": "off"}).model("liveness") is None
+
+
+def test_the_embedding_model_has_a_calibration_under_its_name_and_version(
+    tmp_path: Path,
+) -> None:
+    ref, calibration = match_calibration(select(), Catalogue(tmp_path))
+    assert (ref.model, ref.version) == ("face-embedding", "dlib-1+mirror")
     assert calibration.fmr == 1e-3
     assert calibration.no_match_below < 0.5 < calibration.match_above
 
@@ -46,7 +71,7 @@ def test_an_unknown_field_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("sha256", "abc"), ("bytes", 0), ("bytes", "12"), ("runtime", "torch"), ("filename", "../x")],
+    [("sha256", "abc"), ("bytes", 0), ("bytes", "12"), ("runtime", "java"), ("filename", "../x")],
 )
 def test_a_wrong_value_is_named(field: str, value: object) -> None:
     assert f"files.0.{field}" in wrong(lambda raw: raw["files"][0].update({field: value}))
@@ -55,8 +80,12 @@ def test_a_wrong_value_is_named(field: str, value: object) -> None:
 def test_names_must_fit_together() -> None:
     assert "same id" in wrong(lambda raw: raw["files"].append(raw["files"][0]))
     assert "unknown file ghost" in wrong(
-        lambda raw: raw["packs"]["embedded"]["files"].append("ghost")
+        lambda raw: raw["models"]["blazeface"]["files"].append("ghost")
     )
+    assert "no model for voice" in wrong(
+        lambda raw: raw["packs"]["embedded"]["models"].update(voice="blazeface")
+    )
+    assert "every task" in wrong(lambda raw: raw["packs"]["embedded"]["models"].pop("words"))
     assert "unknown wheel" in wrong(lambda raw: raw["wheels"].pop("silero-vad"))
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from models.face_embedding import MARGIN, MESH_POINTS, TEMPLATE, face_chip, similarity
-from models.face_mesh import FaceMesh, Irises, region_of_track
-from models.gaze import DEPTH, RADIUS, eyes_open, gaze, mouth_open
-from models.head_pose import ACROSS, DOWN, head_pose
+from models.face.dlib import MARGIN, MESH_POINTS, TEMPLATE, face_chip, similarity
+from models.face.gaze import DEPTH, RADIUS, eyes_open, gaze, mouth_open
+from models.face.head_pose import ACROSS, DOWN, head_pose
+from models.face.mesh import FaceMesh, Irises, region_of_track
 from proctor.domain.geometry import Box
 
 CENTRE = np.array([320.0, 240.0, 0.0])

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bench.accuracy_verification import measure, read_people
-from models.catalogue import embedding_ref, match_calibrations
+from models.catalogue import Catalogue, match_calibration
 from models.in_process import InProcessPerception
+from models.selection import select
 from proctor.domain.perception import FaceAsk
 from proctor.identity.quality import set_is_consistent
 
@@ -88,18 +89,16 @@ def twenty_people(media: Path, tmp_path: Path) -> Path:
 
 
 async def test_enrolment_pictures_pass_and_people_are_told_apart(
-    perception: InProcessPerception, twenty_people: Path
+    perception: InProcessPerception, twenty_people: Path, catalogue: Catalogue
 ) -> None:
+    _, calibration = match_calibration(select(), catalogue)
     people = await read_people(perception, twenty_people)
     good = sum(len(rows) for rows in people.embeddings.values())
     assert good >= 0.85 * people.pictures, people.refused
-    rates = measure(people.embeddings, match_calibrations()[embedding_ref()])
+    rates = measure(people.embeddings, calibration)
     assert rates.people[0] >= 15
     assert rates.genuine["match"] > 0.93
     assert rates.genuine["no_match"] < 0.005
     assert rates.impostor["match"] < 0.005
     assert rates.impostor["no_match"] > 0.95
-    assert all(
-        set_is_consistent(rows[:3], match_calibrations()[embedding_ref()])
-        for rows in people.embeddings.values()
-    )
+    assert all(set_is_consistent(rows[:3], calibration) for rows in people.embeddings.values())

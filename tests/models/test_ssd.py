@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.body_pose import DETECTOR_LAYERS
-from models.face_detection import FULL_LAYERS, SHORT_LAYERS, tiles
+from models.body.pose import DETECTOR_LAYERS
+from models.face.blazeface import FULL_LAYERS, SHORT_LAYERS, tiles
 from models.ssd import anchor_centres, detections, overlaps, weighted_suppression
 
 

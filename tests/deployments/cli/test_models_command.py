@@ -51,7 +51,7 @@ def test_an_unknown_pack_is_one_line_and_exit_2(empty: Path) -> None:
     for command in ("fetch", "list", "verify", "licences"):
         done = RUN.invoke(app, [command, "giant"])
         assert done.exit_code == 2
-        assert "no pack or file is called giant" in done.stderr
+        assert "no pack, model or file is called giant" in done.stderr
 
 
 def test_licences_name_the_terms_of_every_file(empty: Path) -> None:

@@ -7,12 +7,15 @@ the session's own baseline (ACCURACY.md, Head pose).
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from models.face_mesh import Points
+from models.catalogue import Catalogue
+from models.face.mesh import FaceMesh, Points
 from proctor.domain.geometry import HeadPose
+from proctor.domain.media import Image
 
 # (right, left) and (upper, lower) points of MediaPipe's mesh topology
 ACROSS = np.array(
@@ -43,3 +46,16 @@ def head_pose(points: Points) -> HeadPose:
         pitch_deg=math.degrees(math.asin(float(np.clip(out[1], -1, 1)))),
         roll_deg=math.degrees(math.atan2(across[1], across[0])),
     )
+
+
+class PoseOfMesh:
+    """`HeadPoseModel` without a network of its own."""
+
+    producers: tuple[str, ...] = ()
+
+    def __init__(self, _catalogue: Catalogue, _files: Sequence[str]) -> None:
+        """There is nothing to load."""
+
+    def estimate(self, _image: Image, mesh: FaceMesh) -> HeadPose:
+        """From the mesh's points."""
+        return head_pose(mesh.points)

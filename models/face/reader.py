@@ -1,31 +1,25 @@
 """Everything the face group says about one picture: find, confirm, point, embed.
 
-Short-range detection first, full range when nothing is confirmed, tiles when small faces are asked
-for; the mesh confirms each box. A box that no mesh confirms is kept when it was found in the whole
-picture (turned away or unknown, not absent) and dropped when only a tile showed it.
+The detector says how it wants to search; the mesh confirms each box. A box that no mesh confirms is
+kept when it was found in the whole picture (turned away or unknown, not absent) and dropped when only
+a tile showed it. Which network does what is the selection's business (models/readers.py).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from models.catalogue import Catalogue
 from models.errors import ModelOutputInvalid, PictureUnreadable
-from models.face_detection import (
-    DetectedFace,
-    full_range,
-    search_tiles,
-    search_whole,
-    short_range,
+from models.face.detected import DetectedFace
+from models.face.gaze import eyes_open, mouth_open
+from models.face.head_pose import head_pose
+from models.face.interfaces import (
+    FaceDetector,
+    FaceEmbedder,
+    GazeModel,
+    HeadPoseModel,
+    LivenessModel,
 )
-from models.face_embedding import EmbeddingModel, face_chip
-from models.face_mesh import (
-    FaceMesh,
-    IrisModel,
-    MeshModel,
-    region_of_detection,
-    region_of_track,
-)
-from models.gaze import eyes_open, gaze, mouth_open
-from models.head_pose import head_pose
+from models.face.mesh import FaceMesh, MeshAndIris, region_of_detection, region_of_track
 from models.pictures import decode, face_measures
 from proctor.domain.geometry import Box
 from proctor.domain.media import Image
@@ -36,8 +30,28 @@ PRESENT = 0.5
 SAME_FACE_OVERLAP = 0.3
 MOST_FACES = 40
 
-SHORT, FULL = "face-detection-short", "face-detection-full"
-MESH, IRIS, EMBEDDING = "face-mesh", "iris", "face-embedding"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceParts:
+    """The models of the face group.
+
+    Attributes:
+        detector: Finds.
+        mesh: Confirms, and places the points of face and irises.
+        head_pose: Where the nose points.
+        gaze: Where the eyes look.
+        embedder: Who it is.
+        liveness: Whether it is there in the flesh; None when the task is off.
+        producers: Signature of every file that a part may name, in the order of an answer.
+    """
+
+    detector: FaceDetector
+    mesh: MeshAndIris
+    head_pose: HeadPoseModel
+    gaze: GazeModel
+    embedder: FaceEmbedder
+    liveness: LivenessModel | None
+    producers: Mapping[str, Producer]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,19 +70,9 @@ class _Candidate:
 class FaceReader:
     """Reads faces. One instance serves all threads; it remembers nobody."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        """Load the face group's models from a fetched catalogue.
-
-        Raises:
-            ModelFileError: A file is missing or altered.
-        """
-        self._short = short_range(catalogue.read(SHORT), SHORT)
-        self._full = full_range(catalogue.read(FULL), FULL)
-        self._mesh = MeshModel(catalogue.read(MESH), MESH)
-        self._iris = IrisModel(catalogue.read(IRIS), IRIS)
-        self._embedding = EmbeddingModel(catalogue.read(EMBEDDING), EMBEDDING)
-        names = (SHORT, FULL, MESH, IRIS, EMBEDDING)
-        self._producers = {name: catalogue.producer(name) for name in names}
+    def __init__(self, parts: FaceParts) -> None:
+        """Read with these models."""
+        self._parts = parts
 
     def read(self, ask: FaceAsk) -> FaceAnswer:
         """Answer one ask; what is wrong with its picture or a model's answer is a fault, not an error."""
@@ -76,13 +80,14 @@ class FaceReader:
         try:
             image = decode(ask.picture)
         except PictureUnreadable:
+            first = self._parts.detector.looks(search_small=False)[0].producer
             return FaceAnswer(
-                faces=(), producers=self._signed([SHORT]), fault=Fault.PICTURE_UNREADABLE
+                faces=(), producers=self._signed([first]), fault=Fault.PICTURE_UNREADABLE
             )
         try:
             tracked = None if ask.search_small else self._follow(image, ask.track)
             if tracked is not None:
-                used += [MESH]
+                used += [self._parts.mesh.mesh_file]
                 found = [tracked]
             else:
                 found = self._search(image, used, search_small=ask.search_small)
@@ -93,30 +98,31 @@ class FaceReader:
             )
         return FaceAnswer(faces=faces, producers=self._signed(used), detected=tracked is None)
 
-    def _signed(self, used: list[str]) -> tuple[Producer, ...]:
-        return tuple(self._producers[name] for name in self._producers if name in used)
+    def _signed(self, used: Sequence[str]) -> tuple[Producer, ...]:
+        known = self._parts.producers
+        return tuple(known[name] for name in known if name in used)
 
     def _follow(self, image: Image, track: Box | None) -> _Candidate | None:
         """The face where it was a moment ago, or None when it is not there."""
         if track is None or track.area <= 0:
             return None
         height, width = image.shape[:2]
-        mesh = self._mesh.fit(image, region_of_track(track, width, height))
+        mesh = self._parts.mesh.fit(image, region_of_track(track, width, height))
         if mesh.presence < PRESENT:
             return None
         return _Candidate(mesh.box(width, height), mesh.presence, mesh)
 
     def _search(self, image: Image, used: list[str], *, search_small: bool) -> list[_Candidate]:
-        used += [SHORT, MESH]
-        found = self._confirm(image, search_whole(self._short, image), [])
-        if not any(candidate.is_confirmed for candidate in found):
-            used.append(FULL)
-            found = self._confirm(image, search_whole(self._full, image), found)
-        if search_small:
-            used.append(FULL)
-            whole = len(found)
-            found = self._confirm(image, search_tiles(self._full, image), found)
-            found = [c for at, c in enumerate(found) if at < whole or c.is_confirmed]
+        used.append(self._parts.mesh.mesh_file)
+        found: list[_Candidate] = []
+        for look in self._parts.detector.looks(search_small=search_small):
+            if look.only_when_nobody and any(candidate.is_confirmed for candidate in found):
+                continue
+            used.append(look.producer)
+            known = len(found)
+            found = self._confirm(image, look.search(image), found)
+            if look.only_confirmed:
+                found = [c for at, c in enumerate(found) if at < known or c.is_confirmed]
         return found
 
     def _confirm(
@@ -129,7 +135,7 @@ class FaceReader:
             box = Box(
                 face.left / width, face.top / height, face.width / width, face.height / height
             )
-            mesh = self._mesh.fit(image, region_of_detection(face))
+            mesh = self._parts.mesh.fit(image, region_of_detection(face))
             if mesh.presence >= PRESENT:
                 box = mesh.box(width, height)
             candidate = _Candidate(box, face.score, mesh)
@@ -157,22 +163,33 @@ class FaceReader:
         self, image: Image, candidate: _Candidate, used: list[str], *, embed: bool
     ) -> FaceReading:
         """The candidate's own face: a second fit on the first one's turn, then gaze and embedding."""
-        again = self._mesh.fit(image, candidate.mesh.region())
+        parts = self._parts
+        again = parts.mesh.fit(image, candidate.mesh.region())
         if again.presence >= PRESENT:
             box = again.box(image.shape[1], image.shape[0])
             candidate = _Candidate(box, candidate.score, again)
-        used.append(IRIS)
-        reading = _reading(image, candidate, self._iris)
+        mesh = candidate.mesh
+        used += [parts.mesh.iris_file, *parts.head_pose.producers, *parts.gaze.producers]
+        reading = replace(
+            _reading(image, candidate),
+            head=parts.head_pose.estimate(image, mesh),
+            gaze=parts.gaze.estimate(image, mesh, parts.mesh.irises(image, mesh)),
+        )
         if not embed:
             return reading
-        used.append(EMBEDDING)
-        (vector,) = self._embedding.embed([face_chip(image, candidate.mesh.points)])
+        used += parts.embedder.producers
+        (vector,) = parts.embedder.embed([parts.embedder.chip(image, mesh.points)])
         if isinstance(vector, ModelOutputInvalid):
             raise vector
-        return replace(reading, embedding=vector)
+        live = None
+        if parts.liveness is not None:
+            used += parts.liveness.producers
+            live = parts.liveness.probability(image, candidate.box)
+        return replace(reading, embedding=vector, live=live)
 
 
-def _reading(image: Image, candidate: _Candidate, irises: IrisModel | None = None) -> FaceReading:
+def _reading(image: Image, candidate: _Candidate) -> FaceReading:
+    """What the box and the mesh alone say."""
     points = candidate.mesh.points
     sharpness, brightness = face_measures(image, candidate.box)
     confirmed = candidate.is_confirmed
@@ -184,7 +201,7 @@ def _reading(image: Image, candidate: _Candidate, irises: IrisModel | None = Non
         sharpness=sharpness,
         brightness=brightness,
         head=head_pose(points) if confirmed else None,
-        gaze=gaze(points, irises.find(image, candidate.mesh)) if irises else None,
+        gaze=None,
         eyes_open=eyes_open(points) if confirmed else None,
         mouth_open=mouth_open(points) if confirmed else None,
     )

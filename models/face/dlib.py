@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.catalogue import Catalogue
 from models.errors import ModelOutputInvalid
-from models.face_mesh import Points
+from models.face.mesh import Points
 from models.runtimes.onnx import OnnxModel
 from proctor.domain.media import Image
 from proctor.domain.perception import Embedding
@@ -68,6 +69,24 @@ def similarity(
     return np.array(
         [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
     )
+
+
+class DlibEmbedder:
+    """`FaceEmbedder` of dlib's ResNet."""
+
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` is the one network. Raises `ModelFileError`."""
+        (name,) = files
+        self.producers: tuple[str, ...] = (name,)
+        self._model = EmbeddingModel(catalogue.read(name), name)
+
+    def chip(self, image: Image, points: Points) -> Image:
+        """(150, 150, 3) RGB."""
+        return face_chip(image, points)
+
+    def embed(self, chips: Sequence[Image]) -> list[Embedding | ModelOutputInvalid]:
+        """(128,) float32, not of unit length."""
+        return self._model.embed(chips)
 
 
 class EmbeddingModel:

@@ -5,12 +5,14 @@ z grows away from the camera and has the scale of x (weak perspective).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from models.face_detection import DetectedFace
+from models.catalogue import Catalogue
+from models.face.detected import DetectedFace
 from models.pictures import Region, as_input, crop
 from models.runtimes.litert import LitertModel
 from proctor.domain.geometry import Box
@@ -138,3 +140,26 @@ class IrisModel:
         matrix = region.to_picture(size, mirrored)
         x, y = matrix[:, :2] @ raw[0, :2].astype(np.float64) + matrix[:, 2]
         return float(x), float(y)
+
+
+class MeshAndIris:
+    """Both networks of the landmarks' task.
+
+    Attributes:
+        mesh_file: Manifest id of the mesh.
+        iris_file: Manifest id of the iris network.
+    """
+
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` are the mesh and the iris network. Raises `ModelFileError`."""
+        self.mesh_file, self.iris_file = files
+        self._mesh = MeshModel(catalogue.read(self.mesh_file), self.mesh_file)
+        self._iris = IrisModel(catalogue.read(self.iris_file), self.iris_file)
+
+    def fit(self, image: Image, region: Region) -> FaceMesh:
+        """Fit the mesh in a region of the picture. Raises `ModelOutputInvalid`."""
+        return self._mesh.fit(image, region)
+
+    def irises(self, image: Image, mesh: FaceMesh) -> Irises:
+        """Centres of both irises. Raises `ModelOutputInvalid`."""
+        return self._iris.find(image, mesh)

@@ -1,26 +1,27 @@
 """Everything the body group says about one picture."""
 
-from models.body_pose import BodyDetector, BodyModel
+from collections.abc import Sequence
+
+from models.body.pose import BodyDetector, BodyModel
 from models.catalogue import Catalogue
 from models.errors import ModelOutputInvalid, PictureUnreadable
 from models.pictures import decode
 from proctor.domain.perception import BodyAnswer, BodyAsk, Fault
 
-DETECTION, LANDMARKS = "body-detection", "body-landmarks"
-
 
 class BodyReader:
     """Reads one body per picture. One instance serves all threads; it remembers nobody."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        """Load the body group's models from a fetched catalogue.
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` are the detector and the landmark network.
 
         Raises:
             ModelFileError: A file is missing or altered.
         """
-        self._detector = BodyDetector(catalogue.read(DETECTION), DETECTION)
-        self._model = BodyModel(catalogue.read(LANDMARKS), LANDMARKS)
-        self._producers = (catalogue.producer(DETECTION), catalogue.producer(LANDMARKS))
+        detection, landmarks = files
+        self._detector = BodyDetector(catalogue.read(detection), detection)
+        self._model = BodyModel(catalogue.read(landmarks), landmarks)
+        self._producers = (catalogue.producer(detection), catalogue.producer(landmarks))
 
     def read(self, ask: BodyAsk) -> BodyAnswer:
         """Answer one ask; what is wrong with its picture or a model's answer is a fault."""

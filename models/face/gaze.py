@@ -7,19 +7,23 @@ per eye (MODELS.md 3): read it against the session's baseline, through a median.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from models.face_mesh import (
+from models.catalogue import Catalogue
+from models.face.head_pose import head_axes, head_pose
+from models.face.mesh import (
     LEFT_EYE_INNER,
     LEFT_EYE_OUTER,
     RIGHT_EYE_INNER,
     RIGHT_EYE_OUTER,
+    FaceMesh,
     Irises,
     Points,
 )
-from models.head_pose import head_axes, head_pose
 from proctor.domain.geometry import Gaze
+from proctor.domain.media import Image
 
 # Shares of the width between the corners as the mesh places them (about 26 mm). Anatomy: the iris is
 # about 10.5 mm before the eyeball's centre of rotation, that centre about 4.5 mm behind the corners.
@@ -78,3 +82,16 @@ def mouth_open(points: Points) -> float:
 
 def _gap(points: Points, pair: tuple[int, int]) -> float:
     return max(math.dist(points[pair[0]], points[pair[1]]), 1e-6)
+
+
+class GazeOfMesh:
+    """`GazeModel` without a network of its own."""
+
+    producers: tuple[str, ...] = ()
+
+    def __init__(self, _catalogue: Catalogue, _files: Sequence[str]) -> None:
+        """There is nothing to load."""
+
+    def estimate(self, _image: Image, mesh: FaceMesh, irises: Irises) -> Gaze | None:
+        """From the mesh's points and the irises."""
+        return gaze(mesh.points, irises)

@@ -6,10 +6,13 @@ A box is not yet a person: the face mesh's presence score is the check.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from models.catalogue import Catalogue
+from models.face.detected import DetectedFace
+from models.face.interfaces import Look
 from models.pictures import Floats, Region, as_input, crop, letterbox
 from models.runtimes.litert import LitertModel
 from models.ssd import anchor_centres, detections, weighted_suppression
@@ -23,29 +26,6 @@ KEY_POINTS = 6
 # tiles 96 / 100 / 100 %, four tiles of 0.8 73 / 90 / 100 %, short range on twelve of 0.5 68 / 100 / 100 %.
 TILE_SHARE = 0.6
 TILE_OVERLAP = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class DetectedFace:
-    """A box that looks like a face, in pixels of the picture.
-
-    Attributes:
-        left: Left edge.
-        top: Top edge.
-        width: Width.
-        height: Height.
-        score: 0..1, not calibrated.
-        right_eye: The person's right eye (left in the picture), x and y.
-        left_eye: The person's left eye.
-    """
-
-    left: float
-    top: float
-    width: float
-    height: float
-    score: float
-    right_eye: tuple[float, float]
-    left_eye: tuple[float, float]
 
 
 class BlazeFace:
@@ -70,6 +50,26 @@ class BlazeFace:
         placed[:, :2] += corner
         placed[:, 5:] += np.tile(corner, KEY_POINTS)
         return placed
+
+
+class BlazeFaceDetector:
+    """Short range; full range when that confirms nobody; tiles when small faces are asked for."""
+
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` are the short-range and the full-range network. Raises `ModelFileError`."""
+        self._short, self._full = files
+        self._near = short_range(catalogue.read(self._short), self._short)
+        self._far = full_range(catalogue.read(self._full), self._full)
+
+    def looks(self, *, search_small: bool) -> list[Look]:
+        """See `FaceDetector`."""
+        looks = [
+            Look(self._short, partial(search_whole, self._near)),
+            Look(self._full, partial(search_whole, self._far), only_when_nobody=True),
+        ]
+        if search_small:
+            looks.append(Look(self._full, partial(search_tiles, self._far), only_confirmed=True))
+        return looks
 
 
 def short_range(content: bytes, name: str = "face-detection-short") -> BlazeFace:

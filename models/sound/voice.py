@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.catalogue import Catalogue
 from models.errors import ModelOutputInvalid
 from models.runtimes.onnx import OnnxModel
 from proctor.domain.media import AUDIO_RATE_HZ
@@ -24,10 +25,11 @@ STREAMS_PER_RUN = 64
 class VoiceModel:
     """The voice detector. One instance is shared by all threads."""
 
-    def __init__(self, content: bytes, producer: Producer) -> None:
-        """Load from verified bytes; `producer` is what its answers are signed with."""
-        self._model = OnnxModel(producer.model, content, batch_limit=STREAMS_PER_RUN)
-        self._producers = (producer,)
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` is the one network. Raises `ModelFileError`."""
+        (name,) = files
+        self._model = OnnxModel(name, catalogue.read(name), batch_limit=STREAMS_PER_RUN)
+        self._producers: tuple[Producer, ...] = (catalogue.producer(name),)
         self._rate = np.array(AUDIO_RATE_HZ, np.int64)
 
     def listen(self, asks: Sequence[SpeechAsk]) -> list[SpeechAnswer]:

@@ -1,0 +1,80 @@
+"""Which code reads which model: the only place where a reader's name meets its class.
+
+A reader is made of the catalogue and the files of its model. Imports are inside, so that a process
+pays only for what it was asked to load.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from models.catalogue import Catalogue
+from models.errors import ModelFileError
+from models.face.reader import FaceParts, FaceReader
+from models.manifest import Task
+from models.selection import Selection
+
+READERS: dict[tuple[Task, str], str] = {
+    ("face_detection", "blazeface"): "models.face.blazeface:BlazeFaceDetector",
+    ("face_landmarks", "mesh"): "models.face.mesh:MeshAndIris",
+    ("face_embedding", "dlib"): "models.face.dlib:DlibEmbedder",
+    ("head_pose", "mesh"): "models.face.head_pose:PoseOfMesh",
+    ("gaze", "mesh"): "models.face.gaze:GazeOfMesh",
+    ("body", "mediapipe-pose"): "models.body.reader:BodyReader",
+    ("voice", "silero"): "models.sound.voice:VoiceModel",
+}
+"""(task, reader) -> `module:class`; the class takes a `Catalogue` and the ids of its files."""
+
+Reader = Callable[[Catalogue, Sequence[str]], Any]
+
+
+def open_model(selection: Selection, catalogue: Catalogue, task: Task) -> Any:
+    """The reader of a task's model, its weights loaded and verified; None when the task is off.
+
+    Raises:
+        ModelFileError: A file is missing, altered or not accepted, or no code reads this model.
+    """
+    model = selection.model(task)
+    if model is None:
+        return None
+    place = READERS.get((task, model.reader))
+    if place is None:
+        raise ModelFileError(f"no code reads {model.title} ({model.reader}) for {task}")
+    module, name = place.split(":")
+    reader: Reader = getattr(import_module(module), name)
+    return reader(catalogue, model.files)
+
+
+def open_faces(selection: Selection, catalogue: Catalogue) -> FaceReader:
+    """The face group. Raises `ModelFileError`."""
+
+    def part(task: Task) -> Any:
+        return open_model(selection, catalogue, task)
+
+    files = [
+        file
+        for task in _SIGNED_IN_ORDER
+        if (model := selection.model(task)) is not None
+        for file in model.files
+    ]
+    return FaceReader(
+        FaceParts(
+            detector=part("face_detection"),
+            mesh=part("face_landmarks"),
+            head_pose=part("head_pose"),
+            gaze=part("gaze"),
+            embedder=part("face_embedding"),
+            liveness=part("liveness"),
+            producers={file: catalogue.producer(file) for file in files},
+        )
+    )
+
+
+_SIGNED_IN_ORDER: tuple[Task, ...] = (
+    "face_detection",
+    "face_landmarks",
+    "head_pose",
+    "gaze",
+    "liveness",
+    "face_embedding",
+)
