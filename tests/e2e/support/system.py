@@ -60,12 +60,19 @@ async def post(client: httpx.AsyncClient, path: str, body: object) -> dict[str, 
     return found
 
 
+class EnrolmentRefused(AssertionError):
+    """The pictures did not pass the quality gate; the message is the answer."""
+
+
 async def new_session(
     client: httpx.AsyncClient, name: str, enrol: Sequence[bytes] = ()
 ) -> tuple[str, str]:
     """An exam, a candidate with consent (enrolled when pictures are given) and a session.
 
     Returns (session id, join URL).
+
+    Raises:
+        EnrolmentRefused: The pictures cannot serve.
     """
     exam = await post(
         client,
@@ -87,6 +94,8 @@ async def new_session(
     if enrol:
         files = [("images", (f"{i}.jpg", data, "image/jpeg")) for i, data in enumerate(enrol)]
         answer = await client.post(f"/v1/candidates/{identity}/enrolments", files=files)
+        if answer.status_code == 422:
+            raise EnrolmentRefused(answer.text)
         assert answer.status_code == 201, answer.text
     made = await post(
         client, "/v1/sessions", {"exam_id": exam["exam_id"], "candidate_id": identity}
