@@ -18,6 +18,7 @@ from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import read_sessions
 from proctor.fusion.judge import Judgement, SessionJudge
 from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
+from proctor.services.judging.archive import Archive, Committed
 from proctor.services.judging.page_news import PageNews
 from proctor.services.judging.session import JudgedSession
 from proctor.services.judging.writer import ShardWriter
@@ -55,7 +56,7 @@ class JudgeShard:
         metrics: Metrics,
     ) -> None:
         self._name = name
-        self._incidents = incidents
+        self._archive = Archive(incidents, clock)
         self._checkpoints = checkpoints
         self._clock = clock
         self._metrics = metrics
@@ -251,18 +252,13 @@ class JudgeShard:
 
     async def _remember(self, spec: SessionSpec) -> JudgedSession:
         """A session whose memory is gone, with what the database knows of it."""
-        committed = await self._incidents.last_seq(spec.session_id)
-        found = await self._incidents.list_incidents(spec.tenant_id, spec.session_id)
+        committed = await self._archive.read(spec)
         known = self._hold(SessionJudge(spec))
-        self._keep(known, known.judge.adopt(tuple(found), committed, self._clock.now()))
+        self._adopt(known, committed, self._clock.now())
         return known
 
-    async def _adopt(self, known: JudgedSession, committed: int, now: datetime) -> None:
-        """Take over what the database knows and this memory does not; it has all that waits here, too."""
-        spec = known.judge.spec
-        found = await self._incidents.list_incidents(spec.tenant_id, spec.session_id)
-        known.rows.clear()
-        self._keep(known, known.judge.adopt(tuple(found), committed, now))
+    def _adopt(self, known: JudgedSession, committed: Committed, now: datetime) -> None:
+        self._keep(known, known.judge.adopt(committed.incidents, committed.last_seq, now))
 
     async def _catch_up(self, now: datetime) -> None:
         """Redis may have lost its last second: the database then knows alerts that no checkpoint does.
@@ -271,9 +267,10 @@ class JudgeShard:
         """
         try:
             for session_id, known in self._sessions.items():
-                committed = await self._incidents.last_seq(session_id)
-                if committed > known.judge.alert_seq:
-                    await self._adopt(known, committed, now)
+                if await self._archive.last_seq(session_id) > known.judge.alert_seq:
+                    committed = await self._archive.read(known.judge.spec)
+                    known.rows.clear()  # older than what is committed, so committed themselves
+                    self._adopt(known, committed, now)
         except StateStoreUnavailable:
             logger.warning("the database is away: alert numbers could not be compared")
 

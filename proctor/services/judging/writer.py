@@ -17,6 +17,7 @@ from proctor.domain.ids import SessionId
 from proctor.fusion.checkpoint import entry_ids
 from proctor.ports import Checkpoints, Clock, IncidentStore, Judged, Metrics
 from proctor.services.deadline import TimedOut, within
+from proctor.services.judging.archive import Archive
 from proctor.services.judging.session import JudgedSession
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class ShardWriter:
     ) -> None:
         self._name = name
         self._incidents = incidents
+        self._archive = Archive(incidents, clock)
         self._checkpoints = checkpoints
         self._clock = clock
         self._metrics = metrics
@@ -105,7 +107,7 @@ class ShardWriter:
                     await self._commit(known.rows)
                 except Conflict:
                     logger.error("alert numbers were taken", extra={"session_id": session_id})
-                    known.renumber(await self._incidents.last_seq(session_id))
+                    known.renumber(await self._archive.last_seq(session_id))
                     await self._commit(known.rows)
                 known.rows = []
             except (StateStoreUnavailable, Conflict):

@@ -323,6 +323,23 @@ async def test_a_memory_older_than_the_database_goes_on_from_what_is_committed()
     assert (800, 8_200, "shard_lost") in world.video()
 
 
+class SlowToRead(FakeIncidentStore):
+    """Takes rows, but never says what it has."""
+
+    async def last_seq(self, session_id: SessionId) -> int:
+        return await asyncio.Event().wait() and 0
+
+
+async def test_a_database_that_never_answers_a_question_holds_up_the_others_for_a_moment() -> None:
+    world = World()
+    world.incidents = SlowToRead(world.database)
+    shard = await world.shard()
+    forgotten = facts.report(42, 20_000, session="ses_forgotten", with_spec=True)
+    known = facts.report(1, 0, facts.media_come())
+    answers = await patiently(world, shard.submit([forgotten, known]))
+    assert [(answer.session_id, answer.seq) for answer in answers] == [(facts.SESSION, 1)]
+
+
 async def test_an_incident_that_was_closed_in_the_lost_second_stays_closed() -> None:
     world = World()
     shard = await world.shard()
