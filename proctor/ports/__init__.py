@@ -1,0 +1,37 @@
+"""What the product needs of the world, one Protocol per subject. Adapters and fakes implement these.
+
+Every port has a contract suite in tests/contract that its fake and its real adapter both pass.
+Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for a wrong name.
+"""
+
+from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
+from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
+from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
+from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
+from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
+from proctor.ports.world import Clock, Metrics, Perception
+
+__all__ = [
+    "AlertFeed",
+    "Answer",
+    "CandidateStore",
+    "Checkpoints",
+    "Clock",
+    "ExamStore",
+    "FaceIndex",
+    "IncidentStore",
+    "Judged",
+    "KeyRing",
+    "LiveState",
+    "MediaPeer",
+    "MediaPeers",
+    "MediaSink",
+    "Metrics",
+    "Perception",
+    "SessionJudges",
+    "SessionPlacement",
+    "SessionStore",
+    "Subscription",
+    "TokenCheck",
+    "TokenMint",
+]

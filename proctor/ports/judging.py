@@ -1,0 +1,113 @@
+"""What a shard judges, where it writes it down, and how alerts are read back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from proctor.domain.alerts import Alert, FeedItem
+from proctor.domain.coverage import CoverageInterval
+from proctor.domain.ids import ExamId, SessionId, TenantId
+from proctor.domain.incidents import Incident
+from proctor.domain.reports import Acknowledgement, TickReport
+from proctor.domain.sessions import SessionSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What one step of judging leaves behind, committed in one transaction.
+
+    Attributes:
+        tenant_id: Whose.
+        session_id: Whose.
+        alerts: New alerts, in seq order; each gets an outbox row unless `suppressed_by`.
+        incidents: New or changed incidents.
+        coverage: The session's whole coverage when it changed, else None.
+    """
+
+    tenant_id: TenantId
+    session_id: SessionId
+    alerts: tuple[Alert, ...]
+    incidents: tuple[Incident, ...]
+    coverage: tuple[CoverageInterval, ...] | None
+
+
+class IncidentStore(Protocol):
+    """Incidents, alerts, outbox and coverage: the shard's one writer."""
+
+    async def commit(self, judged: Sequence[Judged]) -> None:
+        """All in one transaction; repeating the same commit changes nothing (alert_id, (session, seq))."""
+        ...
+
+    async def last_seq(self, session_id: SessionId) -> int:
+        """Highest committed alert seq of the session, 0 when none."""
+        ...
+
+    async def list_incidents(
+        self, tenant_id: TenantId, session_id: SessionId
+    ) -> Sequence[Incident]:
+        """Oldest first."""
+        ...
+
+
+class AlertFeed(Protocol):
+    """Alerts in delivery order. Positions are given after the commit, so they never run backwards."""
+
+    async def publish_pending(self, limit: int) -> int:
+        """Give the next outbox rows a feed position; returns how many. The dispatcher's step."""
+        ...
+
+    async def read(
+        self,
+        tenant_id: TenantId,
+        after: int,
+        limit: int,
+        session_id: SessionId | None = None,
+        exam_id: ExamId | None = None,
+    ) -> Sequence[FeedItem]:
+        """Items with a position above `after`, in order."""
+        ...
+
+    async def head(self, tenant_id: TenantId) -> int:
+        """The highest position given so far, 0 when none."""
+        ...
+
+    async def heads(self) -> Mapping[TenantId, int]:
+        """The head of every tenant that has one: whom the dispatcher has to tell."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """A fusion shard's memory outside itself (Redis). Values are JSON, never pickle."""
+
+    async def claim(self, shard: str) -> int:
+        """Take the shard over: returns a new, higher fencing epoch."""
+        ...
+
+    async def save(self, shard: str, fence: int, states: dict[SessionId, bytes]) -> None:
+        """Write sessions' states in one step; raises `Conflict` when the fence was passed."""
+        ...
+
+    async def load(self, shard: str) -> dict[SessionId, bytes]:
+        """Every state saved for this shard."""
+        ...
+
+    async def drop(self, shard: str, fence: int, session_id: SessionId) -> None:
+        """Forget an ended session."""
+        ...
+
+
+class SessionJudges(Protocol):
+    """The fusion shards as the rest of the system sees them."""
+
+    def lane(self, session_id: SessionId) -> str:
+        """Which of them judges the session: one that hangs must hold up no other's sessions."""
+        ...
+
+    async def submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
+        """Judge, commit, checkpoint, acknowledge. May be repeated."""
+        ...
+
+    async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
+        """Close what is open, fix the coverage to the session's length, forget the session."""
+        ...
