@@ -1,6 +1,6 @@
 """ONNX Runtime on the CPU: one thread, no spinning; one session shared by all calling threads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -72,10 +72,6 @@ class OnnxModel:
                 f"{self._name} could not be run: {_first_line(error)}"
             ) from error
         return dict(zip(self.outputs, answers, strict=True))
-
-
-def _shape(shape: Sequence[int | str | None]) -> Shape:
-    return tuple(side if isinstance(side, int) else None for side in shape)
 
 
 def _first_line(error: Exception) -> str:
