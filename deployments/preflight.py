@@ -11,6 +11,8 @@ import psutil
 
 from deployments.home import RunFile
 from models.catalogue import Catalogue, FileState
+from models.errors import ModelFileError
+from models.selection import select
 from proctor.adapters.redis_server import find_redis_server
 from proctor.domain.errors import Conflict, InvalidInput, ProctorError
 from proctor.settings import Settings
@@ -98,13 +100,29 @@ def _redis(settings: Settings) -> Check:
 
 
 def _models(settings: Settings) -> Check:
+    """Which pack, what instead of it, and whether every file of the choice is there and accepted."""
     folder = settings.resolved().models_dir
     assert folder is not None
-    states = Catalogue(folder, settings.models_mirror).verify()
+    try:
+        selection = select(settings.pack, settings.models)
+        catalogue = Catalogue(folder, settings.models_mirror)
+        states = catalogue.verify(selection.files())
+        accepted = catalogue.records.accepted
+    except ModelFileError as error:
+        return Check(name="models", is_good=False, found=error.detail)
+    instead = ", ".join(f"{task}: {model}" for task, model in sorted(settings.models.items()))
+    chosen = f"pack {settings.pack}" + (f" with {instead}" if instead else "")
+    for file in selection.restricted():
+        if file.licence.accept not in accepted:
+            found = (
+                f"{chosen}; {file.id} is under terms that must be accepted: run "
+                f"`proctor models fetch {file.id} --accept-licence {file.licence.accept}`"
+            )
+            return Check(name="models", is_good=False, found=found)
     wanting = [name for name, state in states.items() if state is not FileState.PRESENT]
-    found = f"all {len(states)} files present and verified"
+    found = f"{chosen}, all {len(states)} files present and verified"
     if wanting:
-        found = f"{', '.join(wanting)} missing or altered: run `proctor models fetch`"
+        found = f"{chosen}; {', '.join(wanting)} missing or altered: run `proctor models fetch`"
     return Check(name="models", is_good=not wanting, found=found)
 
 

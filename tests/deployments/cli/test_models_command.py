@@ -77,7 +77,38 @@ def test_a_mirror_serves_the_whole_pack(
 def test_list_shows_what_is_there(fetched: Path) -> None:
     done = RUN.invoke(app, ["list", "embedded"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
-    assert done.stdout.count("present") == 8
+    assert done.stdout.count("present") == 5
+    assert done.stdout.count("needs no file") == 2  # head pose and gaze come from the mesh
+    for column in ("task", "version", "licence", "commercial", "digest", "measured", "cost"):
+        assert column in done.stdout
+    for words in ("face-embedding", "dlib-1+mirror", "CC0-1.0", "690cba5e084e", "22.4", "97.6 %"):
+        assert words in done.stdout
+
+
+@pytest.mark.weights
+def test_list_tells_programs_the_same(fetched: Path) -> None:
+    done = RUN.invoke(app, ["list", "face-embedding", "--json"])
+    (row,) = json.loads(done.stdout)
+    assert row["task"] == "face_embedding" and row["packs"][0] == "embedded"
+    assert row["installed"] and row["commercial_use"] and row["bytes"] == 22_436_217
+    assert row["sha256"][0].startswith("690cba5e084e") and "97.6 %" in row["accuracy"][0]
+
+
+def test_list_tells_what_is_not_there(empty: Path) -> None:
+    done = RUN.invoke(app, ["list", "voice", "--json"])
+    assert [row["installed"] for row in json.loads(done.stdout)] == [False]
+
+
+def test_terms_that_nobody_knows_are_one_line_and_exit_2(empty: Path) -> None:
+    done = RUN.invoke(app, ["fetch", "voice", "--accept-licence", "whatever"])
+    assert done.exit_code == 2
+    assert "proctor models: no terms are called whatever" in done.stderr
+
+
+def test_a_file_with_a_source_is_not_added_by_hand(empty: Path) -> None:
+    done = RUN.invoke(app, ["add", "voice", "/dev/null"])
+    assert done.exit_code == 2
+    assert "voice has a source of its own" in done.stderr
 
 
 @pytest.mark.weights
