@@ -20,6 +20,7 @@ READERS: dict[tuple[Task, str], str] = {
     ("face_embedding", "dlib"): "models.face.dlib:DlibEmbedder",
     ("head_pose", "mesh"): "models.face.head_pose:PoseOfMesh",
     ("gaze", "mesh"): "models.face.gaze:GazeOfMesh",
+    ("liveness", "minifasnet"): "models.face.minifasnet:MiniFasNet",
     ("body", "mediapipe-pose"): "models.body.reader:BodyReader",
     ("voice", "silero"): "models.sound.voice:VoiceModel",
 }

@@ -1,0 +1,115 @@
+"""Passive liveness with MiniFASNet (Silent-Face-Anti-Spoofing): two networks see two crops of a face.
+
+Each network sees the face at its own scale (2.7 and 4.0 times the box: what surrounds a face gives a
+screen or a print away) and says one of three: print, live, screen. The score is the mean of what both
+say for "live". Crop and order after upstream's `CropImage` and `test.py`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from models.catalogue import Catalogue
+from models.errors import ModelFileError, ModelOutputInvalid
+from models.manifest import ScoreCalibration
+from models.runtimes.onnx import OnnxModel
+from proctor.domain.geometry import Box
+from proctor.domain.media import Image
+
+INPUT_PX = 80
+SCALES = (2.7, 4.0)
+CLASSES = 3
+LIVE = 1
+LEAST_SCORE = 1e-6
+"""Nearer to 0 or 1 than this a score is not told apart: its log-odds stay finite."""
+
+
+def surroundings(box: Box, width: int, height: int, scale: float) -> tuple[int, int, int, int]:
+    """The box grown by `scale` about its middle, as upstream does it: left, top, right, bottom.
+
+    The scale is lowered until the region fits into the picture, and the region is then shifted
+    inside. Edges are pixels of the picture, both inclusive.
+
+    Raises:
+        ModelOutputInvalid: The box has no size.
+    """
+    box_width, box_height = box.width * width, box.height * height
+    if not (box_width > 0 and box_height > 0):
+        raise ModelOutputInvalid("a face without a size has no surroundings")
+    scale = min((height - 1) / box_height, (width - 1) / box_width, scale)
+    x, y = box.centre
+    across = _inside(x * width, box_width * scale, width - 1)
+    down = _inside(y * height, box_height * scale, height - 1)
+    return across[0], down[0], across[1], down[1]
+
+
+def _inside(centre: float, size: float, last: int) -> tuple[int, int]:
+    low, high = centre - size / 2, centre + size / 2
+    if low < 0:
+        low, high = 0.0, high - low
+    if high > last:
+        low, high = low - (high - last), float(last)
+    return max(0, int(low)), min(last, int(high))
+
+
+def live_share(logits: npt.NDArray[np.float32], name: str) -> float:
+    """Softmax of one network's three logits at "live", 0..1.
+
+    Raises:
+        ModelOutputInvalid: Another shape than (1, 3), or numbers that are not finite.
+    """
+    if logits.shape != (1, CLASSES):
+        raise ModelOutputInvalid(f"{name} answered in shape {logits.shape}")
+    if not np.isfinite(logits).all():
+        raise ModelOutputInvalid(f"{name} answered with numbers that are not finite")
+    row = logits[0].astype(np.float64)
+    shares = np.exp(row - row.max())
+    return float(shares[LIVE] / shares.sum())
+
+
+def calibrated(score: float, calibration: ScoreCalibration) -> float:
+    """P(live) of a score: logit(P) = slope * (logit(score) - midpoint)."""
+    score = min(1 - LEAST_SCORE, max(LEAST_SCORE, score))
+    odds = math.log(score) - math.log1p(-score)
+    return 1 / (1 + math.exp(-calibration.slope * (odds - calibration.midpoint)))
+
+
+class MiniFasNet:
+    """`LivenessModel` of both networks. One instance serves all threads; it remembers nobody."""
+
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` are the networks for 2.7 and for 4.0, in this order.
+
+        Raises:
+            ModelFileError: A file is missing or altered, or states no calibration.
+        """
+        self.producers: tuple[str, ...] = tuple(files)
+        calibration = catalogue.files([files[0]])[0].scores
+        if calibration is None:
+            raise ModelFileError(
+                f"{files[0]} states no `scores` in the manifest: P(live) needs them"
+            )
+        self._calibration = calibration
+        self._networks = [
+            (name, scale, OnnxModel(name, catalogue.read(name)))
+            for name, scale in zip(files, SCALES, strict=True)
+        ]
+
+    def probability(self, image: Image, box: Box) -> float:
+        """P(live), 0..1, calibrated as the manifest says. Raises `ModelOutputInvalid`."""
+        return calibrated(self.score(image, box), self._calibration)
+
+    def score(self, image: Image, box: Box) -> float:
+        """Mean of both networks' share for "live", 0..1, not calibrated. Raises `ModelOutputInvalid`."""
+        height, width = image.shape[:2]
+        shares = []
+        for name, scale, network in self._networks:
+            left, top, right, bottom = surroundings(box, width, height, scale)
+            cut = np.ascontiguousarray(image[top : bottom + 1, left : right + 1, ::-1])
+            sized = cv2.resize(cut, (INPUT_PX, INPUT_PX)).astype(np.float32)
+            logits = network.run({"input": sized.transpose(2, 0, 1)[np.newaxis]})["logits"]
+            shares.append(live_share(logits, name))
+        return sum(shares) / len(shares)
