@@ -154,6 +154,22 @@ class ScoreCalibration(_Strict):
     ece: Annotated[float, Field(ge=0, le=1)]
 
 
+class ServingEntry(_Strict):
+    """How an ONNX network is run, after the tables of docs/batching.md.
+
+    Attributes:
+        batch_cpu: Most items of one run on the CPU.
+        batch_gpu: Most items of one run on a GPU, or of one request to Triton.
+        gpu: Whether a GPU brings it anything; False keeps it on the CPU.
+        half: Whether float16 loses nothing measurable; the file's `accuracy` says what was measured.
+    """
+
+    batch_cpu: Annotated[int, Field(ge=1, le=1024)] = 8
+    batch_gpu: Annotated[int, Field(ge=1, le=1024)] = 32
+    gpu: bool = True
+    half: bool = False
+
+
 class ModelFile(_Strict):
     """One file of the catalogue.
 
@@ -176,6 +192,7 @@ class ModelFile(_Strict):
         thresholds: Limits that this product applies to the output.
         calibration: For embedding models only.
         scores: For models whose score reaches fusion as a probability.
+        serving: For ONNX networks: batches, GPU, precision.
         accuracy: What was measured, with its caveats.
         cost: What one call costs.
     """
@@ -196,6 +213,7 @@ class ModelFile(_Strict):
     thresholds: dict[str, float] = {}
     calibration: Calibration | None = None
     scores: ScoreCalibration | None = None
+    serving: ServingEntry = ServingEntry()
     accuracy: Annotated[tuple[str, ...], Field(strict=False)] = ()
     cost: str = ""
 

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
         pack: Which pack of models does the work (`proctor models list`).
         models: Another model than the pack's for single tasks, `off` for none
             (PROCTOR_MODELS__FACE_DETECTION=yunet).
+        device: What runs the ONNX networks; a GPU that is missing or fails is told as coverage
+            `degraded(gpu)`, and the CPU goes on.
+        triton_url: `host:port` of a Triton server that runs them instead (`grpcs://host:port` with TLS).
         policies_dir: Folder of policy presets.
         web_dir: Folder of the pages.
         public_url: Where people reach the HTTP door (`https://exams.example`), for links that are
@@ -104,6 +107,8 @@ class Settings(BaseSettings):
     models_mirror: str | None = None
     pack: str = "embedded"
     models: dict[str, str] = {}
+    device: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    triton_url: str | None = Field(default=None, pattern=r"^(grpcs://)?[^/\s:]+:\d{1,5}$")
     policies_dir: Path = Path(__file__).resolve().parent.parent / "policies"
     web_dir: Path = Path(__file__).resolve().parent.parent / "web"
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s#?]+$")

@@ -1,78 +1,110 @@
-"""ONNX Runtime on the CPU: one thread, no spinning; one session shared by all calling threads."""
+"""An ONNX network by its manifest name: on the CPU, on a GPU or on a Triton server, answers checked.
+
+Where it runs is decided by whoever loads the readers (models/runtimes/placement.py).
+"""
 
 from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from models.errors import ModelFileError, ModelOutputInvalid
-
-ERRORS_ONLY = 3
+from models.errors import ModelOutputInvalid
+from models.runtimes.engines import open_engine
+from models.runtimes.placement import Serving, here
 
 
 class OnnxModel:
-    """An ONNX model run by name.
+    """An ONNX model run by name. One instance is shared by all threads.
 
     ONNX Runtime's arena grows with the largest batch it has seen and never shrinks (MODELS.md 6),
     so callers keep to `batch_limit`.
 
     Attributes:
-        batch_limit: Most items a caller may put in one run; the file's own batch when it fixes one.
-        inputs: Shape of each input by name; None where the size is free.
-        outputs: Names of the outputs, in the file's order.
+        batch_limit: Most items a caller may put in one run.
+        inputs: Shape of each input by name; a name or None where a side is free.
+        outputs: Names of the outputs, in the model's order.
     """
 
-    def __init__(self, name: str, content: bytes, batch_limit: int = 8) -> None:
+    def __init__(self, name: str, content: bytes, batch_limit: int | None = None) -> None:
         """Load the model from its verified bytes.
 
-        Raises:
-            ModelFileError: The bytes are no whole ONNX model, or one that cannot be run here.
-        """
-        import onnxruntime as ort
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
+        Args:
+            name: Manifest id, for messages and for how it is served.
+            content: The file's verified bytes.
+            batch_limit: Most items of one run; None: what the manifest says for where it runs.
 
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = ERRORS_ONLY
+        Raises:
+            ModelFileError: The bytes are no network that can be run, or a Triton server has another.
+        """
+        placement, fallbacks = here()
+        serving = placement.serving.get(name, Serving())
         self._name = name
-        self._refusals = (state.RuntimeException, state.InvalidArgument, state.Fail)
-        unreadable = (state.InvalidProtobuf, state.InvalidGraph, state.NotImplemented)
-        try:
-            self._session = ort.InferenceSession(
-                content, sess_options=options, providers=["CPUExecutionProvider"]
-            )
-        except (*self._refusals, *unreadable) as error:
-            raise ModelFileError(
-                f"{name} is no ONNX model that can be run: {_first_line(error)}"
-            ) from error
-        self.inputs: dict[str, tuple[int | None, ...]] = {
-            each.name: tuple(size if isinstance(size, int) else None for size in each.shape)
-            for each in self._session.get_inputs()
+        self._engine = open_engine(name, content, placement, fallbacks)
+        self._outputs = self._engine.outputs
+        self.outputs = tuple(tensor.name for tensor in self._outputs)
+        if batch_limit is None:
+            far = placement.batches and serving.gpu
+            batch_limit = serving.batch_gpu if far else serving.batch_cpu
+        self.batch_limit = batch_limit
+        self.inputs: dict[str, tuple[int | str | None, ...]] = {
+            tensor.name: tensor.shape for tensor in self._engine.inputs
         }
-        self.outputs = tuple(output.name for output in self._session.get_outputs())
-        first = next(iter(self.inputs.values()), ())
-        self.batch_limit = (first[0] if first else None) or batch_limit
+        # where height or width are free, exporters leave the outputs' sides as they were when they
+        # exported (SCRFD does), so only rank can be held against them
+        self._sides_hold = all(tensor.has_free_batch_only for tensor in self._engine.inputs)
+        self._batch_of: dict[int | str | None, str] = {
+            tensor.shape[0]: tensor.name
+            for tensor in self._engine.inputs
+            if tensor.shape and isinstance(tensor.shape[0], str)
+        }
 
     def run(
-        self, inputs: Mapping[str, npt.NDArray[np.generic]]
+        self,
+        inputs: Mapping[str, npt.NDArray[np.generic]],
+        *,
+        finite: bool = True,
+        borrow: bool = False,
     ) -> dict[str, npt.NDArray[np.float32]]:
         """Run once; the answers by output name.
 
-        Values are not checked here: one bad item of a batch must not spoil the others.
+        Args:
+            inputs: By name.
+            finite: Refuse an answer with a number that is not finite. A caller that says False looks
+                at each item by itself: one bad item of a batch must not spoil the others.
+            borrow: Large answers may lie in buffers that this thread's next `run` overwrites, and
+                are read-only: for callers that decode at once.
 
         Raises:
-            ModelOutputInvalid: The runtime refused the inputs.
+            ModelOutputInvalid: The runtime refused the inputs, or an answer has another shape than the
+                model declares, or is not finite.
         """
-        try:
-            answers = self._session.run(self.outputs, dict(inputs))
-        except self._refusals as error:
-            raise ModelOutputInvalid(
-                f"{self._name} could not be run: {_first_line(error)}"
-            ) from error
-        return dict(zip(self.outputs, answers, strict=True))
+        answers = self._engine.run(inputs, borrow=borrow)
+        told = {}
+        for tensor, answer in zip(self._outputs, answers, strict=True):
+            self._check_shape(tensor.name, tensor.shape, answer.shape, inputs)
+            if finite and answer.dtype.kind == "f" and not np.isfinite(answer).all():
+                raise ModelOutputInvalid(
+                    f"{self._name} answered {tensor.name} with numbers that are not finite"
+                )
+            told[tensor.name] = answer
+        return told
 
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    def _check_shape(
+        self,
+        output: str,
+        declared: tuple[int | str | None, ...],
+        got: tuple[int, ...],
+        inputs: Mapping[str, npt.NDArray[np.generic]],
+    ) -> None:
+        if not declared:
+            return  # a scalar, or a model that declares nothing
+        wrong = len(declared) != len(got)
+        if not wrong and self._sides_hold:
+            wrong = any(
+                isinstance(want, int) and want != have
+                for want, have in zip(declared, got, strict=True)
+            )
+        if not wrong and declared[0] in self._batch_of:
+            wrong = got[0] != inputs[self._batch_of[declared[0]]].shape[0]
+        if wrong:
+            raise ModelOutputInvalid(f"{self._name} answered {output} in shape {got}")

@@ -67,7 +67,9 @@ class VoiceModel:
             first = int(np.searchsorted(chunks, step, side="right"))
             new = np.stack([a.samples[step * CHUNK : (step + 1) * CHUNK] for a in asks[first:]])
             sound = np.concatenate([context[first:], new], axis=1)
-            told = self._model.run({"input": sound, "state": state[:, first:], "sr": self._rate})
+            told = self._model.run(
+                {"input": sound, "state": state[:, first:], "sr": self._rate}, finite=False
+            )
             heard[first:, step] = told["output"][:, 0]
             state[:, first:] = told["stateN"]
             context[first:] = sound[:, -CONTEXT:]

@@ -2,6 +2,7 @@
 
 The picture is the exact self-contained bytes (JPEG or PNG) that will be judged; its sha256 is the
 frame digest. Replicas keep nothing: recurrent state (voice) and tracks travel with the caller.
+An answer says `fallback` when a CPU made it although a GPU was asked for: it counts, but slower.
 """
 
 from dataclasses import dataclass
@@ -95,6 +96,7 @@ class FaceAnswer:
     producers: tuple[Producer, ...]
     fault: Fault | None = None
     detected: bool = True
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,7 @@ class BodyAnswer:
     points: tuple[BodyPoint, ...] | None
     producers: tuple[Producer, ...]
     fault: Fault | None = None
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,6 +140,7 @@ class SpeechAnswer:
     context: Samples | None
     producers: tuple[Producer, ...]
     fault: Fault | None = None
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -181,6 +185,7 @@ class SpeakersAnswer:
     voices: tuple[HeardVoice, ...]
     producers: tuple[Producer, ...]
     fault: Fault | None = None
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -204,6 +209,7 @@ class WordsAnswer:
     language: str | None
     producers: tuple[Producer, ...]
     fault: Fault | None = None
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,3 +235,4 @@ class ObjectsAnswer:
     objects: tuple[FoundObject, ...]
     producers: tuple[Producer, ...]
     fault: Fault | None = None
+    fallback: bool = False
