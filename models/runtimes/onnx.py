@@ -49,6 +49,9 @@ class OnnxModel:
         self.inputs: dict[str, tuple[int | str | None, ...]] = {
             tensor.name: tensor.shape for tensor in self._engine.inputs
         }
+        self.outputs: dict[str, tuple[int | str | None, ...]] = {
+            tensor.name: tensor.shape for tensor in self._outputs
+        }
         # where height or width are free, exporters leave the outputs' sides as they were when they
         # exported (SCRFD does), so only rank can be held against them
         self._sides_hold = all(tensor.has_free_batch_only for tensor in self._engine.inputs)
