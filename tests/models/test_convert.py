@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.convert import EMBEDDING, FEATURES, GROUPS, INPUT_PX, dlib_resnet_to_onnx
+from models.convert.dlib import EMBEDDING, FEATURES, GROUPS, INPUT_PX, dlib_resnet_to_onnx
 from models.errors import ModelFileAltered
 from models.runtimes.onnx import OnnxModel
 
