@@ -7,8 +7,14 @@ from proctor.domain.perception import (
     BodyAsk,
     FaceAnswer,
     FaceAsk,
+    ObjectsAnswer,
+    ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
     SpeechAnswer,
     SpeechAsk,
+    WordsAnswer,
+    WordsAsk,
 )
 
 
@@ -34,6 +40,18 @@ class PerceptionReplica:
     async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
         """Speech probability per 32 ms."""
         return await self._perception.speech(asks)
+
+    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+        """Who spoke when, and the voices' embeddings."""
+        return await self._perception.speakers(asks)
+
+    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+        """What was said."""
+        return await self._perception.words(asks)
+
+    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+        """Things in a picture."""
+        return await self._perception.objects(asks)
 
     async def check_health(self) -> None:
         """Answering at all is what is asked: the models run on threads beside the loop."""

@@ -51,6 +51,7 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
         judges=_judges(settings),
         calibrations={embedding: calibration},
         embedding=embedding,
+        groups=deployments.keys(),
     )
 
 
@@ -69,6 +70,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         capacity=settings.sessions_per_host,
         tick_ms=settings.tick_ms,
         perception=_perception(dict(spec.models), HOST_ASKS_WITHIN_S),
+        groups=dict(spec.models).keys(),
         judges=_judges(settings),
         faces=open_faces(settings),
         calibrations={embedding: calibration},

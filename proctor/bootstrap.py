@@ -3,7 +3,7 @@
 Imports are inside the functions, so that a process pays only for what it opens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -137,6 +137,7 @@ def build_services(
     judges: "SessionJudges",
     calibrations: "Mapping[ModelRef, MatchCalibration]",
     embedding: "ModelRef",
+    groups: Collection[str] = (),
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -148,6 +149,7 @@ def build_services(
         judges: The fusion shards.
         calibrations: How distances of each embedding model are read.
         embedding: The embedding model that enrols and verifies now.
+        groups: The model groups that are served; the others' signals do not exist.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
@@ -184,7 +186,7 @@ def build_services(
     calibration = calibrations[embedding]
     secret = webrtc.turn_secret
     return Services(
-        exams=Exams(stores.exams, _presets(known), clock),
+        exams=Exams(stores.exams, _presets(known), clock, groups),
         candidates=Candidates(stores.candidates, stores.exams, clock),
         consents=Consents(
             stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock

@@ -31,7 +31,12 @@ class Page(View, Generic[Item]):
 
 
 class ExamView(View):
-    """An exam. Its policy is named, not shown."""
+    """An exam. Its policy is named, not shown.
+
+    Attributes:
+        signals_off: Signals that its policy's rules name and that no model of this installation gives:
+            those rules never hold. None when the policy can no longer be read.
+    """
 
     exam_id: str
     title: str
@@ -39,6 +44,7 @@ class ExamView(View):
     policy_version: int
     retention_days: int
     created_at: datetime
+    signals_off: list[SignalKind] | None = None
 
 
 class CandidateView(View):
@@ -201,6 +207,7 @@ class SupportView(View):
     numbers: Annotated[dict[str, float], BeforeValidator(_as_mapping)]
     producers: list[ProducerView]
     frame_digest: str | None
+    labels: list[str]
 
 
 class SignalView(View):

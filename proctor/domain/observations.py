@@ -112,16 +112,45 @@ class BodySeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenObject:
+    """A thing in a picture.
+
+    Attributes:
+        label: What, by the name that the detector's settings give (`phone`, `book`).
+        box: Where.
+        score: The detector's score, 0..1, not calibrated.
+    """
+
+    label: str
+    box: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectsSeen:
+    """Every thing of a configured class in a picture, best score first; none found is a fact, too."""
+
+    observed_ms: int
+    objects: tuple[SeenObject, ...]
+    producers: tuple[Producer, ...]
+    frame_digest: str
+    kind: Literal["objects_seen"] = "objects_seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechHeard:
     """How much of a stretch of sound was speech.
 
     Attributes:
         observed_ms: Start of the stretch.
         duration_ms: Its length.
-        voiced_ms: How much of it the voice detector called speech (chunks of 32 ms over 0.5).
+        voiced_ms: How much of it was speech: chunks of 32 ms that the voice detector puts over 0.5,
+            and what follows three of them in a row for 320 ms.
         probability: Mean speech probability over the stretch.
         level_dbfs: Root mean square level, 0 is full scale, -120 is digital silence.
         producers: The models that listened.
+        pitched_ms: Of the chunks over 0.5, how much has a pitch; None where that was not measured.
+        unpitched_ms: The rest of them: whispers, hisses, breath; None where that was not measured.
     """
 
     observed_ms: int
@@ -130,7 +159,48 @@ class SpeechHeard:
     probability: float
     level_dbfs: float
     producers: tuple[Producer, ...]
+    pitched_ms: int | None = None
+    unpitched_ms: int | None = None
     kind: Literal["speech_heard"] = "speech_heard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceHeard:
+    """One voice of a window of speech.
+
+    Attributes:
+        alone_ms: How long it was heard with no other.
+        candidate: Calibrated P(the candidate's voice), equal priors; None without a template of that
+            voice, or when the voice was alone for too short a time. Never a vector.
+    """
+
+    alone_ms: int
+    candidate: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakersHeard:
+    """Whose voices a window of speech holds: how many, and whether they are the candidate's.
+
+    Attributes:
+        observed_ms: Where its first speech began.
+        duration_ms: From there to the end of its last speech; pauses were left out.
+        voiced_ms: How much sound was listened to.
+        voices: Every voice, the longest alone first.
+        overlap_ms: How long two or more were heard at once.
+        template_ms: The speech that the candidate's template rests on; None while there is none:
+            no consent to it, or not enough speech yet in this connection.
+        producers: The models that listened.
+    """
+
+    observed_ms: int
+    duration_ms: int
+    voiced_ms: int
+    voices: tuple[VoiceHeard, ...]
+    overlap_ms: int
+    template_ms: int | None
+    producers: tuple[Producer, ...]
+    kind: Literal["speakers_heard"] = "speakers_heard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +269,9 @@ Observation = (
     | GazeSeen
     | FaceMatched
     | BodySeen
+    | ObjectsSeen
     | SpeechHeard
+    | SpeakersHeard
     | PictureSeen
     | StreamState
     | ClientEvent

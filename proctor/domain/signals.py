@@ -18,6 +18,11 @@ class SignalKind(StrEnum):
     HEAD_TURNED = "head_turned"
     BODY_MISSING = "body_missing"
     SPEECH = "speech"
+    WHISPER = "whisper"
+    VOICE_WITHOUT_LIPS = "voice_without_lips"
+    OTHER_VOICE = "other_voice"
+    SEVERAL_VOICES = "several_voices"
+    OBJECT_SEEN = "object_seen"
     CAMERA_COVERED = "camera_covered"
     VIDEO_FROZEN = "video_frozen"
 
@@ -31,12 +36,14 @@ class Support:
         numbers: Named figures as (name, value), sorted by name, units in the name (`yaw_from_base_deg`).
         producers: The models whose readings were used.
         frame_digest: The judged picture that settled it; None for sound and stream signals.
+        labels: What was seen, by the names that the detector's settings give; for objects only.
     """
 
     observations: int
     numbers: tuple[tuple[str, float], ...] = ()
     producers: tuple[Producer, ...] = ()
     frame_digest: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

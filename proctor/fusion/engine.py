@@ -16,7 +16,7 @@ from proctor.domain.sessions import SessionSpec
 from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.conditions import Held, Standing, View
 from proctor.fusion.policy import Policy, Rule
-from proctor.sensing.figures import LASTED
+from proctor.sensing.figures import LABELS, LASTED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,7 +207,8 @@ class FusionEngine:
         for signal in signals:
             for name, value in signal.support.numbers:
                 figures.setdefault(name, value)
-        return texts[self._policy.language].format(**figures)
+        labels = dict.fromkeys(label for signal in signals for label in signal.support.labels)
+        return texts[self._policy.language].format(**figures, **{LABELS: ", ".join(labels)})
 
     def _tell(
         self,

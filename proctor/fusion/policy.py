@@ -19,8 +19,9 @@ from proctor.domain.errors import InvalidInput
 from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
 from proctor.fusion.conditions import Condition
-from proctor.sensing.figures import FIGURES, LASTED
-from proctor.sensing.limits import Milliseconds, PositiveMilliseconds, SensingLimits, Strict
+from proctor.sensing.figures import FIGURES, LABELLED, LABELS, LASTED
+from proctor.sensing.limits import SensingLimits
+from proctor.sensing.strict import Milliseconds, PositiveMilliseconds, Strict
 
 MAX_POLICY_CHARS = 65_536
 BURST_PICTURES = 3  # comparisons of one burst, at least (ACCURACY.md)
@@ -39,6 +40,10 @@ Text = Annotated[str, Field(min_length=1, max_length=300)]
 Texts = Annotated[dict[Language, Text], Field(min_length=1)]
 Rate = Annotated[float, Field(gt=0.0, le=30.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=3600.0)]
+SecondsOrNever = Annotated[float, Field(ge=0.0, le=3600.0)]
+
+WEAK = {SignalKind.GAZE_AWAY: "gaze", SignalKind.OBJECT_SEEN: "a thing seen"}
+"""Signals that by themselves never make a rule of high severity: each alone is wrong too often."""
 
 
 class Sampling(Strict):
@@ -51,6 +56,8 @@ class Sampling(Strict):
         identity_every_s: How often the face is compared with the enrolled one, besides every gap.
         small_faces_every_s: How often a picture is also searched for small faces behind; twice as often
             while attentive.
+        objects_every_s: How often a picture is searched for things (a phone, a book), twice as often
+            while attentive; 0 for never. It needs a detector that the operator brings.
         audio: Whether sound is listened to (all of it) or not at all.
     """
 
@@ -59,6 +66,7 @@ class Sampling(Strict):
     body_hz: Rate = 0.2
     identity_every_s: Seconds = 15.0
     small_faces_every_s: Seconds = 4.0
+    objects_every_s: SecondsOrNever = 0.0
     audio: bool = True
 
     @model_validator(mode="after")
@@ -112,16 +120,18 @@ class Rule(Strict):
         if frozenset() in ways:
             raise ValueError(f"rule {self.id} could hold on missing data alone: name a signal")
         top = self.escalate.severity if self.escalate else self.severity
-        if top is Severity.HIGH and frozenset({SignalKind.GAZE_AWAY}) in ways:
-            raise ValueError(f"rule {self.id}: gaze alone never reaches high severity")
+        for kind, said in WEAK.items():
+            if top is Severity.HIGH and frozenset({kind}) in ways:
+                raise ValueError(f"rule {self.id}: {said} alone never reaches high severity")
         if self.escalate and _ORDER.index(top) <= _ORDER.index(self.severity):
             raise ValueError(f"rule {self.id}: escalate.severity must be above {self.severity}")
         if self.escalate and self.escalate.after_ms <= self.for_ms:
             raise ValueError(f"rule {self.id}: escalate.after_ms must be above for_ms")
         figures = [frozenset[str]().union(*(FIGURES[kind] for kind in way)) for way in ways]
         known = figures[0].intersection(*figures)
+        labelled = all(way & LABELLED for way in ways)
         for text in self.reason.values():
-            _check_template(text, known)
+            _check_template(text, known, frozenset({LABELS}) if labelled else frozenset())
         for text in self.title.values():
             _check_template(text, frozenset())
         return self
@@ -172,6 +182,10 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         self._looks_often_enough()
+        if not self.sampling.objects_every_s:
+            for rule in self.rules:
+                if SignalKind.OBJECT_SEEN in rule.when.kinds():
+                    raise ValueError(f"rule {rule.id} needs sampling.objects_every_s above 0")
         ids = [rule.id for rule in self.rules]
         if len(set(ids)) < len(ids):
             raise ValueError(f"two rules share an id: {sorted(ids)}")
@@ -188,6 +202,12 @@ class Policy(Strict):
         face_ms, several, identity = 1000 / rates.face_hz, limits.several_faces, limits.identity
         bursts = math.ceil(identity.readings / BURST_PICTURES)
         identity_ms = (bursts - 1) * rates.identity_every_s * 1000
+        attentive_ms = rates.objects_every_s * 500  # twice as often
+        span_ms = (limits.objects.out_of - 1) * attentive_ms
+        if rates.objects_every_s and limits.objects.dwell_ms > span_ms:
+            raise ValueError(
+                f"sensing.objects.dwell_ms is over {span_ms:.0f}, the time that out_of pictures take"
+            )
         for name, has_ms, needs_ms in (
             ("no_face.stale_ms", limits.no_face.stale_ms, face_ms),
             ("gaze.stale_ms", limits.gaze.stale_ms, face_ms),
@@ -197,6 +217,11 @@ class Policy(Strict):
                 "several_faces.within_ms",
                 several.within_ms,
                 (several.needed - 1) * rates.small_faces_every_s * 1000,
+            ),
+            (
+                "objects.within_ms",
+                limits.objects.within_ms,
+                (limits.objects.needed - 1) * rates.objects_every_s * 1000,
             ),
             (
                 "identity.within_ms",
@@ -210,9 +235,9 @@ class Policy(Strict):
                 )
 
 
-def _check_template(text: str, known: frozenset[str]) -> None:
+def _check_template(text: str, known: frozenset[str], texts: frozenset[str] = frozenset()) -> None:
     for _, field, spec, conversion in Formatter().parse(text):
-        if field is None:
+        if field is None or (field in texts and not spec and not conversion):
             continue
         if field not in known or conversion:
             raise ValueError(f"{{{field}}} is none of the figures {sorted(known)}")

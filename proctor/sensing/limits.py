@@ -6,25 +6,17 @@ field): a threshold that compares with nothing would switch a detector off in si
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Milliseconds = Annotated[int, Field(ge=0, le=600_000)]
-PositiveMilliseconds = Annotated[int, Field(ge=100, le=600_000)]
-Probability = Annotated[float, Field(gt=0.0, lt=1.0)]  # 0 or 1 would switch a detector off
-Degrees = Annotated[float, Field(ge=1.0, le=90.0)]
-
-
-class Strict(BaseModel):
-    """A value that is checked once, to the last field, and never changes."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        validate_by_name=True,
-        validate_by_alias=True,
-    )
+from proctor.sensing.sound_limits import (
+    LipsLimits,
+    MicrophoneLimits,
+    OtherVoiceLimits,
+    SeveralVoicesLimits,
+    VoiceLimits,
+    WhisperLimits,
+)
+from proctor.sensing.strict import Degrees, Milliseconds, PositiveMilliseconds, Probability, Strict
 
 
 class Dwell(Strict):
@@ -165,23 +157,39 @@ class BodyLimits(Dwell):
     stale_ms: PositiveMilliseconds = 16_000
 
 
-class VoiceLimits(Strict):
-    """Speech, by how much of a window is voiced: a cough or a chair is not speech.
+Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9 _-]{0,31}$")]
+
+
+class ObjectLimits(Strict):
+    """A thing such as a phone, by N of M searched pictures: one picture is no proof of anything.
+
+    A detector's score is not calibrated and its false boxes differ from camera to camera, so the same
+    label must come back, and the alert alone never reaches high severity.
 
     Attributes:
-        voiced_ms: So much speech ...
-        within_ms: ... within this long opens the signal.
-        release_ms: So much without any closes it.
+        needed: The same label in so many pictures ...
+        out_of: ... among the last so many that were searched.
+        within_ms: Pictures older than this are forgotten.
+        dwell_ms: How long from the first to the last of them, at least.
+        release_ms: The signal closes once no picture has shown it for this long.
+        least_score: Boxes under this count as nothing seen; the detector's settings have a limit, too.
+        allowed: Labels that this exam permits (an open book); they are never told.
     """
 
-    voiced_ms: PositiveMilliseconds = 1_500
-    within_ms: PositiveMilliseconds = 4_000
-    release_ms: PositiveMilliseconds = 2_000
+    needed: Annotated[int, Field(ge=2, le=20)] = 2
+    out_of: Annotated[int, Field(ge=2, le=20)] = 3
+    within_ms: PositiveMilliseconds = 30_000
+    dwell_ms: Milliseconds = 1_000
+    release_ms: Milliseconds = 5_000
+    least_score: Probability = 0.4
+    allowed: Annotated[tuple[Label, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
-    def _voiced_fits(self) -> Self:
-        if self.voiced_ms > self.within_ms:
-            raise ValueError(f"voiced_ms ({self.voiced_ms}) does not fit into within_ms")
+    def _can_be_met(self) -> Self:
+        if self.needed > self.out_of:
+            raise ValueError(f"needed ({self.needed}) is more than out_of ({self.out_of})")
+        if self.dwell_ms > self.within_ms:
+            raise ValueError(f"dwell_ms ({self.dwell_ms}) is more than within_ms")
         return self
 
 
@@ -219,5 +227,11 @@ class SensingLimits(Strict):
     gaze: GazeLimits = GazeLimits()
     head: HeadLimits = HeadLimits()
     body: BodyLimits = BodyLimits()
+    objects: ObjectLimits = ObjectLimits()
     voice: VoiceLimits = VoiceLimits()
+    whisper: WhisperLimits = WhisperLimits()
+    lips: LipsLimits = LipsLimits()
+    other_voice: OtherVoiceLimits = OtherVoiceLimits()
+    several_voices: SeveralVoicesLimits = SeveralVoicesLimits()
+    microphone: MicrophoneLimits = MicrophoneLimits()
     picture: PictureLimits = PictureLimits()

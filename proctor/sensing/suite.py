@@ -13,6 +13,7 @@ from proctor.domain.observations import (
     FaceMatched,
     FacesSeen,
     GazeSeen,
+    ObjectsSeen,
     Observation,
     PictureSeen,
     SpeechHeard,
@@ -23,6 +24,7 @@ from proctor.sensing.gaze import GazeSensor, GazeState
 from proctor.sensing.hysteresis import Spell
 from proctor.sensing.identity import IdentitySensor, IdentityState
 from proctor.sensing.limits import SensingLimits
+from proctor.sensing.objects import ObjectsSensor, ObjectsState
 from proctor.sensing.posture import BodySensor, HeadSensor, HeadState
 from proctor.sensing.presence import (
     NoFaceSensor,
@@ -45,6 +47,7 @@ class SuiteState:
         gaze: Baseline and behaviour.
         head: Baseline and behaviour.
         body: Behaviour.
+        objects: Votes and behaviour.
         voice: Voiced stretches and behaviour.
         picture: What the camera shows.
         streams: What the media path said last, per modality.
@@ -57,6 +60,7 @@ class SuiteState:
     gaze: GazeState = field(default_factory=GazeState)
     head: HeadState = field(default_factory=HeadState)
     body: Spell = field(default_factory=Spell)
+    objects: ObjectsState = field(default_factory=ObjectsState)
     voice: VoiceState = field(default_factory=VoiceState)
     picture: PictureState = field(default_factory=PictureState)
     streams: dict[Modality, CoverageState] = field(
@@ -103,6 +107,7 @@ class SensingSuite:
         self._gaze = GazeSensor(session_id, limits.gaze, state.gaze)
         self._head = HeadSensor(session_id, limits.head, state.head)
         self._body = BodySensor(session_id, limits.body, state.body)
+        self._objects = ObjectsSensor(session_id, limits.objects, state.objects)
         self._voice = VoiceSensor(session_id, limits.voice, state.voice)
         self._picture = PictureSensor(session_id, limits.picture, state.picture)
 
@@ -137,7 +142,7 @@ class SensingSuite:
         state = self.state
         spells = (state.no_face, state.several_faces.spell, state.gaze.spell, state.head.spell)
         return self.sees and (
-            any(spell.is_pending for spell in spells)
+            any(spell.is_pending for spell in (*spells, state.objects.spell))
             or self._gaze.baseline.is_pending
             or self._head.baseline.is_pending
             or self._identity.is_pending
@@ -152,12 +157,14 @@ class SensingSuite:
                 return self._stream_changed(seen)
             case SpeechHeard():
                 return _signals(self._voice.observe(seen)) if self.hears else NOTHING
-            case FacesSeen() | GazeSeen() | FaceMatched() | BodySeen():
+            case FacesSeen() | GazeSeen() | FaceMatched() | BodySeen() | ObjectsSeen():
                 return _signals(self._look(seen)) if self.sees else NOTHING
             case _:
                 return NOTHING
 
-    def _look(self, seen: FacesSeen | GazeSeen | FaceMatched | BodySeen) -> list[Signal]:
+    def _look(
+        self, seen: FacesSeen | GazeSeen | FaceMatched | BodySeen | ObjectsSeen
+    ) -> list[Signal]:
         is_clear = self._picture.is_clear(seen.observed_ms)
         match seen:
             case FacesSeen():
@@ -168,6 +175,8 @@ class SensingSuite:
                 return self._identity.observe_match(seen)
             case BodySeen():
                 return self._body.observe(seen, self.face_ms, is_clear)
+            case ObjectsSeen():
+                return self._objects.observe(seen)
 
     def _faces_seen(self, seen: FacesSeen, is_clear: bool) -> list[Signal]:
         people = len(confirmed(seen))
@@ -209,6 +218,7 @@ class SensingSuite:
             *self._gaze.away.lost(),
             *self._head.turned.lost(),
             *self._body.missing.lost(),
+            *self._objects.lost(),
             *self._identity.gap(),
         ]
 
@@ -220,6 +230,7 @@ class SensingSuite:
             *self._gaze.away.advance(now_ms),
             *self._head.turned.advance(now_ms),
             *self._body.missing.advance(now_ms),
+            *self._objects.advance(now_ms),
             *self._voice.advance(now_ms),
         ]
         return _signals(signals)

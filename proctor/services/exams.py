@@ -1,10 +1,12 @@
 """Exams: what is sat, with the policy that judges it fixed at the moment it was made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from proctor.domain.errors import InvalidInput
 from proctor.domain.ids import ExamId, TenantId, new_id
 from proctor.domain.sessions import Exam
+from proctor.domain.signals import SignalKind
+from proctor.fusion.offered import signals_off
 from proctor.fusion.policy import parse_policy
 from proctor.ports import Clock, ExamStore
 
@@ -12,9 +14,23 @@ from proctor.ports import Clock, ExamStore
 class Exams:
     """Makes and finds exams."""
 
-    def __init__(self, store: ExamStore, presets: Mapping[str, str], clock: Clock) -> None:
-        """`presets` are policies by name, as YAML; each is checked here, once."""
+    def __init__(
+        self,
+        store: ExamStore,
+        presets: Mapping[str, str],
+        clock: Clock,
+        groups: Collection[str] = (),
+    ) -> None:
+        """Check the presets, once.
+
+        Args:
+            store: Where exams are kept.
+            presets: Policies by name, as YAML.
+            clock: Time.
+            groups: The model groups that are served.
+        """
         self._store = store
+        self._groups = frozenset(groups)
         self._clock = clock
         self._presets = {name: (text, parse_policy(text)) for name, text in presets.items()}
 
@@ -43,6 +59,13 @@ class Exams:
     async def get(self, tenant_id: TenantId, exam_id: ExamId) -> Exam:
         """Raises `NotFound`."""
         return await self._store.get_exam(tenant_id, exam_id)
+
+    def signals_off(self, exam: Exam) -> tuple[SignalKind, ...] | None:
+        """Signals of its policy's rules that do not exist here; None when it can no longer be read."""
+        try:
+            return signals_off(parse_policy(exam.policy_text), self._groups)
+        except InvalidInput:
+            return None
 
     async def list(self, tenant_id: TenantId, after: ExamId | None, limit: int) -> Sequence[Exam]:
         """By id, after a cursor."""

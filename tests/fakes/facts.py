@@ -12,10 +12,12 @@ from proctor.domain.observations import (
     FaceMatched,
     FacesSeen,
     GazeSeen,
+    ObjectsSeen,
     Observation,
     PictureSeen,
     Producer,
     SeenFace,
+    SeenObject,
     SpeechHeard,
     StreamState,
 )
@@ -30,6 +32,7 @@ DETECTOR = Producer("detector", "1", "d" * 64)
 GAZE_MODEL = Producer("gaze", "1", "a" * 64)
 EMBEDDER = Producer("embedder", "1", "e" * 64)
 VOICE_MODEL = Producer("voice", "1", "f" * 64)
+OBJECT_MODEL = Producer("objects", "1", "c" * 64)
 POSE_MODEL = Producer("pose", "1", "b" * 64)
 
 
@@ -96,6 +99,18 @@ def body(at_ms: int, middle: float | None) -> BodySeen:
         points = tuple(BodyPoint(middle, 0.5, 0.9) for _ in range(33))
     return BodySeen(
         observed_ms=at_ms, points=points, producers=(POSE_MODEL,), frame_digest=digest(at_ms)
+    )
+
+
+def things(at_ms: int, *labels: str, score: float = 0.8) -> ObjectsSeen:
+    """A picture searched for things, with one of each label in it."""
+    return ObjectsSeen(
+        observed_ms=at_ms,
+        objects=tuple(
+            SeenObject(label=label, box=Box(0.6, 0.6, 0.1, 0.2), score=score) for label in labels
+        ),
+        producers=(OBJECT_MODEL,),
+        frame_digest=digest(at_ms),
     )
 
 

@@ -186,10 +186,14 @@ class FakePerception:
 
     async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
         self.asked.append((self._clock.monotonic_ms(), "objects", asks))
-        await self._suffer("objects")
+        trouble, scene = await self._suffer("objects"), self._scene()
+        if trouble is not None and trouble.kind == "invalid":
+            fault = Fault.MODEL_OUTPUT_INVALID
+            return [ObjectsAnswer(objects=(), producers=(OBJECTS,), fault=fault) for _ in asks]
+        score = float("nan") if trouble is not None and trouble.kind == "nan" else 0.8
         found = tuple(
-            FoundObject(label=label, box=Box(0.6, 0.6, 0.1, 0.2), score=0.8)
-            for label in self._scene().things
+            FoundObject(label=label, box=Box(0.6, 0.6, 0.1, 0.2), score=score)
+            for label in scene.things
         )
         return [ObjectsAnswer(objects=found, producers=(OBJECTS,)) for _ in asks]
 

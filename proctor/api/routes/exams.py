@@ -7,6 +7,7 @@ from proctor.api.paging import Cursor, Limit, checked, cut
 from proctor.api.schemas import NewExam
 from proctor.api.views import ExamView, Page
 from proctor.domain.ids import ExamId
+from proctor.domain.sessions import Exam
 from proctor.services.exams import Exams
 
 
@@ -14,11 +15,18 @@ def exams_router(exams: Exams) -> APIRouter:
     """Routes of exams."""
     router = APIRouter(prefix="/v1/exams", tags=["exams"], route_class=GuardedRoute)
 
+    def shown(exam: Exam) -> ExamView:
+        """With what its policy asks for and nobody here can give."""
+        off = exams.signals_off(exam)
+        return ExamView.model_validate(exam).model_copy(
+            update={"signals_off": None if off is None else list(off)}
+        )
+
     @router.post("", status_code=201)
     async def create_exam(new: NewExam, caller: Caller) -> ExamView:
         """Make an exam under a preset policy."""
         exam = await exams.create(caller.tenant_id, new.title, new.policy, new.retention_days)
-        return ExamView.model_validate(exam)
+        return shown(exam)
 
     @router.get("")
     async def list_exams(
@@ -28,11 +36,11 @@ def exams_router(exams: Exams) -> APIRouter:
         after = checked(cursor)
         found = await exams.list(caller.tenant_id, ExamId(after) if after else None, limit + 1)
         items, following = cut(found, limit, "exam_id")
-        return Page(items=[ExamView.model_validate(exam) for exam in items], next=following)
+        return Page(items=[shown(exam) for exam in items], next=following)
 
     @router.get("/{exam_id}")
     async def get_exam(exam_id: str, caller: Caller) -> ExamView:
         """One exam."""
-        return ExamView.model_validate(await exams.get(caller.tenant_id, ExamId(exam_id)))
+        return shown(await exams.get(caller.tenant_id, ExamId(exam_id)))
 
     return router

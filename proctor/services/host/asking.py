@@ -1,4 +1,4 @@
-"""Asks the three model groups for all sessions of a host, each group at its own pace."""
+"""Asks the model groups for all sessions of a host, each group at its own pace."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,6 +9,8 @@ from proctor.domain.perception import (
     BodyAsk,
     FaceAnswer,
     FaceAsk,
+    ObjectsAnswer,
+    ObjectsAsk,
     SpeechAnswer,
     SpeechAsk,
 )
@@ -59,6 +61,14 @@ class Asker:
             clock=clock,
             metrics=metrics,
         )
+        self._objects = GroupRounds[ObjectsAsk, ObjectsAnswer](
+            group=Group.OBJECTS,
+            ask=perception.objects,
+            deadline_ms=DEADLINE_MS,
+            took=took,
+            clock=clock,
+            metrics=metrics,
+        )
         self._speech = GroupRounds[SpeechAsk, SpeechAnswer](
             group=Group.SPEECH,
             ask=perception.speech,
@@ -79,6 +89,10 @@ class Asker:
             self._face.start(self._owed(sessions, lambda one, at_ms: one.face_look(at_ms, shed)))
         if not self._body.is_busy:
             self._body.start(self._owed(sessions, lambda one, at_ms: one.body_look(at_ms, shed)))
+        if not self._objects.is_busy:
+            self._objects.start(
+                self._owed(sessions, lambda one, at_ms: one.objects_look(at_ms, shed))
+            )
         if not self._speech.is_busy:
             self._speech.start(self._owed(sessions, LiveSession.speech_look))
 
@@ -100,4 +114,5 @@ class Asker:
 
     async def close(self) -> None:
         """Give up what is out."""
-        await asyncio.gather(self._face.close(), self._body.close(), self._speech.close())
+        rounds = (self._face, self._body, self._objects, self._speech)
+        await asyncio.gather(*(each.close() for each in rounds))

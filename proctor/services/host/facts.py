@@ -15,7 +15,9 @@ from proctor.domain.observations import (
     FaceMatched,
     FacesSeen,
     GazeSeen,
+    ObjectsSeen,
     SeenFace,
+    SeenObject,
     SpeechHeard,
 )
 from proctor.domain.perception import (
@@ -23,6 +25,7 @@ from proctor.domain.perception import (
     FaceAnswer,
     FaceAsk,
     FaceReading,
+    ObjectsAnswer,
     SpeechAnswer,
 )
 from proctor.services.host.picture import JudgedPicture
@@ -90,6 +93,18 @@ def body_seen(answer: BodyAnswer, picture: JudgedPicture) -> BodySeen:
     )
 
 
+def objects_seen(answer: ObjectsAnswer, picture: JudgedPicture) -> ObjectsSeen:
+    """The things in the picture."""
+    return ObjectsSeen(
+        observed_ms=picture.captured_ms,
+        objects=tuple(
+            SeenObject(label=each.label, box=each.box, score=each.score) for each in answer.objects
+        ),
+        producers=answer.producers,
+        frame_digest=picture.digest,
+    )
+
+
 def speech_heard(answer: SpeechAnswer, sound: Sound) -> SpeechHeard:
     """How much of the sound was speech, and how loud the sound was."""
     voiced = sum(1 for probability in answer.probabilities if probability > VOICED_ABOVE)
@@ -124,6 +139,14 @@ def is_usable_face(answer: FaceAnswer) -> bool:
 def is_usable_body(answer: BodyAnswer) -> bool:
     """Whether every joint is finite."""
     return all(_finite(point.x, point.y, point.visibility) for point in answer.points or ())
+
+
+def is_usable_objects(answer: ObjectsAnswer) -> bool:
+    """Whether every score and box is finite."""
+    return all(
+        _finite(each.score, each.box.left, each.box.top, each.box.width, each.box.height)
+        for each in answer.objects
+    )
 
 
 def is_usable_speech(answer: SpeechAnswer, sound: Sound) -> bool:

@@ -1,7 +1,7 @@
 """One connection of one session, as its host knows it: media in, observations and reports out."""
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from proctor.domain.candidates import ModelRef
 from proctor.domain.coverage import CoverageReason
@@ -12,6 +12,8 @@ from proctor.domain.perception import (
     BodyAsk,
     FaceAnswer,
     FaceAsk,
+    ObjectsAnswer,
+    ObjectsAsk,
     SpeechAnswer,
     SpeechAsk,
 )
@@ -44,6 +46,7 @@ class LiveSession:
         faces: Where the enrolled template is.
         calibrations: How the distances of each embedding model are read.
         overdue_ms: How long a model group may leave questions unanswered.
+        groups: The model groups that are served; nothing is asked of the others.
 
     Raises:
         InvalidInput: The policy cannot be read.
@@ -58,6 +61,7 @@ class LiveSession:
         faces: FaceIndex,
         calibrations: Mapping[ModelRef, MatchCalibration],
         overdue_ms: int,
+        groups: Collection[str] = (),
     ) -> None:
         policy = parse_policy(spec.policy_text)
         self.spec = spec
@@ -67,7 +71,11 @@ class LiveSession:
         self.reports = ReportLog(spec)
         self._offset_ms = base_ms - joined_at_ms
         self._video = VideoTrack(
-            policy=policy, identity=self.identity, overdue_ms=overdue_ms, joined_ms=base_ms
+            policy=policy,
+            identity=self.identity,
+            overdue_ms=overdue_ms,
+            joined_ms=base_ms,
+            groups=groups,
         )
         self._audio = (
             AudioTrack(overdue_ms=overdue_ms, joined_ms=base_ms) if policy.sampling.audio else None
@@ -138,6 +146,12 @@ class LiveSession:
         if self._is_resting:
             return None
         return self._video.body_look(now_ms, self._need(now_ms), shed)
+
+    def objects_look(self, now_ms: int, shed: Shed) -> Look[ObjectsAsk, ObjectsAnswer] | None:
+        """What is owed to the objects group."""
+        if self._is_resting:
+            return None
+        return self._video.objects_look(now_ms, self._need(now_ms), shed)
 
     def speech_look(self, now_ms: int) -> Look[SpeechAsk, SpeechAnswer] | None:
         """What is owed to the speech group."""

@@ -31,6 +31,7 @@ class Group(StrEnum):
     FACE = "face"
     BODY = "body"
     SPEECH = "speech"
+    OBJECTS = "objects"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ Each kind of look has a slot, the moment at which it was last owed. A look is ow
 after its slot, and the next slot is counted from the slot and not from the moment of asking, so that
 coarse ticks do not slow the rate down. After a pause nothing is made up for.
 
-Under load looks are given up in one stated order (`Shed`): bodies, then tiles for small faces, then
-the attentive rate of faces, then half of the base rate.
+Under load looks are given up in one stated order (`Shed`): bodies and things, then tiles for small
+faces, then the attentive rate of faces, then half of the base rate.
 """
 
 from dataclasses import dataclass, replace
@@ -33,6 +33,7 @@ class Slots:
     face_ms: int | None = None
     small_faces_ms: int | None = None
     body_ms: int | None = None
+    objects_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Owed:
     face: bool
     small_faces: bool
     body: bool
+    objects: bool = False
 
 
 def face_hz(sampling: Sampling, need: Need, shed: Shed) -> float:
@@ -76,7 +78,10 @@ def owed(sampling: Sampling, slots: Slots, need: Need, shed: Shed, now_ms: int) 
         slots.small_faces_ms, _small_faces_period_ms(sampling, need), now_ms
     )
     body = shed < Shed.BODY and _due(slots.body_ms, _period_ms(sampling.body_hz), now_ms)
-    return Owed(face=face, small_faces=face and small, body=body)
+    objects = shed < Shed.BODY and _due(
+        slots.objects_ms, _objects_period_ms(sampling, need), now_ms
+    )
+    return Owed(face=face, small_faces=face and small, body=body, objects=objects)
 
 
 def after(
@@ -92,12 +97,20 @@ def after(
     if done.body:
         period_ms = _period_ms(sampling.body_hz)
         slots = replace(slots, body_ms=_next(slots.body_ms, period_ms, now_ms))
+    if done.objects:
+        period_ms = _objects_period_ms(sampling, need)
+        slots = replace(slots, objects_ms=_next(slots.objects_ms, period_ms, now_ms))
     return slots
 
 
 def _small_faces_period_ms(sampling: Sampling, need: Need) -> int:
     """Tiles cost four looks: seldom when all is quiet, twice as often while attentive."""
     return round(sampling.small_faces_every_s * (500 if need.attentive else 1000))
+
+
+def _objects_period_ms(sampling: Sampling, need: Need) -> int | None:
+    """Twice as often while attentive; None for never."""
+    return round(sampling.objects_every_s * (500 if need.attentive else 1000)) or None
 
 
 def _period_ms(rate_hz: float) -> int | None:

@@ -6,7 +6,7 @@ It sees pixels and never judges. A host is a plain object; an actor only wraps i
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,7 @@ class SessionHost:
         capacity: How many connections it may hold.
         tick_ms: How often it asks and reports.
         perception: The models.
+        groups: The model groups that are served, besides face, body and speech.
         judges: The fusion shards.
         faces: The enrolled templates.
         calibrations: How the distances of each embedding model are read.
@@ -75,8 +76,10 @@ class SessionHost:
         peers: MediaPeers,
         clock: Clock,
         metrics: Metrics,
+        groups: Collection[str] = (),
     ) -> None:
         self._name = name
+        self._groups = frozenset(groups)
         self._capacity = capacity
         self._tick_ms = tick_ms
         self._faces = faces
@@ -118,6 +121,7 @@ class SessionHost:
             faces=self._faces,
             calibrations=self._calibrations,
             overdue_ms=2 * DEADLINE_MS - self._tick_ms,
+            groups=self._groups,
         )
         peer = self._peers.open(session)
         self._joining[spec.session_id] = spec.epoch

@@ -7,12 +7,21 @@ not judged again: no new facts come of it, it counts as looked at in the effecti
 """
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.media import Image
 from proctor.domain.observations import Observation
-from proctor.domain.perception import BodyAnswer, BodyAsk, FaceAnswer, FaceAsk, Fault
+from proctor.domain.perception import (
+    BodyAnswer,
+    BodyAsk,
+    FaceAnswer,
+    FaceAsk,
+    Fault,
+    ObjectsAnswer,
+    ObjectsAsk,
+)
 from proctor.domain.reports import EffectiveRate
 from proctor.fusion.policy import Policy
 from proctor.services.host import facts
@@ -57,15 +66,20 @@ class VideoTrack:
         identity: IdentityCheck,
         overdue_ms: int,
         joined_ms: int,
+        groups: Collection[str] = (),
     ) -> None:
+        """`groups` are the model groups that are served besides face, body and speech."""
         self._sampling = policy.sampling
+        if Group.OBJECTS not in groups:  # no detector: nothing is asked, nothing is missed
+            self._sampling = policy.sampling.model_copy(update={"objects_every_s": 0.0})
         self._identity = identity
         self.voice = StreamVoice(Modality.VIDEO, joined_ms)
         self.seen: list[Observation] = []
         self.counts: Counter[str] = Counter()
         self._camera = Camera(policy.sensing.picture, round(1000 / policy.sampling.face_hz))
         self._media = TrackWatch(joined_ms)
-        self._answers = {group: AnswerWatch(overdue_ms) for group in (Group.FACE, Group.BODY)}
+        watched = (Group.FACE, Group.BODY, Group.OBJECTS)
+        self._answers = {group: AnswerWatch(overdue_ms) for group in watched}
         self._track = FaceTrack()
         self._rates = RateMeter(joined_ms)
         self._newest: _Picture | None = None
@@ -121,7 +135,7 @@ class VideoTrack:
         newest = self._unseen(Group.FACE)
         if not due.face or newest is None:
             return None
-        done, before = replace(due, body=False), self._slots
+        done, before = replace(due, body=False, objects=False), self._slots
         self._slots = after(self._sampling, before, need, shed, done, now_ms)
         self._looked_ms[Group.FACE] = newest.captured_ms
         if newest.repeats:
@@ -139,7 +153,9 @@ class VideoTrack:
             self._face_answered(ask, answer, picture)
 
         def unanswered() -> None:
-            self._slots = replace(before, body_ms=self._slots.body_ms)
+            self._slots = replace(
+                self._slots, face_ms=before.face_ms, small_faces_ms=before.small_faces_ms
+            )
             self._looked_ms.pop(Group.FACE, None)
 
         return Look(ask=ask, size_bytes=len(picture.jpeg), answered=answered, unanswered=unanswered)
@@ -150,7 +166,8 @@ class VideoTrack:
         newest = self._unseen(Group.BODY)
         if not due.body or newest is None:
             return None
-        done, before = replace(due, face=False, small_faces=False), self._slots
+        done = replace(due, face=False, small_faces=False, objects=False)
+        before = self._slots
         self._slots = after(self._sampling, before, need, shed, done, now_ms)
         self._looked_ms[Group.BODY] = newest.captured_ms
         if newest.repeats:
@@ -168,6 +185,38 @@ class VideoTrack:
 
         return Look(
             ask=BodyAsk(picture=picture.jpeg),
+            size_bytes=len(picture.jpeg),
+            answered=answered,
+            unanswered=unanswered,
+        )
+
+    def objects_look(
+        self, now_ms: int, need: Need, shed: Shed
+    ) -> Look[ObjectsAsk, ObjectsAnswer] | None:
+        """What is owed to the objects group now, if there is a picture that it has not seen."""
+        due = owed(self._sampling, self._slots, need, shed, now_ms)
+        newest = self._unseen(Group.OBJECTS)
+        if not due.objects or newest is None:
+            return None
+        done = replace(due, face=False, small_faces=False, body=False)
+        before = self._slots
+        self._slots = after(self._sampling, before, need, shed, done, now_ms)
+        self._looked_ms[Group.OBJECTS] = newest.captured_ms
+        if newest.repeats:
+            self._rates.see(Group.OBJECTS)
+            return None
+        picture = newest.judged()
+        self._answers[Group.OBJECTS].asked(picture.captured_ms, now_ms)
+
+        def answered(answer: ObjectsAnswer) -> None:
+            self._objects_answered(answer, picture)
+
+        def unanswered() -> None:
+            self._slots = replace(self._slots, objects_ms=before.objects_ms)
+            self._looked_ms.pop(Group.OBJECTS, None)
+
+        return Look(
+            ask=ObjectsAsk(picture=picture.jpeg),
             size_bytes=len(picture.jpeg),
             answered=answered,
             unanswered=unanswered,
@@ -200,7 +249,12 @@ class VideoTrack:
         want = owed(self._sampling, self._ideal, CALM, Shed.NOTHING, now_ms)
         self._ideal = after(self._sampling, self._ideal, CALM, Shed.NOTHING, want, now_ms)
         self._wanted_ms = newest.captured_ms
-        named = ((Group.FACE, want.face), (SMALL_FACES, want.small_faces), (Group.BODY, want.body))
+        named = (
+            (Group.FACE, want.face),
+            (SMALL_FACES, want.small_faces),
+            (Group.BODY, want.body),
+            (Group.OBJECTS, want.objects),
+        )
         for group, is_wanted in named:
             if is_wanted:
                 self._rates.want(group)
@@ -232,6 +286,12 @@ class VideoTrack:
         if self._accept(Group.BODY, answer.fault, facts.is_usable_body(answer), at_ms):
             self._rates.see(Group.BODY)
             self.seen.append(facts.body_seen(answer, picture))
+
+    def _objects_answered(self, answer: ObjectsAnswer, picture: JudgedPicture) -> None:
+        at_ms = picture.captured_ms
+        if self._accept(Group.OBJECTS, answer.fault, facts.is_usable_objects(answer), at_ms):
+            self._rates.see(Group.OBJECTS)
+            self.seen.append(facts.objects_seen(answer, picture))
 
     def _accept(self, group: Group, fault: Fault | None, is_usable: bool, at_ms: int) -> bool:
         """Whether an answer says something; what is wrong with the group is told."""

@@ -17,6 +17,10 @@ async def test_a_candidate_is_enrolled_verified_and_joins(api: FakeApi) -> None:
         "/v1/exams", {"title": "Algebra", "policy": "standard", "retention_days": 30}
     )
     assert exam["policy_id"] == "standard" and "policy_text" not in exam
+    assert "object_seen" in exam["signals_off"], "no detector is served here"
+    for path in ("/v1/exams", f"/v1/exams/{exam['exam_id']}"):
+        shown = (await api.client.get(path, headers=api.as_())).json()
+        assert exam in (shown, *shown.get("items", []))
     candidate_id = await api.new_candidate(consent=False)
     consent = await api.post(f"/v1/candidates/{candidate_id}/consents", CONSENT)
     assert consent["withdrawn_at"] is None

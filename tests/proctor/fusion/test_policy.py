@@ -68,6 +68,12 @@ def test_the_same_text_gives_the_same_policy_and_it_cannot_be_changed() -> None:
         (("sensing", "gaze", "dwell_ms"), 1.5, "sensing.gaze.dwell_ms"),
         (("sensing", "gaze", "dwel_ms"), 100, "sensing.gaze.dwel_ms"),
         (("sensing", "several_faces", "needed"), 4, "sensing.several_faces"),
+        (("sensing", "objects", "needed"), 1, "sensing.objects.needed"),
+        (("sensing", "objects", "needed"), 4, "sensing.objects"),
+        (("sensing", "objects", "within_ms"), 1_000, "sensing.objects.within_ms"),
+        (("sensing", "objects", "allowed"), ["Phone"], "sensing.objects.allowed"),
+        (("sampling", "objects_every_s"), 0.2, "sensing.objects.dwell_ms"),
+        (("sampling", "objects_every_s"), 0.0, "object_seen needs sampling.objects_every_s"),
         (("sensing", "identity", "different_below"), 0.95, "sensing.identity"),
         (("is_admin",), True, "is_admin"),
         (("version",), 0, "version"),
@@ -105,6 +111,9 @@ def test_a_wrong_field_is_named(where: tuple[str, ...], value: object, named: st
             },
             "gaze alone",
         ),
+        ({"when": {"signal": "object_seen"}, "severity": "high"}, "a thing seen alone"),
+        ({"reason": {"en": "{labels}"}}, "{labels} is none of the figures"),
+        ({"when": {"signal": "object_seen"}, "reason": {"en": "{labels:>9}"}}, "{labels} is none"),
         ({"escalate": {"after_ms": 9_000, "severity": "low"}}, "escalate.severity"),
         ({"for_ms": 9_000, "escalate": {"after_ms": 9_000, "severity": "high"}}, "after_ms"),
         ({"reason": {"en": "{faces} faces"}}, "{faces} is none of the figures"),
@@ -127,6 +136,15 @@ def test_gaze_with_something_else_may_be_urgent() -> None:
     both = {"all": [{"signal": "gaze_away"}, {"signal": "speech"}]}
     text = yaml.safe_dump(small(when=both, severity="high"))
     assert parse_policy(text).rules[0].severity == "high"
+
+
+def test_what_was_seen_may_be_named_in_the_reason_and_nowhere_else() -> None:
+    tree = small(when={"signal": "object_seen"}, reason={"en": "{labels} for {lasted_s:.0f} s"})
+    tree["sampling"] = {"objects_every_s": 5.0}
+    assert parse_policy(yaml.safe_dump(tree)).rules[0].reason["en"].startswith("{labels}")
+    tree["rules"][0]["when"] = {"any": [{"signal": "object_seen"}, {"signal": "speech"}]}
+    with pytest.raises(InvalidInput, match="labels"):
+        parse_policy(yaml.safe_dump(tree))
 
 
 def test_two_rules_may_not_share_an_id() -> None:

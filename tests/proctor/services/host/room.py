@@ -1,7 +1,7 @@
 """A whole host over fakes: pictures and sound in, reports out, time moved by the test."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -40,6 +40,7 @@ class Room:
         capacity: int = 4,
         policy: str = STANDARD,
         judges: Callable[[FakeClock], SessionJudges] | None = None,
+        groups: Collection[str] = (),
     ) -> None:
         self.clock = FakeClock()
         self.perception = FakePerception(self.clock)
@@ -58,6 +59,7 @@ class Room:
             faces=self.faces,
             calibrations={EMBEDDING: CALIBRATION},
             peers=self.peers,
+            groups=groups,
             clock=self.clock,
             metrics=self.metrics,
         )

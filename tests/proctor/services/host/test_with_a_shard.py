@@ -1,17 +1,21 @@
 """A host and a real fusion shard together: scenes in front of the camera become alerts and coverage."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
+from typing import Literal
+
+import pytest
 
 from proctor.domain.alerts import Transition
 from proctor.domain.coverage import CoverageReason, Modality
-from proctor.domain.incidents import Category
+from proctor.domain.incidents import Category, Severity
 from proctor.services.judge_sessions import JudgeShard
 from tests.fakes.clock import FakeClock
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.media_peers import COVERED, SPEAKING, Lens
 from tests.fakes.metrics import FakeMetrics
-from tests.fakes.perception import Scene, Trouble, template_of
+from tests.fakes.perception import OBJECTS, Scene, Trouble, template_of
 from tests.fakes.stores import FakeIncidentStore
 from tests.proctor.services.host.room import ADA, Room
 
@@ -19,9 +23,9 @@ from tests.proctor.services.host.room import ADA, Room
 class Court:
     """A room whose judges are a real shard over fake stores."""
 
-    def __init__(self) -> None:
+    def __init__(self, groups: Collection[str] = ()) -> None:
         self.incidents = FakeIncidentStore()
-        self.room = Room(judges=self._shard)
+        self.room = Room(judges=self._shard, groups=groups)
 
     def _shard(self, clock: FakeClock) -> JudgeShard:
         self.shard = JudgeShard(
@@ -181,3 +185,68 @@ async def test_a_resume_goes_on_in_the_same_session_with_the_gap_told() -> None:
         assert sum(covered.values()) == length_ms
         assert 5_000 <= covered[CoverageReason.NO_MEDIA] <= 6_400
         assert court.opened() == []
+
+
+async def test_a_phone_on_the_desk_becomes_an_alert_that_names_it_where_there_is_a_detector() -> (
+    None
+):
+    async with Court(groups=("objects",)) as court:
+        room = court.room
+        room.perception.scenes = [
+            Scene(from_ms=0, people=("ana",)),
+            Scene(from_ms=20_000, people=("ana",), things=("phone",)),
+            Scene(from_ms=32_000, people=("ana",)),
+        ]
+        await room.join()
+        await room.watch(60_000)
+        await court.end()
+        [(rule, began_ms)] = court.opened()
+        assert rule == "object_seen"
+        assert 20_000 <= began_ms <= 25_000
+        alerts = sorted(court.incidents.database.alerts.values(), key=lambda alert: alert.seq)
+        assert [alert.transition for alert in alerts] == [Transition.OPENED, Transition.CLOSED]
+        assert alerts[0].severity is Severity.LOW
+        assert alerts[0].reason.startswith("Seen in 2 pictures within ")
+        assert ": phone (1 in each)" in alerts[0].reason
+        assert alerts[0].signals[0].support.labels == ("phone",)
+        assert alerts[0].producers == (OBJECTS,)
+        assert alerts[0].frame_digest is not None
+        assert court.covered_ms(Modality.VIDEO).keys() == {CoverageReason.NO_MEDIA, None}
+
+
+async def test_without_a_detector_nobody_asks_for_things_and_nothing_is_missed() -> None:
+    async with Court() as court:
+        room = court.room
+        room.perception.scenes = [Scene(from_ms=0, people=("ana",), things=("phone",))]
+        await room.join()
+        await room.watch(30_000)
+        await court.end()
+        assert room.perception.calls("objects") == []
+        assert court.opened() == []
+        assert court.covered_ms(Modality.VIDEO).keys() <= {CoverageReason.NO_MEDIA, None}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("invalid", CoverageReason.MODEL_OUTPUT_INVALID),
+        ("nan", CoverageReason.MODEL_OUTPUT_INVALID),
+        ("hangs", CoverageReason.MODEL_TIMEOUT),
+        ("is_away", CoverageReason.MODEL_TIMEOUT),
+    ],
+)
+async def test_a_detector_that_fails_is_told_as_coverage_and_clears_nobody(
+    kind: Literal["invalid", "nan", "hangs", "is_away"], reason: CoverageReason
+) -> None:
+    async with Court(groups=("objects",)) as court:
+        room = court.room
+        room.perception.scenes = [Scene(from_ms=0, people=("ana",), things=("phone",))]
+        room.perception.troubles = [
+            Trouble(group="objects", kind=kind, from_ms=0, to_ms=20_000),
+        ]
+        await room.join()
+        await room.watch(40_000)
+        await court.end()
+        assert court.covered_ms(Modality.VIDEO)[reason] >= 12_000
+        [(rule, began_ms)] = court.opened()
+        assert rule == "object_seen" and began_ms >= 19_500

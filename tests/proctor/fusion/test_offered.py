@@ -1,0 +1,23 @@
+"""A policy may ask for more than an installation can give; then it is told what does not exist."""
+
+import yaml
+
+from proctor.domain.signals import SignalKind
+from proctor.fusion.offered import GROUP_OF, signals_off
+from proctor.fusion.policy import parse_policy
+from tests.fakes.facts import STANDARD_POLICY
+
+ALWAYS = ("face", "body", "speech")
+
+
+def test_without_a_detector_the_signal_for_things_does_not_exist() -> None:
+    policy = parse_policy(STANDARD_POLICY)
+    assert SignalKind.OBJECT_SEEN in signals_off(policy, ALWAYS)
+    assert SignalKind.OBJECT_SEEN not in signals_off(policy, (*ALWAYS, "objects"))
+    assert signals_off(policy, (*ALWAYS, *GROUP_OF.values())) == ()
+
+
+def test_a_policy_that_does_not_ask_for_it_misses_nothing() -> None:
+    tree = yaml.safe_load(STANDARD_POLICY)
+    tree["rules"] = [rule for rule in tree["rules"] if rule["id"] == "no_face"]
+    assert signals_off(parse_policy(yaml.safe_dump(tree)), ALWAYS) == ()
