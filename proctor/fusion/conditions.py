@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Discriminator, Field, Tag
 
 from proctor.domain.signals import Signal, SignalKind
-from proctor.sensing.limits import Strict
+from proctor.sensing.strict import Strict
 
 MAX_WAYS = 64
 

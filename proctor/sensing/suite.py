@@ -16,11 +16,13 @@ from proctor.domain.observations import (
     ObjectsSeen,
     Observation,
     PictureSeen,
+    SpeakersHeard,
     SpeechHeard,
     StreamState,
 )
 from proctor.domain.signals import Signal, SignalKind
 from proctor.sensing.gaze import GazeSensor, GazeState
+from proctor.sensing.hearing import HEARD, HEARD_AND_SEEN, Hearing, HearingState
 from proctor.sensing.hysteresis import Spell
 from proctor.sensing.identity import IdentitySensor, IdentityState
 from proctor.sensing.limits import SensingLimits
@@ -33,7 +35,7 @@ from proctor.sensing.presence import (
     confirmed,
 )
 from proctor.sensing.stream import PictureClaim, PictureSensor, PictureState
-from proctor.sensing.voice import VoiceSensor, VoiceState
+from proctor.sensing.voice import VoiceState
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class SuiteState:
         body: Behaviour.
         objects: Votes and behaviour.
         voice: Voiced stretches and behaviour.
+        hearing: What the other sensors of sound remember.
         picture: What the camera shows.
         streams: What the media path said last, per modality.
         is_cut_off: Whether the session's host is away.
@@ -62,6 +65,7 @@ class SuiteState:
     body: Spell = field(default_factory=Spell)
     objects: ObjectsState = field(default_factory=ObjectsState)
     voice: VoiceState = field(default_factory=VoiceState)
+    hearing: HearingState = field(default_factory=HearingState)
     picture: PictureState = field(default_factory=PictureState)
     streams: dict[Modality, CoverageState] = field(
         default_factory=lambda: dict.fromkeys(Modality, CoverageState.BLIND)
@@ -79,8 +83,7 @@ class Sensed:
 
 NOTHING = Sensed()
 
-HEARD = frozenset({SignalKind.SPEECH})
-SEEN = frozenset(SignalKind) - HEARD
+SEEN = frozenset(SignalKind) - HEARD | HEARD_AND_SEEN
 
 
 class SensingSuite:
@@ -108,7 +111,7 @@ class SensingSuite:
         self._head = HeadSensor(session_id, limits.head, state.head)
         self._body = BodySensor(session_id, limits.body, state.body)
         self._objects = ObjectsSensor(session_id, limits.objects, state.objects)
-        self._voice = VoiceSensor(session_id, limits.voice, state.voice)
+        self._hearing = Hearing(session_id, limits, state.voice, state.hearing)
         self._picture = PictureSensor(session_id, limits.picture, state.picture)
 
     @property
@@ -146,6 +149,7 @@ class SensingSuite:
             or self._gaze.baseline.is_pending
             or self._head.baseline.is_pending
             or self._identity.is_pending
+            or (self.hears and self._hearing.lips.is_pending)
         )
 
     def observe(self, seen: Observation) -> Sensed:
@@ -155,8 +159,8 @@ class SensingSuite:
                 return self._picture_seen(seen)
             case StreamState():
                 return self._stream_changed(seen)
-            case SpeechHeard():
-                return _signals(self._voice.observe(seen)) if self.hears else NOTHING
+            case SpeechHeard() | SpeakersHeard():
+                return _signals(self._hearing.observe(seen, self.sees)) if self.hears else NOTHING
             case FacesSeen() | GazeSeen() | FaceMatched() | BodySeen() | ObjectsSeen():
                 return _signals(self._look(seen)) if self.sees else NOTHING
             case _:
@@ -170,6 +174,7 @@ class SensingSuite:
             case FacesSeen():
                 return self._faces_seen(seen, is_clear)
             case GazeSeen():
+                self._hearing.observe_mouth(seen)
                 return self._gaze.observe(seen) + self._head.observe_gaze(seen)
             case FaceMatched():
                 return self._identity.observe_match(seen)
@@ -202,7 +207,7 @@ class SensingSuite:
     def _stream_changed(self, seen: StreamState) -> Sensed:
         self.state.streams[seen.modality] = seen.state
         if seen.modality is Modality.AUDIO:
-            lost = self._voice.lost() if seen.state is CoverageState.BLIND else []
+            lost = self._hearing.lost() if seen.state is CoverageState.BLIND else []
             return _signals(lost)
         if seen.state is CoverageState.BLIND:
             return _signals(self._picture.lost() + self._view_lost())
@@ -219,6 +224,7 @@ class SensingSuite:
             *self._head.turned.lost(),
             *self._body.missing.lost(),
             *self._objects.lost(),
+            *self._hearing.lips.lost(),
             *self._identity.gap(),
         ]
 
@@ -231,7 +237,7 @@ class SensingSuite:
             *self._head.turned.advance(now_ms),
             *self._body.missing.advance(now_ms),
             *self._objects.advance(now_ms),
-            *self._voice.advance(now_ms),
+            *self._hearing.advance(now_ms),
         ]
         return _signals(signals)
 
@@ -258,7 +264,7 @@ class SensingSuite:
         return Sensed(signals, tuple(self._picture.forget(at_ms)))
 
     def _all_lost(self) -> Sensed:
-        return _signals(self._picture.lost() + self._view_lost() + self._voice.lost())
+        return _signals(self._picture.lost() + self._view_lost() + self._hearing.lost())
 
 
 def _signals(signals: list[Signal]) -> Sensed:

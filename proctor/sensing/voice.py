@@ -6,7 +6,7 @@ from proctor.domain.ids import SessionId
 from proctor.domain.observations import SpeechHeard
 from proctor.domain.signals import Signal, SignalKind
 from proctor.sensing.hysteresis import Reading, Spell
-from proctor.sensing.limits import VoiceLimits
+from proctor.sensing.sound_limits import VoiceLimits
 
 VOICED = "voiced_s"
 
