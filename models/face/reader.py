@@ -5,10 +5,14 @@ kept when it was found in the whole picture (turned away or unknown, not absent)
 a tile showed it. Which network does what is the selection's business (models/readers.py).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import numpy as np
 
 from models.errors import ModelOutputInvalid, PictureUnreadable
+from models.face.batches import embeddings, gazes, head_poses, probabilities, searched
 from models.face.detected import DetectedFace
 from models.face.gaze import eyes_open, mouth_open
 from models.face.head_pose import head_pose
@@ -18,17 +22,21 @@ from models.face.interfaces import (
     GazeModel,
     HeadPoseModel,
     LivenessModel,
+    Look,
 )
-from models.face.mesh import FaceMesh, MeshAndIris, region_of_detection, region_of_track
+from models.face.mesh import FaceMesh, Irises, MeshAndIris, region_of_detection, region_of_track
 from models.pictures import decode, face_measures
-from proctor.domain.geometry import Box
+from proctor.domain.geometry import Box, Gaze, HeadPose
 from proctor.domain.media import Image
 from proctor.domain.observations import Producer
-from proctor.domain.perception import FaceAnswer, FaceAsk, FaceReading, Fault
+from proctor.domain.perception import Embedding, FaceAnswer, FaceAsk, FaceReading, Fault
 
 PRESENT = 0.5
 SAME_FACE_OVERLAP = 0.3
 MOST_FACES = 40
+
+T = TypeVar("T")
+_NO_PICTURE: Image = np.empty((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +75,54 @@ class _Candidate:
         return self.mesh.presence >= PRESENT
 
 
+@dataclass(slots=True, eq=False)
+class _Progress:
+    """How far one ask has come.
+
+    Attributes:
+        ask: What was asked.
+        image: The decoded picture.
+        used: Files that looked so far.
+        found: Faces, those without a mesh's word included.
+        is_tracked: Whether the face was where the track said, so nobody searched.
+        main: The candidate's own face, fitted a second time; one of `found`.
+        irises: Of `main`.
+        head: Of `main`.
+        gaze: Of `main`.
+        embedding: Of `main`, when asked for.
+        live: Of `main`, with an embedding, where a model looks.
+        fault: What went wrong; nothing more is done then.
+    """
+
+    ask: FaceAsk
+    image: Image = field(default_factory=lambda: _NO_PICTURE)
+    used: list[str] = field(default_factory=list)
+    found: list[_Candidate] = field(default_factory=list)
+    is_tracked: bool = False
+    main: _Candidate | None = None
+    irises: Irises | None = None
+    head: HeadPose | None = None
+    gaze: Gaze | None = None
+    embedding: Embedding | None = None
+    live: float | None = None
+    fault: Fault | None = None
+
+    @property
+    def has_somebody(self) -> bool:
+        return any(candidate.is_confirmed for candidate in self.found)
+
+
+Step = Callable[[_Progress], None]
+Each = Callable[[Callable[[_Progress], Any], Sequence[_Progress]], Iterable[Any]]
+"""Does a step for every ask, `map` or a pool's `map`; done when what it returns is read to its end."""
+
+
 class FaceReader:
-    """Reads faces. One instance serves all threads; it remembers nobody."""
+    """Reads faces. One instance serves all threads; it remembers nobody.
+
+    Asks go through the same steps together: what is done picture by picture (decoding, meshes) may be
+    spread over threads, what a network does for all faces at once is one run.
+    """
 
     def __init__(self, parts: FaceParts) -> None:
         """Read with these models."""
@@ -76,31 +130,37 @@ class FaceReader:
 
     def read(self, ask: FaceAsk) -> FaceAnswer:
         """Answer one ask; what is wrong with its picture or a model's answer is a fault, not an error."""
-        used: list[str] = []
-        try:
-            image = decode(ask.picture)
-        except PictureUnreadable:
-            first = self._parts.detector.looks(search_small=False)[0].producer
-            return FaceAnswer(
-                faces=(), producers=self._signed([first]), fault=Fault.PICTURE_UNREADABLE
-            )
-        try:
-            tracked = None if ask.search_small else self._follow(image, ask.track)
-            if tracked is not None:
-                used += [self._parts.mesh.mesh_file]
-                found = [tracked]
-            else:
-                found = self._search(image, used, search_small=ask.search_small)
-            faces = self._readings(image, found, used, embed=ask.embed)
-        except ModelOutputInvalid:
-            return FaceAnswer(
-                faces=(), producers=self._signed(used), fault=Fault.MODEL_OUTPUT_INVALID
-            )
-        return FaceAnswer(faces=faces, producers=self._signed(used), detected=tracked is None)
+        return self.read_all([ask])[0]
 
-    def _signed(self, used: Sequence[str]) -> tuple[Producer, ...]:
-        known = self._parts.producers
-        return tuple(known[name] for name in known if name in used)
+    def read_all(self, asks: Sequence[FaceAsk], each: Each = map) -> list[FaceAnswer]:
+        """Answer many, in order; what is wrong with one is a fault of its own.
+
+        Args:
+            asks: At most as many as memory holds pictures for.
+            each: How a step that is done picture by picture is done for all of them.
+        """
+        every = [_Progress(ask) for ask in asks]
+        _do(self._begin, every, each)
+        self._search([p for p in every if not p.is_tracked], each)
+        _do(self._look_closer, every, each)
+        self._estimate([p for p in every if p.main is not None and p.fault is None])
+        return list(each(self._answer, every))
+
+    def _begin(self, p: _Progress) -> None:
+        """Decode, and look where the face was a moment ago."""
+        try:
+            p.image = decode(p.ask.picture)
+        except PictureUnreadable:
+            p.used = [self._parts.detector.looks(search_small=False)[0].producer]
+            p.fault = Fault.PICTURE_UNREADABLE
+            return
+        if p.ask.search_small:
+            return
+        tracked = self._follow(p.image, p.ask.track)
+        if tracked is not None:
+            p.used.append(self._parts.mesh.mesh_file)
+            p.found = [tracked]
+            p.is_tracked = True
 
     def _follow(self, image: Image, track: Box | None) -> _Candidate | None:
         """The face where it was a moment ago, or None when it is not there."""
@@ -112,30 +172,38 @@ class FaceReader:
             return None
         return _Candidate(mesh.box(width, height), mesh.presence, mesh)
 
-    def _search(self, image: Image, used: list[str], *, search_small: bool) -> list[_Candidate]:
-        used.append(self._parts.mesh.mesh_file)
-        found: list[_Candidate] = []
-        for look in self._parts.detector.looks(search_small=search_small):
-            if look.only_when_nobody and any(candidate.is_confirmed for candidate in found):
+    def _search(self, every: Sequence[_Progress], each: Each) -> None:
+        for small in (False, True):
+            group = [p for p in every if p.ask.search_small is small and p.fault is None]
+            if not group:
                 continue
-            used.append(look.producer)
-            known = len(found)
-            found = self._confirm(image, look.search(image), found)
-            if look.only_confirmed:
-                found = [c for at, c in enumerate(found) if at < known or c.is_confirmed]
-        return found
+            for p in group:
+                p.used.append(self._parts.mesh.mesh_file)
+            for look in self._parts.detector.looks(search_small=small):
+                wanting = [p for p in group if not (look.only_when_nobody and p.has_somebody)]
+                self._look(look, wanting, each)
 
-    def _confirm(
-        self, image: Image, boxes: list[DetectedFace], known: list[_Candidate]
-    ) -> list[_Candidate]:
-        """`known` and those of `boxes` that are other faces, each with its mesh."""
-        height, width = image.shape[:2]
-        found = list(known)
+    def _look(self, look: Look, every: Sequence[_Progress], each: Each) -> None:
+        """One way of searching, in all pictures that want it."""
+        every = [p for p in every if p.fault is None]
+        for p in every:
+            p.used.append(look.producer)
+        if look.search_all is None or len(every) < 2:
+            _do(lambda p: self._confirm(p, look, look.search(p.image)), every, each)
+            return
+        boxes = dict(zip(map(id, every), searched(look, [p.image for p in every]), strict=True))
+        _do(lambda p: self._confirm(p, look, _valid(boxes[id(p)])), every, each)
+
+    def _confirm(self, p: _Progress, look: Look, boxes: list[DetectedFace]) -> None:
+        """Add those of `boxes` that are other faces than the known ones, each with its mesh."""
+        height, width = p.image.shape[:2]
+        known = len(p.found)
+        found = list(p.found)
         for face in boxes[:MOST_FACES]:
             box = Box(
                 face.left / width, face.top / height, face.width / width, face.height / height
             )
-            mesh = self._parts.mesh.fit(image, region_of_detection(face))
+            mesh = self._parts.mesh.fit(p.image, region_of_detection(face))
             if mesh.presence >= PRESENT:
                 box = mesh.box(width, height)
             candidate = _Candidate(box, face.score, mesh)
@@ -144,48 +212,97 @@ class FaceReader:
                 found.append(candidate)
             elif candidate.is_confirmed and not any(c.is_confirmed for c in same):
                 found = [c for c in found if c not in same] + [candidate]
-        return found
+        if look.only_confirmed:
+            found = [c for at, c in enumerate(found) if at < known or c.is_confirmed]
+        p.found = found
 
-    def _readings(
-        self, image: Image, found: list[_Candidate], used: list[str], *, embed: bool
-    ) -> tuple[FaceReading, ...]:
-        found = sorted(found, key=lambda candidate: -candidate.box.area)
-        largest = next((at for at, c in enumerate(found) if c.is_confirmed), None)
-        readings = []
-        for at, candidate in enumerate(found):
-            if at == largest:
-                readings.append(self._look_closer(image, candidate, used, embed=embed))
-            else:
-                readings.append(_reading(image, candidate))
-        return tuple(readings)
-
-    def _look_closer(
-        self, image: Image, candidate: _Candidate, used: list[str], *, embed: bool
-    ) -> FaceReading:
-        """The candidate's own face: a second fit on the first one's turn, then gaze and embedding."""
-        parts = self._parts
-        again = parts.mesh.fit(image, candidate.mesh.region())
+    def _look_closer(self, p: _Progress) -> None:
+        """The candidate's own face: a second fit on the first one's turn, then the irises."""
+        p.found.sort(key=lambda candidate: -candidate.box.area)
+        at = next((at for at, c in enumerate(p.found) if c.is_confirmed), None)
+        if at is None:
+            return
+        mesh, first = self._parts.mesh, p.found[at]
+        again = mesh.fit(p.image, first.mesh.region())
         if again.presence >= PRESENT:
-            box = again.box(image.shape[1], image.shape[0])
-            candidate = _Candidate(box, candidate.score, again)
-        mesh = candidate.mesh
-        used += [parts.mesh.iris_file, *parts.head_pose.producers, *parts.gaze.producers]
-        reading = replace(
-            _reading(image, candidate),
-            head=parts.head_pose.estimate(image, mesh),
-            gaze=parts.gaze.estimate(image, mesh, parts.mesh.irises(image, mesh)),
+            box = again.box(p.image.shape[1], p.image.shape[0])
+            p.found[at] = _Candidate(box, first.score, again)
+        p.main = p.found[at]
+        p.irises = mesh.irises(p.image, p.main.mesh)
+        p.used += [mesh.iris_file, *self._parts.head_pose.producers, *self._parts.gaze.producers]
+
+    def _estimate(self, every: Sequence[_Progress]) -> None:
+        """What needs a network per face: one run of each for all of them."""
+        parts = self._parts
+        faces = [(p, p.image, *_fitted(p)) for p in every]
+        heads = head_poses(parts.head_pose, [(image, mesh) for _, image, mesh, _ in faces])
+        looks = gazes(parts.gaze, [(image, mesh, irises) for _, image, mesh, irises in faces])
+        for p, head, gaze in zip(every, heads, looks, strict=True):
+            _set(p, "head", head)
+            _set(p, "gaze", gaze)
+        known = [(p, image, mesh) for p, image, mesh, _ in faces if p.ask.embed]
+        chips = [parts.embedder.chip(image, mesh.points) for _, image, mesh in known]
+        for (p, _, _), vector in zip(known, embeddings(parts.embedder, chips), strict=True):
+            p.used += parts.embedder.producers
+            _set(p, "embedding", vector)
+        if parts.liveness is None:
+            return
+        boxes = [(p.image, p.main.box) for p, _, _ in known if p.main is not None]
+        for (p, _, _), live in zip(known, probabilities(parts.liveness, boxes), strict=True):
+            p.used += parts.liveness.producers
+            _set(p, "live", live)
+
+    def _answer(self, p: _Progress) -> FaceAnswer:
+        if p.fault is not None:
+            return FaceAnswer(faces=(), producers=self._signed(p.used), fault=p.fault)
+        return FaceAnswer(
+            faces=tuple(_told(p, candidate) for candidate in p.found),
+            producers=self._signed(p.used),
+            detected=not p.is_tracked,
         )
-        if not embed:
-            return reading
-        used += parts.embedder.producers
-        (vector,) = parts.embedder.embed([parts.embedder.chip(image, mesh.points)])
-        if isinstance(vector, ModelOutputInvalid):
-            raise vector
-        live = None
-        if parts.liveness is not None:
-            used += parts.liveness.producers
-            live = parts.liveness.probability(image, candidate.box)
-        return replace(reading, embedding=vector, live=live)
+
+    def _signed(self, used: Sequence[str]) -> tuple[Producer, ...]:
+        known = self._parts.producers
+        return tuple(known[name] for name in known if name in used)
+
+
+def _do(step: Step, every: Iterable[_Progress], each: Each) -> None:
+    """A step for every ask that is still well; an invalid answer is that ask's fault."""
+
+    def guarded(p: _Progress) -> None:
+        try:
+            step(p)
+        except ModelOutputInvalid:
+            p.fault = Fault.MODEL_OUTPUT_INVALID
+
+    for _ in each(guarded, [p for p in every if p.fault is None]):
+        pass
+
+
+def _valid(answer: T | ModelOutputInvalid) -> T:
+    if isinstance(answer, ModelOutputInvalid):
+        raise answer
+    return answer
+
+
+def _set(p: _Progress, what: str, answer: object) -> None:
+    if isinstance(answer, ModelOutputInvalid):
+        p.fault = Fault.MODEL_OUTPUT_INVALID
+    else:
+        setattr(p, what, answer)
+
+
+def _fitted(p: _Progress) -> tuple[FaceMesh, Irises]:
+    assert p.main is not None
+    assert p.irises is not None
+    return p.main.mesh, p.irises
+
+
+def _told(p: _Progress, candidate: _Candidate) -> FaceReading:
+    reading = _reading(p.image, candidate)
+    if candidate is not p.main:
+        return reading
+    return replace(reading, head=p.head, gaze=p.gaze, embedding=p.embedding, live=p.live)
 
 
 def _reading(image: Image, candidate: _Candidate) -> FaceReading:

@@ -6,15 +6,15 @@ Runtime's own fallback is switched off: it prints, and nobody is told.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from models.errors import ModelFileError, ModelOutputInvalid
-from models.runtimes.placement import Fallbacks, Placement, Serving
-from models.runtimes.providers import CPU, TENSORRT, Tensor, wanted, with_options
+from models.runtimes.placement import Fallbacks, Network, Placement, Serving, Tensor
+from models.runtimes.providers import CPU, TENSORRT, wanted, with_options
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,9 @@ class CpuEngine:
         try:
             self._session = runtime.open(content, [CPU])
         except Exception as error:  # its errors share no base class but this one
-            raise ModelFileError(f"{name} cannot be loaded: {first_line(error)}") from error
+            raise ModelFileError(
+                f"{name} is no ONNX model that can be run: {first_line(error)}"
+            ) from error
         self.inputs, self.outputs = declared(self._session)
         self._buffers = Buffers(self._session, self.outputs)
 
@@ -304,19 +306,21 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-Opener = Callable[[str, bytes, Placement, Fallbacks], Engine]
-
-
 def open_engine(name: str, content: bytes, placement: Placement, fallbacks: Fallbacks) -> Engine:
     """The engine that the placement wants for a network.
 
     Raises:
         ModelFileError: The network cannot be loaded, or the Triton server has another one.
     """
-    if placement.triton_url is not None:
+    serving = placement.serving.get(name, Serving())
+    if serving.gpu and placement.exports is not None:
+        engine = CpuEngine(name, content)
+        placement.exports(Network(name, content, engine.inputs, engine.outputs, serving))
+        return engine
+    if serving.gpu and placement.triton_url is not None:
         from models.runtimes.triton import TritonEngine
 
         return TritonEngine(name, content, placement.triton_url, placement.triton_within_s)
-    if placement.device == "cpu" or not placement.serving.get(name, Serving()).gpu:
+    if placement.device == "cpu" or not serving.gpu:
         return CpuEngine(name, content)
     return GpuEngine(name, content, placement, fallbacks)

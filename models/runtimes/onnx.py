@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from models.convert.free_batch import with_free_batch
 from models.errors import ModelOutputInvalid
 from models.runtimes.engines import open_engine
 from models.runtimes.placement import Serving, here
@@ -20,7 +21,7 @@ class OnnxModel:
     so callers keep to `batch_limit`.
 
     Attributes:
-        batch_limit: Most items a caller may put in one run.
+        batch_limit: Most items a caller may put in one run; the file's own batch when it fixes one.
         inputs: Shape of each input by name; a name or None where a side is free.
         outputs: Names of the outputs, in the model's order.
     """
@@ -39,18 +40,18 @@ class OnnxModel:
         placement, fallbacks = here()
         serving = placement.serving.get(name, Serving())
         self._name = name
+        far = placement.batches and serving.gpu
+        if far:
+            content = with_free_batch(name, content)
         self._engine = open_engine(name, content, placement, fallbacks)
         self._outputs = self._engine.outputs
         self.outputs = tuple(tensor.name for tensor in self._outputs)
         if batch_limit is None:
-            far = placement.batches and serving.gpu
             batch_limit = serving.batch_gpu if far else serving.batch_cpu
-        self.batch_limit = batch_limit
+        first = next((tensor.shape[0] for tensor in self._engine.inputs if tensor.shape), None)
+        self.batch_limit: int = first if isinstance(first, int) else batch_limit
         self.inputs: dict[str, tuple[int | str | None, ...]] = {
             tensor.name: tensor.shape for tensor in self._engine.inputs
-        }
-        self.outputs: dict[str, tuple[int | str | None, ...]] = {
-            tensor.name: tensor.shape for tensor in self._outputs
         }
         # where height or width are free, exporters leave the outputs' sides as they were when they
         # exported (SCRFD does), so only rank can be held against them
@@ -91,6 +92,26 @@ class OnnxModel:
                 )
             told[tensor.name] = answer
         return told
+
+    def run_many(
+        self, inputs: Mapping[str, npt.NDArray[np.generic]], *, finite: bool = True
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Run for any number of items, in as few runs as the limit allows; items are the first side.
+
+        Raises:
+            ModelOutputInvalid: As `run`; or an answer has not one row per item.
+        """
+        count = len(next(iter(inputs.values())))
+        told = []
+        for start in range(0, count, self.batch_limit):
+            some = {name: each[start : start + self.batch_limit] for name, each in inputs.items()}
+            rows = len(next(iter(some.values())))
+            answer = self.run(some, finite=finite)
+            if any(each.shape[:1] != (rows,) for each in answer.values()):
+                shapes = [each.shape for each in answer.values()]
+                raise ModelOutputInvalid(f"{self._name} answered {rows} items in shapes {shapes}")
+            told.append(answer)
+        return {name: np.concatenate([each[name] for each in told]) for name in self.outputs}
 
     def _check_shape(
         self,

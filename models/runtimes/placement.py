@@ -38,6 +38,45 @@ class Serving:
     half: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output as a model declares it.
+
+    Attributes:
+        name: Its name.
+        shape: Its sides; a name or None where a side is free.
+        kind: ONNX Runtime's name of the type, `tensor(float)`.
+    """
+
+    name: str
+    shape: tuple[int | str | None, ...]
+    kind: str
+
+    @property
+    def has_free_batch_only(self) -> bool:
+        """Whether nothing but the first side is free."""
+        return all(isinstance(side, int) for side in self.shape[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One network as it would be served.
+
+    Attributes:
+        name: Manifest id.
+        content: The bytes that are run: the file's, perhaps made to take any size or batch.
+        inputs: What goes in.
+        outputs: What comes out.
+        serving: How it is run.
+    """
+
+    name: str
+    content: bytes
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    serving: Serving
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Where networks are to run.
@@ -49,6 +88,7 @@ class Placement:
         triton_url: `host:port` of a Triton server's gRPC door, `grpcs://host:port` when it speaks TLS;
             it runs every ONNX network then.
         triton_within_s: Deadline of one request to it.
+        exports: Told of every network that a server could run, which then runs on the CPU.
         serving: By manifest id; a network that is not here is run by the defaults.
         now_s: Monotonic seconds, for when a GPU that failed is tried again.
     """
@@ -58,13 +98,14 @@ class Placement:
     engines: Path | None = None
     triton_url: str | None = None
     triton_within_s: float = 0.8
+    exports: Callable[[Network], None] | None = None
     serving: Mapping[str, Serving] = field(default_factory=dict)
     now_s: Callable[[], float] = time.perf_counter
 
     @property
     def batches(self) -> bool:
         """Whether a batch is more than a loop: on a GPU, or on a server that has one."""
-        return self.device != "cpu" or self.triton_url is not None
+        return self.device != "cpu" or self.triton_url is not None or self.exports is not None
 
 
 class Fallbacks:

@@ -4,35 +4,14 @@ Option names and values: onnxruntime.ai/docs/execution-providers, CUDA and Tenso
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from models.runtimes.placement import Placement, Serving
+from models.runtimes.placement import Placement, Serving, Tensor
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 WORKSPACE_BYTES = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """An input or output as a model declares it.
-
-    Attributes:
-        name: Its name.
-        shape: Its sides; a name or None where a side is free.
-        kind: ONNX Runtime's name of the type, `tensor(float)`.
-    """
-
-    name: str
-    shape: tuple[int | str | None, ...]
-    kind: str
-
-    @property
-    def has_free_batch_only(self) -> bool:
-        """Whether nothing but the first side is free."""
-        return all(isinstance(side, int) for side in self.shape[1:])
 
 
 def wanted(placement: Placement) -> tuple[str, ...]:

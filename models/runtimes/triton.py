@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import ModelFileError, ModelOutputInvalid
-from models.runtimes.providers import Tensor
+from models.runtimes.placement import Tensor
 from models.sources import digest_of
 from proctor.domain.errors import PerceptionUnavailable
 

@@ -1,0 +1,88 @@
+"""One run of a network over many faces, where a part of the face group can do that; else one by one.
+
+This is the only place that knows about parts that cannot. One face whose answer is invalid is its own
+affair: the others of the batch have theirs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from models.errors import ModelOutputInvalid
+from models.face.detected import DetectedFace
+from models.face.interfaces import (
+    BatchedGaze,
+    BatchedHeadPose,
+    BatchedLiveness,
+    FaceEmbedder,
+    GazeModel,
+    HeadPoseModel,
+    LivenessModel,
+    Look,
+)
+from models.face.mesh import FaceMesh, Irises
+from proctor.domain.geometry import Box, Gaze, HeadPose
+from proctor.domain.media import Image
+from proctor.domain.perception import Embedding
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+def head_poses(
+    model: HeadPoseModel, faces: Sequence[tuple[Image, FaceMesh]]
+) -> list[HeadPose | ModelOutputInvalid]:
+    """Of every face, in order."""
+    many = model.estimate_all if isinstance(model, BatchedHeadPose) else None
+    return _together(faces, lambda face: model.estimate(*face), many)
+
+
+def gazes(
+    model: GazeModel, faces: Sequence[tuple[Image, FaceMesh, Irises]]
+) -> list[Gaze | ModelOutputInvalid | None]:
+    """Of every face, in order."""
+    many = model.estimate_all if isinstance(model, BatchedGaze) else None
+    return _together(faces, lambda face: model.estimate(*face), many)
+
+
+def probabilities(
+    model: LivenessModel, faces: Sequence[tuple[Image, Box]]
+) -> list[float | ModelOutputInvalid]:
+    """P(live) of every face, in order."""
+    many = model.probabilities if isinstance(model, BatchedLiveness) else None
+    return _together(faces, lambda face: model.probability(*face), many)
+
+
+def embeddings(model: FaceEmbedder, chips: Sequence[Image]) -> list[Embedding | ModelOutputInvalid]:
+    """Of every chip, in order."""
+
+    def alone(chip: Image) -> Embedding:
+        (vector,) = model.embed([chip])
+        if isinstance(vector, ModelOutputInvalid):
+            raise vector
+        return vector
+
+    return _together(chips, alone, model.embed)
+
+
+def searched(look: Look, images: Sequence[Image]) -> list[list[DetectedFace] | ModelOutputInvalid]:
+    """The boxes of every picture, in order."""
+    return _together(images, look.search, look.search_all)
+
+
+def _together(
+    items: Sequence[Item],
+    alone: Callable[[Item], Answer],
+    many: Callable[[Sequence[Item]], Sequence[Answer | ModelOutputInvalid]] | None,
+) -> list[Answer | ModelOutputInvalid]:
+    if many is not None and len(items) > 1:
+        try:
+            return list(many(items))
+        except ModelOutputInvalid:
+            pass  # one of them spoiled the run: each by itself
+    answers: list[Answer | ModelOutputInvalid] = []
+    for item in items:
+        try:
+            answers.append(alone(item))
+        except ModelOutputInvalid as error:
+            answers.append(error)
+    return answers
