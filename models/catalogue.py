@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from models.brought import taken_in
 from models.convert.dlib import dlib_resnet_to_onnx
 from models.convert.voice_encoder import voice_encoder_to_onnx
 from models.errors import (
@@ -21,7 +22,14 @@ from models.errors import (
     ModelFileError,
     ModelFileMissing,
 )
-from models.manifest import HttpsSource, Manifest, ModelFile, WheelSource, load_manifest
+from models.manifest import (
+    Calibration,
+    HttpsSource,
+    Manifest,
+    ModelFile,
+    WheelSource,
+    load_manifest,
+)
 from models.records import Acceptance, Brought, Records, read_records, write_records
 from models.selection import DEFAULT_PACK, Selection
 from models.sources import (
@@ -171,10 +179,12 @@ class Catalogue:
             write_records(self.models_dir, records.model_copy(update={"accepted": accepted}))
 
     def add(self, name: str, source: Path, at: datetime) -> Path:
-        """Take in a file that the operator brings, under the digest that it has now.
+        """Take in a file that the operator brings, under the digest that it has then.
+
+        A checkpoint becomes ONNX where the manifest says how (models/brought.py).
 
         Raises:
-            ModelFileError: It is not the operator's to bring, or cannot be read.
+            ModelFileError: It is not the operator's to bring, cannot be read, or is no such network.
             LicenceNotAccepted: Its terms must be accepted first.
         """
         (file,) = self.files([name])
@@ -185,13 +195,32 @@ class Catalogue:
             content = source.read_bytes()
         except OSError as error:
             raise ModelFileError(f"{source} cannot be read: {error.strerror}") from error
+        content = taken_in(file, content)
         digest = digest_of(content)
         with self._alone():
             write_verified(content, self.path(file.id), digest)
             records = self.records
             brought = records.brought | {file.id: Brought(sha256=digest, bytes=len(content), at=at)}
-            write_records(self.models_dir, records.model_copy(update={"brought": brought}))
+            kept = dict(records.calibrations)
+            if records.brought.get(file.id, brought[file.id]).sha256 != digest:
+                kept.pop(file.id, None)  # other bytes, other distances
+            decided = {"brought": brought, "calibrations": kept}
+            write_records(self.models_dir, records.model_copy(update=decided))
         return self.path(file.id)
+
+    def calibrate(self, name: str, calibration: Calibration) -> None:
+        """Keep how the distances of a brought embedding model are read.
+
+        Raises:
+            ModelFileError: It is no embedding model, or its calibration is the manifest's own.
+        """
+        (file,) = self.files([name])
+        if file.task != "face_embedding" or not file.is_operators:
+            raise ModelFileError(f"{file.id} is no embedding model that an operator brings")
+        with self._alone():
+            calibrations = self.records.calibrations | {file.id: calibration}
+            records = self.records.model_copy(update={"calibrations": calibrations})
+            write_records(self.models_dir, records)
 
     def fetch(
         self, names: Sequence[str] = (DEFAULT_PACK,), progress: Progress = silent

@@ -187,6 +187,7 @@ class ModelFile(_Strict):
             operator has.
         mirror: Further places in a mirror, relative to its root; `<id>/<filename>` is always one.
         obtain: How an operator gets a file that has no source.
+        convert: What makes the file out of a checkpoint that an operator brings instead of it.
         input: What goes in.
         output: What comes out.
         thresholds: Limits that this product applies to the output.
@@ -208,6 +209,7 @@ class ModelFile(_Strict):
     sources: Annotated[tuple[Source, ...], Field(strict=False)] = ()
     mirror: Annotated[tuple[str, ...], Field(strict=False)] = ()
     obtain: str = ""
+    convert: Literal["l2cs-to-onnx", "sixdrepnet-to-onnx"] | None = None
     input: str = ""
     output: str = ""
     thresholds: dict[str, float] = {}
@@ -238,6 +240,8 @@ class ModelFile(_Strict):
     def _is_whole(self) -> Self:
         if (self.sha256 is None) != (self.bytes is None):
             raise ValueError(f"{self.id}: digest and size are stated together or not at all")
+        if self.convert is not None and not (self.is_operators and self.runtime == "onnx"):
+            raise ValueError(f"{self.id}: only an operator's ONNX file is converted when added")
         if self.is_operators and (self.sources or self.mirror):
             raise ValueError(f"{self.id}: a file with a source has a digest")
         if not (self.sources or self.obtain):

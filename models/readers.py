@@ -18,11 +18,17 @@ READERS: dict[tuple[Task, str], str] = {
     ("face_detection", "blazeface"): "models.face.blazeface:BlazeFaceDetector",
     ("face_landmarks", "mesh"): "models.face.mesh:MeshAndIris",
     ("face_embedding", "dlib"): "models.face.dlib:DlibEmbedder",
+    ("face_embedding", "arcface"): "models.face.arcface:ArcFaceEmbedder",
     ("head_pose", "mesh"): "models.face.head_pose:PoseOfMesh",
+    ("head_pose", "fsanet"): "models.face.fsanet:FsaNetPose",
+    ("head_pose", "sixdrepnet"): "models.face.sixdrepnet:SixDRepNetPose",
     ("gaze", "mesh"): "models.face.gaze:GazeOfMesh",
+    ("gaze", "l2cs"): "models.face.l2cs:L2csGaze",
     ("liveness", "minifasnet"): "models.face.minifasnet:MiniFasNet",
     ("body", "mediapipe-pose"): "models.body.reader:BodyReader",
     ("voice", "silero"): "models.sound.voice:VoiceModel",
+    ("speakers", "voice-clusters"): "models.sound.speakers:VoiceClusters",
+    ("speakers", "segmentation"): "models.sound.segmentation:SegmentedSpeakers",
 }
 """(task, reader) -> `module:class`; the class takes a `Catalogue` and the ids of its files."""
 

@@ -7,12 +7,11 @@ The vectors are not of unit length.
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from models.catalogue import Catalogue
 from models.errors import ModelOutputInvalid
+from models.face.alignment import aligned
 from models.face.mesh import Points
 from models.runtimes.onnx import OnnxModel
 from proctor.domain.media import Image
@@ -43,32 +42,7 @@ def face_chip(image: Image, points: Points) -> Image:
         points: (468, 3) mesh in its pixels.
     """
     target = (TEMPLATE + MARGIN) / (1 + 2 * MARGIN) * CHIP_PX
-    matrix = similarity(points[MESH_POINTS, :2], target)
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    while scale < 0.5:  # a linear warp skips pixels below half size: halve the picture first
-        half = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        image = np.asarray(half, dtype=np.uint8)
-        matrix[:, :2] *= 2
-        scale *= 2
-    chip = cv2.warpAffine(image, matrix, (CHIP_PX, CHIP_PX), flags=cv2.INTER_LINEAR)
-    return np.asarray(chip, dtype=np.uint8)
-
-
-def similarity(
-    source: npt.NDArray[np.float64], target: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """(2, 3) turn, scale and shift that brings `source` onto `target` with the least squares.
-
-    Umeyama's solution in two dimensions, written with complex numbers.
-    """
-    here = source[:, 0] + 1j * source[:, 1]
-    there = target[:, 0] + 1j * target[:, 1]
-    centred = here - here.mean()
-    factor = np.vdot(centred, there - there.mean()) / np.vdot(centred, centred)
-    shift = there.mean() - factor * here.mean()
-    return np.array(
-        [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
-    )
+    return aligned(image, points[MESH_POINTS, :2], target, CHIP_PX)
 
 
 class DlibEmbedder:
@@ -108,7 +82,7 @@ class EmbeddingModel:
             some = np.stack(chips[start : start + pair_limit])
             both = np.concatenate([some, some[:, :, ::-1]]).transpose(0, 3, 1, 2)
             images = np.ascontiguousarray(both, dtype=np.float32)
-            vectors = self._model.run({"images": images})["embeddings"]
+            vectors = self._model.run({"images": images}, finite=False)["embeddings"]
             if vectors.shape != (2 * len(some), DIMENSIONS):
                 raise ModelOutputInvalid(f"{self._name} answered in shape {vectors.shape}")
             mean = vectors.reshape(2, len(some), DIMENSIONS).mean(axis=0, dtype=np.float32)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.face.dlib import MARGIN, MESH_POINTS, TEMPLATE, face_chip, similarity
+from models.face.alignment import similarity
+from models.face.dlib import MARGIN, MESH_POINTS, TEMPLATE, face_chip
 from models.face.gaze import DEPTH, RADIUS, eyes_open, gaze, mouth_open
 from models.face.head_pose import ACROSS, DOWN, head_pose
 from models.face.mesh import FaceMesh, Irises, region_of_track

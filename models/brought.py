@@ -1,0 +1,35 @@
+"""What is done with a file that an operator brings before it is kept: converted, and loaded once."""
+
+from importlib import import_module
+
+from models.errors import ModelFileError
+from models.manifest import ModelFile
+
+CONVERTERS = {
+    "l2cs-to-onnx": "models.export.l2cs:l2cs_to_onnx",
+    "sixdrepnet-to-onnx": "models.export.sixdrepnet:sixdrepnet_to_onnx",
+}
+"""A manifest's `convert` -> `module:function` from the bytes of a checkpoint to those of an ONNX file."""
+
+STARTS_OF_A_CHECKPOINT = (b"PK\x03\x04", b"\x80\x02")
+"""torch's archive, and its format before 1.6; an ONNX file starts with neither."""
+
+
+def taken_in(file: ModelFile, content: bytes) -> bytes:
+    """The bytes to keep: as they are, or a checkpoint's network as ONNX.
+
+    Raises:
+        ModelFileError: They are damaged, of another network or kind, or torch is needed and absent.
+    """
+    if file.runtime != "onnx":
+        return content
+    if content.startswith(STARTS_OF_A_CHECKPOINT):
+        if file.convert is None:
+            raise ModelFileError(f"{file.id} is wanted as ONNX: this is a torch checkpoint")
+        module, name = CONVERTERS[file.convert].split(":")
+        converted: bytes = getattr(import_module(module), name)(content)
+        content = converted
+    from models.runtimes.engines import CpuEngine  # ONNX Runtime comes with it
+
+    CpuEngine(file.id, content)
+    return content
