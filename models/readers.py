@@ -29,6 +29,7 @@ READERS: dict[tuple[Task, str], str] = {
     ("voice", "silero"): "models.sound.voice:VoiceModel",
     ("speakers", "voice-clusters"): "models.sound.speakers:VoiceClusters",
     ("speakers", "segmentation"): "models.sound.segmentation:SegmentedSpeakers",
+    ("objects", "coco-onnx"): "models.objects.reader:ObjectReader",
 }
 """(task, reader) -> `module:class`; the class takes a `Catalogue` and the ids of its files."""
 
