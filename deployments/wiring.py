@@ -165,7 +165,9 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
 def perception_in_process(groups: frozenset[str]) -> "InProcessPerception":
     """The models themselves, in this process."""
     from models.in_process import InProcessPerception
+    from models.runtimes.placement import Placement
     from models.selection import select
+    from proctor.adapters.metrics import PrometheusMetrics
 
     settings = begin("perception")
     assert settings.models_dir is not None
@@ -174,6 +176,12 @@ def perception_in_process(groups: frozenset[str]) -> "InProcessPerception":
         groups,
         select(settings.pack, settings.models),
         threads=settings.perception_threads,
+        placement=Placement(
+            device=settings.device,
+            engines=settings.models_dir / ".engines",
+            triton_url=settings.triton_url,
+        ),
+        metrics=PrometheusMetrics(),
     )
 
 

@@ -4,15 +4,19 @@ Replicas of the Serve deployments hold one of these; tests, replay and jobs use 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from models.catalogue import Catalogue
 from models.errors import ModelFileError
+from models.gathering import Gathering
 from models.readers import open_faces, open_model
+from models.runtimes.placement import Fallbacks, Placement, Serving, placed
 from models.selection import GROUP_TASKS, Selection, select
 from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.perception import (
@@ -29,6 +33,10 @@ from proctor.domain.perception import (
     WordsAnswer,
     WordsAsk,
 )
+from proctor.ports import Metrics
+
+MOST_ASKS = 64
+"""Pictures of one batch: sixteen of each of four hosts; decoded they are 60 MB."""
 
 
 class InProcessPerception:
@@ -44,6 +52,8 @@ class InProcessPerception:
         groups: frozenset[str] | None = None,
         selection: Selection | None = None,
         threads: int = 1,
+        placement: Placement | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Load and check the weights; the embedded pack takes about half a second.
 
@@ -52,6 +62,8 @@ class InProcessPerception:
             groups: Which groups to load; default: every group that the selection gives work.
             selection: Which model does what; default: the embedded pack.
             threads: How many cores may be used.
+            placement: Where ONNX networks run; default: on the CPU.
+            metrics: Told how many networks had to leave the GPU.
 
         Raises:
             ModelFileError: A group without a model, or a file that is missing, altered or not
@@ -66,13 +78,30 @@ class InProcessPerception:
 
         cv2.setNumThreads(1)
         catalogue = Catalogue(models_dir)
-        self._readers = {
-            group: open_faces(selection, catalogue)
-            if group == "face"
-            else open_model(selection, catalogue, GROUP_TASKS[group][0])
-            for group in wanted
-        }
+        placement = replace(placement or Placement(), serving=serving_of(selection))
+        self._fallbacks = {group: Fallbacks(_counted(metrics, group)) for group in wanted}
+        self._readers = {}
+        for group in wanted:
+            with placed(placement, self._fallbacks[group]):
+                self._readers[group] = (
+                    open_faces(selection, catalogue)
+                    if group == "face"
+                    else open_model(selection, catalogue, GROUP_TASKS[group][0])
+                )
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="perception")
+        self._batches = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._together = {
+            group: Gathering[Any, Any](
+                partial(reader.read_all, each=self._pool.map), MOST_ASKS, self._batches
+            )
+            for group, reader in self._readers.items()
+            if placement.batches and hasattr(reader, "read_all")
+        }
+
+    @property
+    def fallbacks(self) -> dict[str, dict[str, str]]:
+        """Group -> network -> why it runs on the CPU although a GPU was asked for."""
+        return {group: each.reasons for group, each in self._fallbacks.items() if each}
 
     async def faces(self, asks: Sequence[FaceAsk]) -> Sequence[FaceAnswer]:
         """Detect, landmark, pose, gaze and (when asked) embed."""
@@ -85,7 +114,8 @@ class InProcessPerception:
     async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
         """Speech probability per 32 ms; all streams in one batch."""
         listen = self._reader("speech").listen
-        return await asyncio.get_running_loop().run_in_executor(self._pool, listen, asks)
+        answers = await asyncio.get_running_loop().run_in_executor(self._pool, listen, asks)
+        return self._told("speech", answers)
 
     async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
         """Who spoke when in a window of sound, and the voices' embeddings."""
@@ -100,9 +130,21 @@ class InProcessPerception:
         return await self._each("objects", asks)
 
     async def _each(self, group: str, asks: Sequence[Any]) -> list[Any]:
-        """Every ask on a thread: batching brings nothing on a CPU (MODELS.md 6)."""
+        """On a CPU every ask on a thread, for batching brings nothing there; else all together."""
+        together = self._together.get(group)
+        if together is not None:
+            return self._told(group, await together.answers(asks))
         loop, read = asyncio.get_running_loop(), self._reader(group).read
-        return await asyncio.gather(*(loop.run_in_executor(self._pool, read, ask) for ask in asks))
+        answers = await asyncio.gather(
+            *(loop.run_in_executor(self._pool, read, ask) for ask in asks)
+        )
+        return self._told(group, answers)
+
+    def _told(self, group: str, answers: list[Any]) -> list[Any]:
+        """The answers; they say so when a CPU had to do a GPU's work."""
+        if not self._fallbacks[group]:
+            return answers
+        return [replace(answer, fallback=True) for answer in answers]
 
     def _reader(self, group: str) -> Any:
         reader = self._readers.get(group)
@@ -112,6 +154,7 @@ class InProcessPerception:
 
     def close(self) -> None:
         """Finish what runs and end the threads. Idempotent."""
+        self._batches.shutdown(wait=True)
         self._pool.shutdown(wait=True)
 
     def __enter__(self) -> "InProcessPerception":
@@ -124,3 +167,21 @@ class InProcessPerception:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def serving_of(selection: Selection) -> dict[str, Serving]:
+    """How each network of a selection is run, as the manifest says."""
+    wanted = set(selection.files())
+    return {
+        file.id: Serving(**file.serving.model_dump())
+        for file in selection.manifest.files
+        if file.id in wanted
+    }
+
+
+def _counted(metrics: Metrics | None, group: str) -> Callable[[int], None]:
+    def changed(count: int) -> None:
+        if metrics is not None:
+            metrics.gauge("models_on_fallback", count, group=group)
+
+    return changed

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import ModelFileError, ModelOutputInvalid
-from models.runtimes.placement import Fallbacks, Network, Placement, Serving, Tensor
+from models.runtimes.placement import Fallbacks, Network, OnnxRuntime, Placement, Serving, Tensor
 from models.runtimes.providers import CPU, TENSORRT, wanted, with_options
 
 logger = logging.getLogger(__name__)
@@ -38,18 +38,6 @@ class Engine(Protocol):
 
     def run(self, inputs: Arrays, *, borrow: bool) -> Sequence[npt.NDArray[Any]]:
         """The answers in the order of `outputs`; see `OnnxModel.run`."""
-        ...
-
-
-class OnnxRuntime(Protocol):
-    """The part of the `onnxruntime` package that is used; tests put in one that has a GPU."""
-
-    def available(self) -> Sequence[str]:
-        """Names of the providers in this build."""
-        ...
-
-    def open(self, content: bytes, providers: Sequence[Any]) -> Any:
-        """An `InferenceSession` with these providers; raises what ONNX Runtime raises."""
         ...
 
 
@@ -122,19 +110,18 @@ class GpuEngine:
         content: bytes,
         placement: Placement,
         fallbacks: Fallbacks,
-        runtime: OnnxRuntime = INSTALLED,
     ) -> None:
         """Load on the GPU, or on the CPU with a word to `fallbacks`. Raises `ModelFileError`."""
         self._name = name
         self._content = content
         self._placement = placement
         self._fallbacks = fallbacks
-        self._runtime = runtime
+        self._runtime = placement.runtime or INSTALLED
         self._serving = placement.serving.get(name, Serving())
         self._lock = threading.Lock()
         self._gpu: Buffers | None = None
         self._retry_at_s: float | None = None
-        self._cpu = CpuEngine(name, content, runtime)
+        self._cpu = CpuEngine(name, content, self._runtime)
         self.inputs, self.outputs = self._cpu.inputs, self._cpu.outputs
         self._try_gpu()
 

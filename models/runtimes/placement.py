@@ -8,12 +8,12 @@ on the CPU and are no fallback.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,18 @@ class Network:
     serving: Serving
 
 
+class OnnxRuntime(Protocol):
+    """The part of the `onnxruntime` package that is used; tests put in one that has a GPU."""
+
+    def available(self) -> Sequence[str]:
+        """Names of the providers in this build."""
+        ...
+
+    def open(self, content: bytes, providers: Sequence[Any]) -> Any:
+        """An `InferenceSession` with these providers; raises what ONNX Runtime raises."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Where networks are to run.
@@ -90,6 +102,7 @@ class Placement:
         triton_within_s: Deadline of one request to it.
         exports: Told of every network that a server could run, which then runs on the CPU.
         serving: By manifest id; a network that is not here is run by the defaults.
+        runtime: ONNX Runtime; None: the one that is installed.
         now_s: Monotonic seconds, for when a GPU that failed is tried again.
     """
 
@@ -100,6 +113,7 @@ class Placement:
     triton_within_s: float = 0.8
     exports: Callable[[Network], None] | None = None
     serving: Mapping[str, Serving] = field(default_factory=dict)
+    runtime: OnnxRuntime | None = None
     now_s: Callable[[], float] = time.perf_counter
 
     @property

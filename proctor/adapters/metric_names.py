@@ -63,6 +63,10 @@ METRICS: dict[str, Metric] = {
     "host_submits": _counter("Batches of reports sent to a shard.", "outcome"),
     "host_media": _counter("Pictures and sound taken, dropped or skipped.", "what"),
     "host_template_lookups": _counter("Templates looked up for sessions.", "outcome"),
+    # models
+    "models_on_fallback": _gauge(
+        "Networks that run on the CPU although a GPU was asked for.", "group"
+    ),
     # media
     "webrtc_connections": _counter("Connections that reached a state.", "state"),
     "webrtc_packets_dropped": _counter("Packets not used.", "kind", "reason"),

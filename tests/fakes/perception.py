@@ -108,11 +108,12 @@ class Trouble:
     """What goes wrong with one group between two moments of the clock.
 
     `hangs` never answers, `is_away` raises PerceptionUnavailable, `breaks` raises an unknown error,
-    `invalid` answers faults, `nan` answers numbers that are none, `slow` answers after `slow_ms`.
+    `invalid` answers faults, `nan` answers numbers that are none, `slow` answers after `slow_ms`,
+    `on_cpu` answers that a CPU did a GPU's work.
     """
 
     group: Literal["face", "body", "speech", "speakers", "words", "objects"]
-    kind: Literal["hangs", "is_away", "breaks", "invalid", "nan", "slow"]
+    kind: Literal["hangs", "is_away", "breaks", "invalid", "nan", "slow", "on_cpu"]
     from_ms: int
     to_ms: int
     slow_ms: int = 0
@@ -140,7 +141,8 @@ class FakePerception:
         self.asked.append((self._clock.monotonic_ms(), "face", asks))
         scene = self._scene()
         trouble = await self._suffer("face")
-        return [self._face(ask, scene, trouble) for ask in asks]
+        answers = [self._face(ask, scene, trouble) for ask in asks]
+        return [replace(answer, fallback=_on_cpu(trouble)) for answer in answers]
 
     async def bodies(self, asks: Sequence[BodyAsk]) -> Sequence[BodyAnswer]:
         self.asked.append((self._clock.monotonic_ms(), "body", asks))
@@ -150,12 +152,14 @@ class FakePerception:
             fault = Fault.MODEL_OUTPUT_INVALID
             return [BodyAnswer(points=None, producers=(POSE,), fault=fault) for _ in asks]
         points = tuple(BodyPoint(0.5, 0.5, 0.9) for _ in range(33)) if scene.people else None
-        return [BodyAnswer(points=points, producers=(POSE,)) for _ in asks]
+        answer = BodyAnswer(points=points, producers=(POSE,), fallback=_on_cpu(trouble))
+        return [answer for _ in asks]
 
     async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
         self.asked.append((self._clock.monotonic_ms(), "speech", asks))
         trouble = await self._suffer("speech")
-        return [self._speech(ask, trouble) for ask in asks]
+        answers = [self._speech(ask, trouble) for ask in asks]
+        return [replace(answer, fallback=_on_cpu(trouble)) for answer in answers]
 
     async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
         self.asked.append((self._clock.monotonic_ms(), "speakers", asks))
@@ -265,3 +269,7 @@ class FakePerception:
             context=ask.samples[-64:],
             producers=(VOICE,),
         )
+
+
+def _on_cpu(trouble: Trouble | None) -> bool:
+    return trouble is not None and trouble.kind == "on_cpu"

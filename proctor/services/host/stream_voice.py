@@ -13,6 +13,7 @@ _WORST_FIRST = (
     CoverageReason.NO_MEDIA,
     CoverageReason.AUDIO_MISSING,
     CoverageReason.STATE_STORE,
+    CoverageReason.GPU,
     CoverageReason.MODEL_TIMEOUT,
     CoverageReason.MODEL_OUTPUT_INVALID,
     CoverageReason.AUDIO_SILENT,

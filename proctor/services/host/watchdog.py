@@ -9,6 +9,7 @@ from proctor.domain.media import AUDIO_RATE_HZ
 MISSING_AFTER_MS = 2_500
 SILENT_AFTER_MS = 10_000
 SILENT_PEAK = 2 / 32_768
+SETTLED_AFTER_MS = 10_000
 
 
 class TrackWatch:
@@ -90,3 +91,22 @@ class AnswerWatch:
         if self._unanswered is None or now_ms - self._unanswered[1] < self._limit_ms:
             return None
         return self._unanswered[0]
+
+
+class FallbackWatch:
+    """Whether a model group makes do with a CPU although a GPU was asked for.
+
+    A group has several replicas, and one may have its GPU while another has not: it is over when no
+    answer has said so for ten seconds, two rounds of the slowest group.
+    """
+
+    def __init__(self) -> None:
+        self._last_ms: int | None = None
+
+    def answered(self, fallback: bool, at_ms: int) -> bool:
+        """Take an answer and its capture time; return whether the group makes do."""
+        if fallback:
+            self._last_ms = max(at_ms, self._last_ms or 0)
+        elif self._last_ms is not None and at_ms - self._last_ms >= SETTLED_AFTER_MS:
+            self._last_ms = None
+        return self._last_ms is not None
