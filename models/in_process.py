@@ -15,9 +15,10 @@ from typing import Any
 from models.catalogue import Catalogue
 from models.errors import ModelFileError
 from models.gathering import Gathering
-from models.readers import open_faces, open_model
-from models.runtimes.placement import Fallbacks, Placement, Serving, placed
-from models.selection import GROUP_TASKS, Selection, select
+from models.readers import open_group
+from models.runtimes.placement import Fallbacks, Placement, placed
+from models.selection import Selection, select
+from models.serving import serving_of
 from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.perception import (
     BodyAnswer,
@@ -83,11 +84,7 @@ class InProcessPerception:
         self._readers = {}
         for group in wanted:
             with placed(placement, self._fallbacks[group]):
-                self._readers[group] = (
-                    open_faces(selection, catalogue)
-                    if group == "face"
-                    else open_model(selection, catalogue, GROUP_TASKS[group][0])
-                )
+                self._readers[group] = open_group(selection, catalogue, group)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="perception")
         self._batches = ThreadPoolExecutor(1, thread_name_prefix="batches")
         self._together = {
@@ -167,16 +164,6 @@ class InProcessPerception:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def serving_of(selection: Selection) -> dict[str, Serving]:
-    """How each network of a selection is run, as the manifest says."""
-    wanted = set(selection.files())
-    return {
-        file.id: Serving(**file.serving.model_dump())
-        for file in selection.manifest.files
-        if file.id in wanted
-    }
 
 
 def _counted(metrics: Metrics | None, group: str) -> Callable[[int], None]:

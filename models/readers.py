@@ -12,10 +12,13 @@ from models.catalogue import Catalogue
 from models.errors import ModelFileError
 from models.face.reader import FaceParts, FaceReader
 from models.manifest import Task
-from models.selection import Selection
+from models.selection import GROUP_TASKS, Selection
 
 READERS: dict[tuple[Task, str], str] = {
     ("face_detection", "blazeface"): "models.face.blazeface:BlazeFaceDetector",
+    ("face_detection", "yunet"): "models.face.yunet:YuNetDetector",
+    ("face_detection", "scrfd"): "models.face.scrfd:ScrfdDetector",
+    ("face_detection", "retinaface"): "models.face.retinaface:RetinaFaceDetector",
     ("face_landmarks", "mesh"): "models.face.mesh:MeshAndIris",
     ("face_embedding", "dlib"): "models.face.dlib:DlibEmbedder",
     ("face_embedding", "arcface"): "models.face.arcface:ArcFaceEmbedder",
@@ -51,6 +54,13 @@ def open_model(selection: Selection, catalogue: Catalogue, task: Task) -> Any:
     module, name = place.split(":")
     reader: Reader = getattr(import_module(module), name)
     return reader(catalogue, model.files)
+
+
+def open_group(selection: Selection, catalogue: Catalogue, group: str) -> Any:
+    """The reader of a model group. Raises `ModelFileError`."""
+    if group == "face":
+        return open_faces(selection, catalogue)
+    return open_model(selection, catalogue, GROUP_TASKS[group][0])
 
 
 def open_faces(selection: Selection, catalogue: Catalogue) -> FaceReader:

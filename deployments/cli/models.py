@@ -4,8 +4,7 @@ import asyncio
 import getpass
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,14 @@ import typer
 from rich.console import Console
 
 from deployments.cli.errors import read_settings
-from deployments.cli.model_tables import licences_table, model_rows, models_table, progress_bars
+from deployments.cli.model_tables import (
+    licences_table,
+    model_rows,
+    models_table,
+    one_line_on_failure,
+    progress_bars,
+)
+from deployments.cli.triton import export_triton
 from models.catalogue import Catalogue, FileState, default_dir, match_calibration
 from models.errors import ModelFileError
 from models.selection import Selection, select
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Model files: fetch, list, verify, licences, measure.")
 
-EXIT_UNUSABLE = 2
 LIST_WIDTH = 200
 
 Names = Annotated[
@@ -50,7 +55,7 @@ def fetch(
     Terms that ask for it must be accepted by name; who accepted and when is kept beside the files.
     """
     console = Console(stderr=True)
-    with _one_line_on_failure(console):
+    with one_line_on_failure(console):
         catalogue = _catalogue(mirror)
         for licence in accept_licence or ():
             catalogue.accept(licence, by=_account(), at=SystemClock().now())
@@ -66,7 +71,7 @@ def add(
     path: Annotated[Path, typer.Argument(help="Where it lies now; it is copied.")],
 ) -> None:
     """Take in a file that only you can bring; its digest is recorded and checked from then on."""
-    with _one_line_on_failure(Console(stderr=True)):
+    with one_line_on_failure(Console(stderr=True)):
         placed = _catalogue(None).add(name, path, at=SystemClock().now())
     Console().print(f"{name} is in {placed}", highlight=False, soft_wrap=True)
 
@@ -77,7 +82,7 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list, for programs.")] = False,
 ) -> None:
     """Show every model: terms, size, what was measured, whether it is installed; all by default."""
-    with _one_line_on_failure(Console(stderr=True)):
+    with one_line_on_failure(Console(stderr=True)):
         rows = model_rows(_catalogue(None), names)
     if as_json:
         typer.echo(json.dumps([asdict(row) | {"installed": row.installed} for row in rows]))
@@ -88,7 +93,7 @@ def list_models(
 @app.command()
 def verify(names: Names = None) -> None:
     """Check digests; exits 2 unless every file is there and unaltered."""
-    with _one_line_on_failure(Console(stderr=True)):
+    with one_line_on_failure(Console(stderr=True)):
         states = _catalogue(None).verify(_wanted(names))
         wrong = [f"{name} {state}" for name, state in states.items() if state != FileState.PRESENT]
         if wrong:
@@ -99,7 +104,7 @@ def verify(names: Names = None) -> None:
 @app.command()
 def licences(names: Names = None) -> None:
     """Show under what terms each file may be used, who is to be named, and what was accepted."""
-    with _one_line_on_failure(Console(stderr=True)):
+    with one_line_on_failure(Console(stderr=True)):
         catalogue = _catalogue(None)
         files = catalogue.files(names or list(catalogue.manifest.packs))
         table = licences_table(files, catalogue)
@@ -119,7 +124,7 @@ def accuracy(
     """Measure how often the wrong person matches and the right one does not."""
     from bench import accuracy_verification  # OpenCV comes with it: not for every command
 
-    with _one_line_on_failure(Console(stderr=True)), _loaded(frozenset({"face"}), 2) as models:
+    with one_line_on_failure(Console(stderr=True)), _loaded(frozenset({"face"}), 2) as models:
         people = asyncio.run(accuracy_verification.read_people(models, folder))
         _, calibration = match_calibration(_selection(), _catalogue(None))
     first, second = accuracy_verification.halves(people.embeddings)
@@ -130,11 +135,29 @@ def accuracy(
 
 
 @app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(help="An embedding model, as the manifest calls it.")],
+    folder: Annotated[
+        Path, typer.Argument(help="One folder of pictures per person, such as LFW.", exists=True)
+    ],
+    json_file: Json = None,
+) -> None:
+    """Fit how an embedding model's distances are read, and keep it for a model that you brought."""
+    from deployments.cli.calibration import calibrate_on, show
+
+    with one_line_on_failure(Console(stderr=True)):
+        now = SystemClock().now()
+        shown, figures = calibrate_on(model, folder, _catalogue(None), read_settings(), now)
+    show(Console(), shown)
+    _write(json_file, figures)
+
+
+@app.command()
 def cost(json_file: Json = None) -> None:
     """Measure what one call of each model group costs."""
     from bench import models_cost
 
-    with _one_line_on_failure(Console(stderr=True)):
+    with one_line_on_failure(Console(stderr=True)):
         catalogue = _catalogue(None)
         catalogue.fetch(["demo"])
         picture, sound = catalogue.read("astronaut"), catalogue.read("speech-sample")
@@ -142,6 +165,9 @@ def cost(json_file: Json = None) -> None:
             costs = asyncio.run(models_cost.measure_costs(models, picture, sound))
     Console().print(models_cost.table(costs))
     _write(json_file, models_cost.as_json(costs))
+
+
+app.command("export-triton")(export_triton)
 
 
 def _loaded(groups: frozenset[str], threads: int) -> "InProcessPerception":
@@ -171,17 +197,6 @@ def _account() -> str:
 def _write(path: Path | None, figures: object) -> None:
     if path is not None:
         path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _one_line_on_failure(console: Console) -> Iterator[None]:
-    try:
-        yield
-    except ModelFileError as error:
-        console.print(
-            f"proctor models: {error.detail}", style="red", highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(EXIT_UNUSABLE) from error
 
 
 def _catalogue(mirror: str | None) -> Catalogue:

@@ -31,8 +31,10 @@ class Engine(Protocol):
     Attributes:
         inputs: As the network declares them.
         outputs: As the network declares them.
+        batch_limit: Most items of one run, where the engine has a limit of its own.
     """
 
+    batch_limit: int | None
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
 
@@ -71,6 +73,8 @@ INSTALLED = InstalledRuntime()
 class CpuEngine:
     """One session on the CPU, shared by all calling threads."""
 
+    batch_limit: int | None = None
+
     def __init__(self, name: str, content: bytes, runtime: OnnxRuntime = INSTALLED) -> None:
         """Load.
 
@@ -103,6 +107,8 @@ class GpuEngine:
     A GPU that fails is tried again every `RETRY_S` by whichever thread comes then. A build without the
     provider is not: only another installation helps.
     """
+
+    batch_limit: int | None = None
 
     def __init__(
         self,

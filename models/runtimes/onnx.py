@@ -48,6 +48,7 @@ class OnnxModel:
         self.outputs = tuple(tensor.name for tensor in self._outputs)
         if batch_limit is None:
             batch_limit = serving.batch_gpu if far else serving.batch_cpu
+        batch_limit = min(batch_limit, self._engine.batch_limit or batch_limit)
         first = next((tensor.shape[0] for tensor in self._engine.inputs if tensor.shape), None)
         self.batch_limit: int = first if isinstance(first, int) else batch_limit
         self.inputs: dict[str, tuple[int | str | None, ...]] = {

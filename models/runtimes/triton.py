@@ -74,7 +74,7 @@ class TritonEngine:
                 "run `proctor models export-triton DIR` again and restart it"
             )
         free: tuple[int | str | None, ...] = ("batch",) if config.max_batch_size > 0 else ()
-        self.batch_limit: int = config.max_batch_size or 1
+        self.batch_limit: int | None = config.max_batch_size or None
         self.inputs = tuple(_tensor(each, free) for each in config.input)
         self.outputs = tuple(_tensor(each, free) for each in config.output)
 

@@ -1,0 +1,121 @@
+"""A Triton model repository made of the chosen networks: `<name>/config.pbtxt` and `<name>/<version>/`.
+
+The networks are written as the readers would run them: exactly these bytes, whose digest goes into the
+configuration (models/runtimes/triton.py compares it). Configurations are made with Triton's own
+protobuf, so a field that Triton does not know cannot be written.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from models.errors import ModelFileError
+from models.runtimes.placement import Device, Network, Tensor
+from models.runtimes.triton import DIGEST, KINDS, triton_name
+from models.sources import digest_of
+
+logger = logging.getLogger(__name__)
+
+Backend = Literal["onnxruntime", "python"]
+
+CONFIG = "config.pbtxt"
+NETWORK = "model.onnx"
+PYTHON_MODEL = Path(__file__).with_name("triton_model.py")
+QUEUE_DELAY_US = 2_000
+"""How long Triton holds a request for others to join it: two milliseconds of a look that takes ten."""
+
+
+def write_repository(
+    folder: Path, networks: Sequence[Network], backend: Backend, device: Device = "cpu"
+) -> dict[str, int]:
+    """Write or renew a repository; a network that is there already is left as it is.
+
+    Args:
+        folder: Made when missing. Other models in it are not touched.
+        networks: What is served.
+        backend: Triton's `onnxruntime` backend, or the `python` one with ONNX Runtime in it, for
+            servers that have only that (the one in the nvidia-pytriton wheel).
+        device: `tensorrt` has Triton's ONNX Runtime compile the networks with TensorRT.
+
+    Returns:
+        Name in the repository -> version. A new version is written when the bytes have changed.
+
+    Raises:
+        ModelFileError: The extra `triton` is not installed, or the folder cannot be written.
+    """
+    written = {}
+    try:
+        for network in networks:
+            home = folder / triton_name(network.name)
+            version = _version(home, network.content)
+            place = home / str(version)
+            place.mkdir(parents=True, exist_ok=True)
+            (place / NETWORK).write_bytes(network.content)
+            if backend == "python":
+                (place / "model.py").write_bytes(PYTHON_MODEL.read_bytes())
+            (home / CONFIG).write_text(config_text(network, backend, device), encoding="utf-8")
+            written[home.name] = version
+    except OSError as error:
+        raise ModelFileError(f"{folder} cannot be written: {error.strerror}") from error
+    return written
+
+
+def config_text(network: Network, backend: Backend, device: Device = "cpu") -> str:
+    """`config.pbtxt` of a network. Raises `ModelFileError` when the extra is not installed."""
+    try:
+        from google.protobuf import text_format
+        from tritonclient.grpc import model_config_pb2 as proto
+    except (ImportError, RuntimeError) as error:
+        raise ModelFileError(
+            "a Triton repository needs Triton's protobuf: pip install 'rayproctor[triton]'"
+        ) from error
+    batched = all(_is_batched(each) for each in [*network.inputs, *network.outputs])
+    config = proto.ModelConfig(
+        name=triton_name(network.name),
+        backend=backend,
+        max_batch_size=network.serving.batch_gpu if batched else 0,
+        default_model_filename=NETWORK if backend == "onnxruntime" else "model.py",
+    )
+    config.parameters[DIGEST].string_value = digest_of(network.content)
+    for tensors, declared in ((network.inputs, config.input), (network.outputs, config.output)):
+        for tensor in tensors:
+            declared.add(
+                name=tensor.name,
+                data_type=proto.DataType.Value(KINDS[tensor.kind]),
+                dims=_dims(tensor, batched),
+            )
+    if batched:
+        config.dynamic_batching.max_queue_delay_microseconds = QUEUE_DELAY_US
+    config.instance_group.add(count=1, kind=proto.ModelInstanceGroup.KIND_AUTO)
+    if device == "tensorrt" and backend == "onnxruntime":
+        _accelerate(config, network.serving.half)
+    return str(text_format.MessageToString(config))
+
+
+def _accelerate(config: Any, half: bool) -> None:
+    accelerator = config.optimization.execution_accelerators.gpu_execution_accelerator.add(
+        name="tensorrt"
+    )
+    accelerator.parameters["precision_mode"] = "FP16" if half else "FP32"
+    accelerator.parameters["trt_engine_cache_enable"] = "true"
+
+
+def _is_batched(tensor: Tensor) -> bool:
+    return bool(tensor.shape) and not isinstance(tensor.shape[0], int)
+
+
+def _dims(tensor: Tensor, batched: bool) -> list[int]:
+    sides = tensor.shape[1:] if batched else tensor.shape
+    dims = [side if isinstance(side, int) else -1 for side in sides]
+    return dims or [1]
+
+
+def _version(home: Path, content: bytes) -> int:
+    """The version that holds these bytes, or the next one."""
+    there = sorted(int(each.name) for each in home.glob("*") if each.name.isdecimal())
+    for version in reversed(there):
+        path = home / str(version) / NETWORK
+        if path.is_file() and path.read_bytes() == content:
+            return version
+    return there[-1] + 1 if there else 1
