@@ -1,0 +1,96 @@
+"""Face detection with RetinaFace on MobileNet 0.25 (biubug6, MIT): priors and five points.
+
+Priors, variances and decoding as in Pytorch_Retinaface's PriorBox, `decode` and `decode_landm`.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+
+import numpy as np
+
+from models.catalogue import Catalogue
+from models.face.interfaces import Look
+from models.face.search import STRIDES, GridModel, blob, cells, finite, search
+from models.pictures import Floats
+from proctor.domain.media import Image
+
+LEAST_SCORE = 0.6
+OVERLAP = 0.4
+# Pixels of the priors of each stride, as the weights of Face-Detector-1MB-with-landmark were trained.
+# Pytorch_Retinaface itself has 16 to 512; with those this file's boxes come out 1.6 to 2 times too large.
+PRIOR_SIZES = ((10, 20), (32, 64), (128, 256))
+CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
+MEAN_BGR = (104, 117, 123)
+EYES = 4
+LONGEST = (320,)
+LONGEST_FOR_SMALL = (640,)
+"""Longer sides in pixels."""
+
+
+class RetinaFace:
+    """The network and its decoder. One instance serves all threads."""
+
+    def __init__(self, content: bytes, name: str = "retinaface") -> None:
+        """Load from verified bytes. Raises `ModelFileError`."""
+        self._name = name
+        self._model = GridModel(name, content, 3)
+
+    def rows(self, canvas: Image) -> Floats:
+        """See `Network`."""
+        of_canvas = priors(*canvas.shape[:2])
+        shapes = [(len(of_canvas), columns) for columns in (4, 2, 10)]
+        boxes, classes, points = self._model.run(blob(canvas, MEAN_BGR, 1, bgr=True), shapes)
+        return decoded(boxes, classes, points, of_canvas, self._name)
+
+
+@lru_cache(maxsize=16)
+def priors(height: int, width: int) -> Floats:
+    """(n, 3) x and y of the centre and the side of each prior, in pixels, read-only."""
+    found = []
+    for stride, sizes in zip(STRIDES, PRIOR_SIZES, strict=True):
+        centres = cells(height, width, stride, len(sizes)) + np.float32(stride / 2)
+        found.append(np.column_stack([centres, np.resize(sizes, len(centres))]))
+    made = np.concatenate(found).astype(np.float32)
+    made.flags.writeable = False
+    return made
+
+
+def decoded(
+    boxes: Floats, classes: Floats, points: Floats, of_canvas: Floats, name: str = "retinaface"
+) -> Floats:
+    """The rows whose score is high enough.
+
+    Args:
+        boxes: (n, 4) centre and logarithm of the size against the prior's, divided by the variances.
+        classes: (n, 2) probabilities of background and face.
+        points: (n, 10) five points against the prior's centre, likewise; both eyes first.
+        of_canvas: (n, 3), see `priors`.
+        name: For messages.
+
+    Raises:
+        ModelOutputInvalid: A score or a box that is kept is not finite.
+    """
+    finite(name, classes)
+    keep = np.flatnonzero(classes[:, 1] >= LEAST_SCORE)
+    boxes, centres, side = boxes[keep], of_canvas[keep, :2], of_canvas[keep, 2:]
+    with np.errstate(over="ignore"):  # what does not fit is infinite, and found out below
+        size = np.exp(boxes[:, 2:] * np.float32(SIZE_VARIANCE)) * side
+    centre = centres + boxes[:, :2] * np.float32(CENTRE_VARIANCE) * side
+    eyes = np.tile(centres, 2) + points[keep, :EYES] * np.float32(CENTRE_VARIANCE) * side
+    rows = np.column_stack([centre - size / 2, size, classes[keep, 1], eyes]).astype(np.float32)
+    finite(name, rows)
+    return rows
+
+
+class RetinaFaceDetector:
+    """`FaceDetector` of RetinaFace."""
+
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` is the one network. Raises `ModelFileError`."""
+        (self._file,) = files
+        self._network = RetinaFace(catalogue.read(self._file), self._file)
+
+    def looks(self, *, search_small: bool) -> list[Look]:
+        """See `FaceDetector`."""
+        longest = LONGEST_FOR_SMALL if search_small else LONGEST
+        return [Look(self._file, partial(search, self._network, longest, OVERLAP))]
