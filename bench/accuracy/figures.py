@@ -193,3 +193,13 @@ def as_markdown(report: Report) -> str:
     if report.remarks:
         lines += ["", "Remarks:", "", *(f"- {remark}" for remark in report.remarks)]
     return "\n".join(lines) + "\n"
+
+
+def on_page(page: str, section: str) -> str:
+    """The page with this section put in, in place of one about the same pack or at its end."""
+    title = section.partition("\n")[0]
+    before, found, rest = page.partition(title + "\n")
+    if not found:
+        return f"{page.rstrip()}\n\n{section}" if page.strip() else section
+    _, following, after = rest.partition("\n## ")
+    return before + section + (f"\n## {after}" if following else "")

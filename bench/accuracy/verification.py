@@ -287,6 +287,7 @@ def pairs_told_right(
 async def measure_verification(
     perception: Perception,
     media: Media,
+    people: Mapping[str, Sequence[Path]],
     calibration: MatchCalibration | None,
     most_people: int | None = None,
 ) -> list[Figure]:
@@ -294,11 +295,11 @@ async def measure_verification(
 
     Args:
         perception: With the face group.
-        media: What is measured on.
+        media: Where the labels are.
+        people: As `Media.people` tells them.
         calibration: The manifest's; None for a model that was never calibrated.
         most_people: Only so many people, those with the most pictures first.
     """
-    people = media.people()
     if most_people is not None:
         most = sorted(people, key=lambda name: (-len(people[name]), name))[:most_people]
         people = {name: people[name] for name in sorted(most)}

@@ -1,10 +1,15 @@
-"""`proctor bench`: what a running product takes, and how fast it is. Each starts a product of its own."""
+"""`proctor bench`: how right the models are; what a running product takes, and how fast it is.
+
+Load and idle start a product of their own; accuracy needs none.
+"""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from deployments.cli.demo import (
     Media,
@@ -15,8 +20,12 @@ from deployments.cli.demo import (
     wide_console,
 )
 from deployments.cli.errors import read_settings
+from deployments.cli.model_tables import one_line_on_failure, progress_bars
+from models.catalogue import Catalogue, default_dir
+from models.selection import select
+from proctor.adapters.clock import SystemClock
 
-app = typer.Typer(no_args_is_help=True, help="Measure: load, delay, memory.")
+app = typer.Typer(no_args_is_help=True, help="Measure: accuracy, load, delay, memory.")
 
 
 @app.command()
@@ -100,3 +109,72 @@ def load(
     for problem in sorted(problems):
         console.print(f"[red]{problem}", highlight=False)
     raise typer.Exit(1 if found.sessions_never_joined or found.lost_alerts else 0)
+
+
+@app.command()
+def accuracy(
+    media: Annotated[
+        Path,
+        typer.Option(
+            envvar="PROCTOR_MEDIA",
+            exists=True,
+            file_okay=False,
+            help="Labelled pictures, clips and sound: images/, video/, audio/, labels/.",
+        ),
+    ],
+    pack: Annotated[
+        str | None, typer.Option(help="Which models; default: the settings' (PROCTOR_PACK).")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures here, too.")
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Put the pack's section into this page, too."),
+    ] = None,
+    people: Annotated[
+        int | None, typer.Option(min=2, help="Only so many people of images/lfw: faster.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="How many cores to use.")] = 2,
+) -> None:
+    """How right the models of a pack are on labelled media, with 95 % intervals, and what they cost.
+
+    Thresholds are the manifest's. What has no labels or no weights stays empty, and is told in a line.
+    """
+    from bench.accuracy.figures import as_json, as_markdown, on_page, table
+    from deployments.accuracy import loadable, measure_accuracy
+
+    console = wide_console()
+    settings = read_settings()
+
+    def say(step: str) -> None:
+        console.print(f"  · {step}", style="dim", highlight=False)
+
+    with one_line_on_failure(Console(stderr=True)):
+        name = pack or settings.pack
+        selection = select(name, settings.models)
+        folder = default_dir(settings.home, settings.models_dir)
+        catalogue = Catalogue(folder, settings.models_mirror)
+        with progress_bars(console) as progress:
+            chosen = loadable(selection, catalogue, progress)
+        report = asyncio.run(
+            measure_accuracy(
+                media,
+                catalogue,
+                chosen,
+                selection,
+                name,
+                SystemClock().now().date(),
+                people=people,
+                threads=threads,
+                say=say,
+            )
+        )
+    console.print(table(report))
+    for remark in report.remarks:
+        console.print(f"not measured: {remark}", style="yellow", highlight=False, soft_wrap=True)
+    if json_file is not None:
+        json_file.write_text(json.dumps(as_json(report), indent=2) + "\n", encoding="utf-8")
+    if markdown is not None:
+        page = markdown.read_text(encoding="utf-8") if markdown.exists() else ""
+        markdown.write_text(on_page(page, as_markdown(report)), encoding="utf-8")

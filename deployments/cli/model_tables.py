@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from deployments.cli.errors import EXIT_UNUSABLE
 from models.catalogue import Catalogue, FileState
+from models.errors import ModelFileError
 from models.manifest import ModelFile
 from models.sources import Progress
 
@@ -210,3 +213,15 @@ def progress_bars(console: Console) -> Iterator[Progress]:
             bars.update(tasks[name], completed=done)
 
         yield report
+
+
+@contextmanager
+def one_line_on_failure(console: Console) -> Iterator[None]:
+    """What is wrong with a model file is one line and exit 2: who runs the command can mend it."""
+    try:
+        yield
+    except ModelFileError as error:
+        console.print(
+            f"proctor models: {error.detail}", style="red", highlight=False, soft_wrap=True
+        )
+        raise typer.Exit(EXIT_UNUSABLE) from error
