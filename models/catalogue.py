@@ -22,6 +22,7 @@ from models.errors import (
     ModelFileError,
     ModelFileMissing,
 )
+from models.folders import bring_folder, folder_digest
 from models.manifest import (
     Calibration,
     HttpsSource,
@@ -102,9 +103,12 @@ class Catalogue:
     def state(self, file: ModelFile) -> FileState:
         """What is on disk, by digest."""
         path = self.models_dir / file.id / file.filename
+        size, digest = self._expected(file)
+        if file.is_folder and path.is_dir():
+            same = folder_digest(path) == (digest, size)
+            return FileState.PRESENT if same else FileState.ALTERED
         if not path.is_file():
             return FileState.MISSING
-        size, digest = self._expected(file)
         same = path.stat().st_size == size and file_digest(path) == digest
         return FileState.PRESENT if same else FileState.ALTERED
 
@@ -142,6 +146,8 @@ class Catalogue:
             LicenceNotAccepted: Its terms must be accepted first.
         """
         (file,) = self.files([name])
+        if file.is_folder:
+            raise ModelFileError(f"{file.id} is a folder and has no bytes of its own")
         self._require_acceptance([file])
         do = f"proctor models add {file.id} FILE" if file.is_operators else "proctor models fetch"
         try:
@@ -151,6 +157,23 @@ class Catalogue:
         if digest_of(content) != self._expected(file)[1]:
             raise ModelFileAltered(f"{self.path(name)} is not what it should be: run `{do}`")
         return content
+
+    def folder(self, name: str) -> Path:
+        """Where a model lies that is a folder, verified just now.
+
+        Raises:
+            ModelFileMissing: Not brought by the operator.
+            ModelFileAltered: Not what the operator added.
+            LicenceNotAccepted: Its terms must be accepted first.
+        """
+        (file,) = self.files([name])
+        self._require_acceptance([file])
+        state, do = self.state(file), f"run `proctor models add {file.id} FOLDER`"
+        if state is FileState.MISSING:
+            raise ModelFileMissing(f"{file.id} is not in {self.models_dir}: {do}")
+        if state is FileState.ALTERED:
+            raise ModelFileAltered(f"{self.path(name)} is not what it should be: {do}")
+        return self.path(name)
 
     def producer(self, name: str) -> Producer:
         """What answers of this file are signed with. Raises `ModelFileMissing`."""
@@ -179,7 +202,7 @@ class Catalogue:
             write_records(self.models_dir, records.model_copy(update={"accepted": accepted}))
 
     def add(self, name: str, source: Path, at: datetime) -> Path:
-        """Take in a file that the operator brings, under the digest that it has then.
+        """Take in a file or folder that the operator brings, under the digest that it has then.
 
         A checkpoint becomes ONNX where the manifest says how (models/brought.py).
 
@@ -191,16 +214,15 @@ class Catalogue:
         if not file.is_operators:
             raise ModelFileError(f"{file.id} has a source of its own: run `proctor models fetch`")
         self._require_acceptance([file])
-        try:
-            content = source.read_bytes()
-        except OSError as error:
-            raise ModelFileError(f"{source} cannot be read: {error.strerror}") from error
-        content = taken_in(file, content)
-        digest = digest_of(content)
+        content = b"" if file.is_folder else taken_in(file, _read(source))
         with self._alone():
-            write_verified(content, self.path(file.id), digest)
+            if file.is_folder:
+                digest, size = bring_folder(source, self.path(file.id))
+            else:
+                digest, size = digest_of(content), len(content)
+                write_verified(content, self.path(file.id), digest)
             records = self.records
-            brought = records.brought | {file.id: Brought(sha256=digest, bytes=len(content), at=at)}
+            brought = records.brought | {file.id: Brought(sha256=digest, bytes=size, at=at)}
             kept = dict(records.calibrations)
             if records.brought.get(file.id, brought[file.id]).sha256 != digest:
                 kept.pop(file.id, None)  # other bytes, other distances
@@ -311,6 +333,13 @@ class Catalogue:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield parts
             shutil.rmtree(parts, ignore_errors=True)
+
+
+def _read(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{source} cannot be read: {error.strerror}") from error
 
 
 def _converted(content: bytes, source: WheelSource) -> bytes:

@@ -188,6 +188,7 @@ class ModelFile(_Strict):
         mirror: Further places in a mirror, relative to its root; `<id>/<filename>` is always one.
         obtain: How an operator gets a file that has no source.
         convert: What makes the file out of a checkpoint that an operator brings instead of it.
+        is_folder: It is a folder of files, which only an operator brings.
         input: What goes in.
         output: What comes out.
         thresholds: Limits that this product applies to the output.
@@ -210,6 +211,7 @@ class ModelFile(_Strict):
     mirror: Annotated[tuple[str, ...], Field(strict=False)] = ()
     obtain: str = ""
     convert: Literal["l2cs-to-onnx", "sixdrepnet-to-onnx"] | None = None
+    is_folder: bool = False
     input: str = ""
     output: str = ""
     thresholds: dict[str, float] = {}
@@ -244,6 +246,8 @@ class ModelFile(_Strict):
             raise ValueError(f"{self.id}: only an operator's ONNX file is converted when added")
         if self.is_operators and (self.sources or self.mirror):
             raise ValueError(f"{self.id}: a file with a source has a digest")
+        if self.is_folder and not self.is_operators:
+            raise ValueError(f"{self.id}: a folder is the operator's to bring, so it states no digest")
         if not (self.sources or self.obtain):
             raise ValueError(f"{self.id} has no source, so it must say how it is obtained")
         if self.task == "face_embedding" and not self.is_operators and self.calibration is None:

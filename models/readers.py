@@ -32,6 +32,8 @@ READERS: dict[tuple[Task, str], str] = {
     ("voice", "silero"): "models.sound.voice:VoiceModel",
     ("speakers", "voice-clusters"): "models.sound.speakers:VoiceClusters",
     ("speakers", "segmentation"): "models.sound.segmentation:SegmentedSpeakers",
+    ("speakers", "pyannote-pipeline"): "models.sound.pipeline:PipelineSpeakers",
+    ("words", "whisper"): "models.sound.words:WhisperWords",
     ("objects", "coco-onnx"): "models.objects.reader:ObjectReader",
 }
 """(task, reader) -> `module:class`; the class takes a `Catalogue` and the ids of its files."""

@@ -128,7 +128,7 @@ def tell_apart(
 def _inside(labels: np.ndarray, name: int) -> np.ndarray:
     """The pieces of a group whose neighbours are of it as well: pieces at a change hold two voices."""
     own = labels == name
-    inside = own & np.append(own[1:], True) & np.append(True, own[:-1])
+    inside: np.ndarray = own & np.append(own[1:], True) & np.append(True, own[:-1])
     return inside if inside.any() else own
 
 
