@@ -202,7 +202,7 @@ def build_services(
             judges,
             clock,
         ),
-        connections=Connections(stores.sessions, stores.exams, placement, clock),
+        connections=Connections(stores.sessions, stores.exams, stores.candidates, placement, clock),
         join=Join(tickets, issuer, stores.sessions, stores.exams),
         sign_in=SignIn(tickets, issuer, clock),
         live_tickets=LiveTickets(tickets),

@@ -1,7 +1,7 @@
 """What callers may send, to the last field and type: nothing is guessed, nothing extra is taken."""
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -59,6 +59,12 @@ class NewConsent(Sent):
     )
     locale: str = Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$", max_length=35)
     method: Word = Field(description="`checkbox`, `e-signature`, `paper`.")
+    scopes: list[Literal["face", "voice"]] = Field(
+        default=["face"],
+        min_length=1,
+        max_length=2,
+        description="What it is to: a template of the face; one of the voice, kept for one session only.",
+    )
 
 
 class NewSession(Sent):

@@ -66,6 +66,7 @@ class ConsentView(View):
     method: str
     given_at: datetime
     withdrawn_at: datetime | None
+    scopes: list[str]
 
 
 class ModelView(View):

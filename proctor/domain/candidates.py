@@ -18,9 +18,18 @@ class Candidate:
     created_at: datetime
 
 
+class ConsentScope(StrEnum):
+    """What a consent is to: a template of the face, a template of the voice for one session."""
+
+    FACE = "face"
+    VOICE = "voice"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consent:
-    """What a candidate agreed to; without a live one nothing biometric is computed.
+    """What a candidate agreed to; without a live one no template is made of anything.
+
+    The newest live record says all that is agreed to, so a narrower one takes the rest back.
 
     Attributes:
         consent_id: Its name.
@@ -32,6 +41,7 @@ class Consent:
         method: How it was given (`checkbox`, `e-signature`, `paper`).
         given_at: When.
         withdrawn_at: When it was taken back; None while it holds.
+        scopes: What it is to, each once; records of before there were scopes are to the face.
     """
 
     consent_id: str
@@ -43,6 +53,7 @@ class Consent:
     method: str
     given_at: datetime
     withdrawn_at: datetime | None = None
+    scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,)
 
 
 @dataclass(frozen=True, slots=True)

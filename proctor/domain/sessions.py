@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 
@@ -74,7 +75,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSpec:
-    """All that a session host and a fusion shard need to know to serve a session."""
+    """All that a session host and a fusion shard need to know to serve a session.
+
+    `scopes` is what the candidate's consent was to when this connection began.
+    """
 
     session_id: SessionId
     tenant_id: TenantId
@@ -83,3 +87,4 @@ class SessionSpec:
     policy_text: str
     started_at: datetime
     epoch: int
+    scopes: tuple[ConsentScope, ...] = ()

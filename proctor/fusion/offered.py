@@ -9,7 +9,11 @@ from collections.abc import Collection, Mapping
 from proctor.domain.signals import SignalKind
 from proctor.fusion.policy import Policy
 
-GROUP_OF: Mapping[SignalKind, str] = {SignalKind.OBJECT_SEEN: "objects"}
+GROUP_OF: Mapping[SignalKind, str] = {
+    SignalKind.OBJECT_SEEN: "objects",
+    SignalKind.OTHER_VOICE: "speakers",
+    SignalKind.SEVERAL_VOICES: "speakers",
+}
 """The model group that a signal needs besides those that are always there."""
 
 
@@ -20,7 +24,7 @@ def signals_off(policy: Policy, groups: Collection[str]) -> tuple[SignalKind, ..
         policy: Whose rules.
         groups: The model groups that are served.
     """
-    named = {kind for rule in policy.rules for kind in rule.when.kinds()}
+    named = policy.signals()
     return tuple(
         kind
         for kind in SignalKind

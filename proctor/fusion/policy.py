@@ -42,8 +42,23 @@ Rate = Annotated[float, Field(gt=0.0, le=30.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=3600.0)]
 SecondsOrNever = Annotated[float, Field(ge=0.0, le=3600.0)]
 
-WEAK = {SignalKind.GAZE_AWAY: "gaze", SignalKind.OBJECT_SEEN: "a thing seen"}
+WEAK = {
+    SignalKind.GAZE_AWAY: "gaze",
+    SignalKind.OBJECT_SEEN: "a thing seen",
+    SignalKind.WHISPER: "whispering",
+    SignalKind.VOICE_WITHOUT_LIPS: "a voice beside still lips",
+    SignalKind.OTHER_VOICE: "another voice",
+    SignalKind.SEVERAL_VOICES: "a count of voices",
+}
 """Signals that by themselves never make a rule of high severity: each alone is wrong too often."""
+
+
+_AT_A_RATE = {
+    SignalKind.OBJECT_SEEN: "objects_every_s",
+    SignalKind.OTHER_VOICE: "speakers_every_s",
+    SignalKind.SEVERAL_VOICES: "speakers_every_s",
+}
+"""Signals that do not exist at a rate of 0."""
 
 
 class Sampling(Strict):
@@ -59,6 +74,10 @@ class Sampling(Strict):
         objects_every_s: How often a picture is searched for things (a phone, a book), twice as often
             while attentive; 0 for never. It needs a detector that the operator brings.
         audio: Whether sound is listened to (all of it) or not at all.
+        speakers_every_s: How often at most a window of speech (up to 10 s of it) is asked whose voices it
+            holds; 0 for never. It needs a model of speakers.
+        voice_enrol_s: How much speech of the candidate alone makes the template of their voice, which
+            needs their consent and lives only as long as the session.
     """
 
     face_hz: Rate = 1.0
@@ -68,6 +87,8 @@ class Sampling(Strict):
     small_faces_every_s: Seconds = 4.0
     objects_every_s: SecondsOrNever = 0.0
     audio: bool = True
+    speakers_every_s: SecondsOrNever = 0.0
+    voice_enrol_s: Annotated[float, Field(ge=10.0, le=600.0)] = 60.0
 
     @model_validator(mode="after")
     def _closer_is_more(self) -> Self:
@@ -179,13 +200,17 @@ class Policy(Strict):
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=100)]
     closing: EndTexts = EndTexts()
 
+    def signals(self) -> frozenset[SignalKind]:
+        """Every signal that a rule names: what no rule names need not be looked or listened for."""
+        return frozenset(kind for rule in self.rules for kind in rule.when.kinds())
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         self._looks_often_enough()
-        if not self.sampling.objects_every_s:
-            for rule in self.rules:
-                if SignalKind.OBJECT_SEEN in rule.when.kinds():
-                    raise ValueError(f"rule {rule.id} needs sampling.objects_every_s above 0")
+        for rule in self.rules:
+            for kind in rule.when.kinds() & _AT_A_RATE.keys():
+                if not getattr(self.sampling, _AT_A_RATE[kind]):
+                    raise ValueError(f"rule {rule.id} needs sampling.{_AT_A_RATE[kind]} above 0")
         ids = [rule.id for rule in self.rules]
         if len(set(ids)) < len(ids):
             raise ValueError(f"two rules share an id: {sorted(ids)}")
@@ -222,6 +247,16 @@ class Policy(Strict):
                 "objects.within_ms",
                 limits.objects.within_ms,
                 (limits.objects.needed - 1) * rates.objects_every_s * 1000,
+            ),
+            (
+                "other_voice.within_ms",
+                limits.other_voice.within_ms,
+                (limits.other_voice.windows - 1) * rates.speakers_every_s * 1000,
+            ),
+            (
+                "several_voices.within_ms",
+                limits.several_voices.within_ms,
+                (limits.several_voices.needed - 1) * rates.speakers_every_s * 1000,
             ),
             (
                 "identity.within_ms",

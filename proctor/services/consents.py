@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from proctor.domain.candidates import Consent
-from proctor.domain.errors import ConsentRequired, Unavailable
+from proctor.domain.candidates import Consent, ConsentScope
+from proctor.domain.errors import ConsentRequired, InvalidInput, Unavailable
 from proctor.domain.ids import CandidateId, SessionId, TenantId, new_id
 from proctor.domain.sessions import SessionState
 from proctor.ports import (
@@ -24,12 +24,20 @@ _log = structlog.get_logger(__name__)
 
 
 async def require_consent(
-    store: CandidateStore, tenant_id: TenantId, candidate_id: CandidateId
+    store: CandidateStore,
+    tenant_id: TenantId,
+    candidate_id: CandidateId,
+    scope: ConsentScope = ConsentScope.FACE,
 ) -> None:
-    """Raise `ConsentRequired` unless the candidate (`NotFound` if none) has a live consent."""
+    """Raise `ConsentRequired` unless the candidate (`NotFound` if none) has a live consent to it."""
     await store.get_candidate(tenant_id, candidate_id)
-    if await store.live_consent(tenant_id, candidate_id) is None:
+    if scope not in scopes_of(await store.live_consent(tenant_id, candidate_id)):
         raise ConsentRequired("Record the candidate's consent first; nothing was computed.")
+
+
+def scopes_of(consent: Consent | None) -> tuple[ConsentScope, ...]:
+    """What the newest live record says is agreed to; nothing without one."""
+    return () if consent is None else consent.scopes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,7 @@ class Agreement:
     text_sha256: str
     locale: str
     method: str
+    scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,)
 
 
 class Consents:
@@ -64,8 +73,18 @@ class Consents:
     async def give(
         self, tenant_id: TenantId, candidate_id: CandidateId, agreement: Agreement
     ) -> Consent:
-        """Record a consent. Raises `NotFound` when there is no such candidate."""
+        """Record a consent. What an earlier one held and this one does not is taken back with it.
+
+        Session hosts learn the scopes when a connection begins, so running ones begin anew.
+
+        Raises:
+            NotFound: There is no such candidate.
+            InvalidInput: It is to nothing.
+        """
         await self._store.get_candidate(tenant_id, candidate_id)
+        if not agreement.scopes:
+            raise InvalidInput("A consent is to something: name its scopes.")
+        before = scopes_of(await self._store.live_consent(tenant_id, candidate_id))
         consent = Consent(
             consent_id=new_id("con"),
             tenant_id=tenant_id,
@@ -75,8 +94,14 @@ class Consents:
             locale=agreement.locale,
             method=agreement.method,
             given_at=self._clock.now(),
+            scopes=tuple(dict.fromkeys(agreement.scopes)),
         )
         await self._store.add_consent(consent)
+        lost = set(before) - set(consent.scopes)
+        if ConsentScope.FACE in lost:
+            await self.erase(tenant_id, candidate_id)
+        elif lost or set(consent.scopes) - set(before) - {ConsentScope.FACE}:
+            await self._let_go(tenant_id, candidate_id, "consent_changed")
         return consent
 
     async def withdraw(self, tenant_id: TenantId, candidate_id: CandidateId) -> None:
@@ -96,9 +121,9 @@ class Consents:
         await self._store.get_candidate(tenant_id, candidate_id)
         await self._faces.erase(tenant_id, candidate_id)
         await self._store.erase_enrolments(tenant_id, candidate_id, self._clock.now())
-        await self._let_go(tenant_id, candidate_id)
+        await self._let_go(tenant_id, candidate_id, "enrolment_erased")
 
-    async def _let_go(self, tenant_id: TenantId, candidate_id: CandidateId) -> None:
+    async def _let_go(self, tenant_id: TenantId, candidate_id: CandidateId, reason: str) -> None:
         after: SessionId | None = None
         failed: Unavailable | None = None
         while True:
@@ -110,7 +135,7 @@ class Consents:
                     await self._placement.leave(session.session_id, session.epoch)
                 except Unavailable as error:
                     failed = error
-                message = json.dumps({"type": "reconnect", "reason": "enrolment_erased"})
+                message = json.dumps({"type": "reconnect", "reason": reason})
                 await self._live.publish(session_channel(session.session_id), message)
             if len(page) < _PAGE:
                 break

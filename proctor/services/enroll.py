@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 
-from proctor.domain.candidates import Enrolment, FaceTemplate, ModelRef, QualityReason
+from proctor.domain.candidates import (
+    ConsentScope,
+    Enrolment,
+    FaceTemplate,
+    ModelRef,
+    QualityReason,
+)
 from proctor.domain.errors import Conflict, ConsentRequired, QualityRefused
 from proctor.domain.ids import CandidateId, TenantId
 from proctor.identity.matching import MatchCalibration
 from proctor.identity.quality import set_is_consistent
 from proctor.ports import CandidateStore, Clock, FaceIndex
-from proctor.services.consents import require_consent
+from proctor.services.consents import require_consent, scopes_of
 from proctor.services.looking import PICTURES_NEEDED, FaceLook
 
 
@@ -103,7 +109,8 @@ class Enroll:
     async def _undo_if_withdrawn(self, enrolment: Enrolment) -> None:
         """Consent may have been withdrawn while the template was written: erased stays erased."""
         tenant_id, candidate_id = enrolment.tenant_id, enrolment.candidate_id
-        if await self._store.live_consent(tenant_id, candidate_id) is None:
+        consent = await self._store.live_consent(tenant_id, candidate_id)
+        if ConsentScope.FACE not in scopes_of(consent):
             await self._faces.erase(tenant_id, candidate_id)
             await self._store.erase_enrolments(tenant_id, candidate_id, self._clock.now())
             raise ConsentRequired("The consent was withdrawn meanwhile; nothing was kept.")

@@ -1,6 +1,7 @@
 """Sessions: made, listed, connected to again and again, and ended once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,6 +21,7 @@ from proctor.ports import (
     SessionPlacement,
     SessionStore,
 )
+from proctor.services.consents import scopes_of
 from proctor.services.join import SessionEnded
 
 MAX_MEDIA_SECTIONS = 16
@@ -142,10 +144,16 @@ class Connections:
     """A candidate's connections to their session (WHIP): offers, candidates, goodbyes."""
 
     def __init__(
-        self, store: SessionStore, exams: ExamStore, placement: SessionPlacement, clock: Clock
+        self,
+        store: SessionStore,
+        exams: ExamStore,
+        candidates: CandidateStore,
+        placement: SessionPlacement,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._exams = exams
+        self._candidates = candidates
         self._placement = placement
         self._clock = clock
 
@@ -166,7 +174,9 @@ class Connections:
         now = self._clock.now()
         session = await self._store.next_epoch(tenant_id, session_id, now)
         try:
-            answer = await self._placement.join(await spec_of(self._exams, session), sdp)
+            consent = await self._candidates.live_consent(tenant_id, session.candidate_id)
+            spec = replace(await spec_of(self._exams, session), scopes=scopes_of(consent))
+            answer = await self._placement.join(spec, sdp)
         except Exception:
             if session.started_at == now:  # it was this offer that began the session
                 await self._store.forget_start(tenant_id, session_id, session.epoch)

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from proctor.domain.alerts import Alert, Transition
-from proctor.domain.candidates import Candidate, Consent, Enrolment, FaceTemplate, ModelRef
+from proctor.domain.candidates import (
+    Candidate,
+    Consent,
+    ConsentScope,
+    Enrolment,
+    FaceTemplate,
+    ModelRef,
+)
 from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
 from proctor.domain.ids import (
     AlertId,
@@ -53,7 +60,11 @@ def candidate(
     )
 
 
-def consent(consent_id: str = "con_1", given_after_s: int = 0) -> Consent:
+def consent(
+    consent_id: str = "con_1",
+    given_after_s: int = 0,
+    scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,),
+) -> Consent:
     return Consent(
         consent_id=consent_id,
         tenant_id=ACME,
@@ -63,6 +74,7 @@ def consent(consent_id: str = "con_1", given_after_s: int = 0) -> Consent:
         locale="fr-CA",
         method="checkbox",
         given_at=NOON + timedelta(seconds=given_after_s),
+        scopes=scopes,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from proctor.domain.candidates import ConsentScope
 from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.ids import CandidateId
 from tests.contract.conftest import Relational
@@ -48,6 +49,12 @@ async def test_the_newest_consent_holds_until_all_are_withdrawn(furnished: Relat
     assert await store.live_consent(ACME, WHO) is None
     await store.add_consent(consent("con_3", given_after_s=7200))
     assert await store.live_consent(ACME, WHO) == consent("con_3", given_after_s=7200)
+
+
+async def test_what_a_consent_is_to_comes_back(furnished: Relational) -> None:
+    both = consent(scopes=(ConsentScope.FACE, ConsentScope.VOICE))
+    await furnished.candidates.add_consent(both)
+    assert await furnished.candidates.live_consent(ACME, WHO) == both
 
 
 async def test_a_consent_needs_its_candidate_and_a_new_id(furnished: Relational) -> None:

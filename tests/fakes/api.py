@@ -127,7 +127,9 @@ class FakeApi:
                 self.judges,
                 clock,
             ),
-            connections=Connections(self.sessions, self.exams, self.placement, clock),
+            connections=Connections(
+                self.sessions, self.exams, self.candidates, self.placement, clock
+            ),
             join=Join(tickets, self.issuer, self.sessions, self.exams),
             sign_in=SignIn(tickets, self.issuer, clock),
             live_tickets=LiveTickets(tickets),

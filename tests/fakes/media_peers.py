@@ -96,19 +96,31 @@ ROOM = Lens()
 
 
 class Microphone:
-    """Sound of a given level; `amplitude=0` is a muted microphone (digital zero)."""
+    """Sound of a given level; `amplitude=0` is a muted microphone (digital zero).
 
-    def __init__(self, amplitude: float = 0.002) -> None:
+    Args:
+        amplitude: Its largest sample.
+        pitch_hz: Of a voice; None for noise, which a whisper is, too.
+    """
+
+    def __init__(self, amplitude: float = 0.002, pitch_hz: float | None = None) -> None:
         self._random = np.random.default_rng(11)
         self._amplitude = amplitude
+        self._pitch_hz = pitch_hz
+        self._taken = 0
 
     def sound(self, milliseconds: int) -> Samples:
         """The next stretch, read-only."""
         count = milliseconds * AUDIO_RATE_HZ // 1000
-        noise = self._random.uniform(-1, 1, count) * self._amplitude
-        return np.asarray(frozen(noise.astype(np.float32)))
+        sound = self._random.uniform(-1, 1, count)
+        if self._pitch_hz is not None:
+            phase = (self._taken + np.arange(count)) * self._pitch_hz / AUDIO_RATE_HZ
+            sound = 0.9 * (2 * (phase % 1) - 1) + 0.1 * sound
+        self._taken += count
+        return np.asarray(frozen((sound * self._amplitude).astype(np.float32)))
 
 
 QUIET = Microphone()
-SPEAKING = Microphone(0.3)
+SPEAKING = Microphone(0.3, pitch_hz=120)
+WHISPERING = Microphone(0.1)
 MUTED = Microphone(0)

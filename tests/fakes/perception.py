@@ -90,6 +90,7 @@ class Scene:
         voices: Who is heard, one after the other.
         said: The words that are heard.
         things: Labels of objects in the picture.
+        lips_still: The nearest person's mouth does not move.
     """
 
     from_ms: int
@@ -101,6 +102,7 @@ class Scene:
     voices: tuple[str, ...] = ("ana",)
     said: str = ""
     things: tuple[str, ...] = ()
+    lips_still: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +242,7 @@ class FakePerception:
                     head=None if scene.turned_away else HeadPose(scene.yaw_deg, 0.0, 0.0),
                     gaze=None if scene.turned_away else Gaze(scene.yaw_deg, 0.0),
                     eyes_open=None if scene.turned_away else 0.3,
-                    mouth_open=None if scene.turned_away else 0.05,
+                    mouth_open=None if scene.turned_away else self._mouth(scene),
                     embedding=embedding_of(name) if wants_embedding else None,
                     live=scene.live if wants_embedding else None,
                 )
@@ -250,6 +252,11 @@ class FakePerception:
         embedded = any(face.embedding is not None for face in faces)
         producers = (DETECTOR, MESH, EMBEDDER) if embedded else (DETECTOR, MESH)
         return FaceAnswer(faces=tuple(faces), producers=producers)
+
+    def _mouth(self, scene: Scene) -> float:
+        """It opens and closes with the clock, whoever speaks."""
+        moved = 0 if scene.lips_still else self._clock.monotonic_ms() // 200 % 3
+        return 0.05 + 0.08 * moved
 
     def _speech(self, ask: SpeechAsk, trouble: Trouble | None) -> SpeechAnswer:
         if trouble is not None and trouble.kind == "invalid":

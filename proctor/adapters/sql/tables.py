@@ -19,9 +19,10 @@ from sqlalchemy import (
 
 from proctor.adapters.sql.types import BigId, DomainJson, UtcDateTime
 from proctor.domain.alerts import Alert
+from proctor.domain.candidates import ConsentScope
 from proctor.domain.incidents import Incident
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(
@@ -82,6 +83,9 @@ consents = Table(
     Column("method", Text, nullable=False),
     Column("given_at", UtcDateTime, nullable=False),
     Column("withdrawn_at", UtcDateTime),
+    Column(
+        "scopes", DomainJson(tuple[ConsentScope, ...]), nullable=False, server_default='["face"]'
+    ),
     ForeignKeyConstraint(
         ["tenant_id", "candidate_id"], ["candidates.tenant_id", "candidates.candidate_id"]
     ),

@@ -9,6 +9,7 @@ from proctor.api.paging import Cursor, Limit, checked, cut
 from proctor.api.schemas import NewCandidate, NewConsent
 from proctor.api.services import Services
 from proctor.api.views import CandidateView, ConsentView, EnrolmentView, Page, VerificationView
+from proctor.domain.candidates import ConsentScope
 from proctor.domain.ids import CandidateId
 from proctor.domain.roles import Role
 from proctor.services.consents import Agreement
@@ -72,6 +73,7 @@ def candidates_router(services: Services) -> APIRouter:
             text_sha256=new.text_sha256,
             locale=new.locale,
             method=new.method,
+            scopes=tuple(ConsentScope(scope) for scope in new.scopes),
         )
         given = await consents.give(caller.tenant_id, CandidateId(candidate_id), agreement)
         return ConsentView.model_validate(given)

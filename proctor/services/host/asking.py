@@ -11,6 +11,8 @@ from proctor.domain.perception import (
     FaceAsk,
     ObjectsAnswer,
     ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
     SpeechAnswer,
     SpeechAsk,
 )
@@ -20,6 +22,8 @@ from proctor.services.host.rounds import Group, GroupRounds
 from proctor.services.host.sampling import Shed
 
 DEADLINE_MS = 2_000
+SPEAKERS_DEADLINE_MS = 8_000
+"""Ten seconds of speech cost a third of a second of a core, and several windows travel together."""
 
 Owed = TypeVar("Owed")
 
@@ -78,6 +82,15 @@ class Asker:
             metrics=metrics,
         )
 
+        self._speakers = GroupRounds[SpeakersAsk, SpeakersAnswer](
+            group=Group.SPEAKERS,
+            ask=perception.speakers,
+            deadline_ms=SPEAKERS_DEADLINE_MS,
+            took=_is_no_sign_of_load,
+            clock=clock,
+            metrics=metrics,
+        )
+
     def ask(self, sessions: Mapping[LiveSession, int], shed: Shed) -> None:
         """Begin a round of every group whose last one is back.
 
@@ -95,6 +108,10 @@ class Asker:
             )
         if not self._speech.is_busy:
             self._speech.start(self._owed(sessions, LiveSession.speech_look))
+        if not self._speakers.is_busy:
+            self._speakers.start(
+                self._owed(sessions, lambda one, at_ms: one.speakers_look(at_ms, shed))
+            )
 
     def _owed(
         self,
@@ -114,5 +131,9 @@ class Asker:
 
     async def close(self) -> None:
         """Give up what is out."""
-        rounds = (self._face, self._body, self._objects, self._speech)
+        rounds = (self._face, self._body, self._objects, self._speech, self._speakers)
         await asyncio.gather(*(each.close() for each in rounds))
+
+
+def _is_no_sign_of_load(_group: Group, _milliseconds: int, _answered: bool) -> None:
+    """Rounds of this group are long by nature."""

@@ -29,9 +29,11 @@ from proctor.domain.perception import (
     SpeechAnswer,
 )
 from proctor.services.host.picture import JudgedPicture
+from proctor.services.host.pitch import count_pitched
 from proctor.services.host.sound import CHUNK, Sound
+from proctor.services.host.voiced import VOICED_ABOVE
 
-VOICED_ABOVE = 0.5
+CHUNK_MS = CHUNK * 1000 // AUDIO_RATE_HZ
 SILENCE_DBFS = -120.0
 
 
@@ -105,16 +107,28 @@ def objects_seen(answer: ObjectsAnswer, picture: JudgedPicture) -> ObjectsSeen:
     )
 
 
-def speech_heard(answer: SpeechAnswer, sound: Sound) -> SpeechHeard:
-    """How much of the sound was speech, and how loud the sound was."""
-    voiced = sum(1 for probability in answer.probabilities if probability > VOICED_ABOVE)
+def speech_heard(
+    answer: SpeechAnswer, sound: Sound, voiced: Sequence[bool], with_pitch: bool = False
+) -> SpeechHeard:
+    """How much of the sound was speech, how loud the sound was, and whether the speech has a pitch.
+
+    Args:
+        answer: One probability per chunk.
+        sound: What was listened to.
+        voiced: Which chunks count as speech (`Hangover`).
+        with_pitch: Whether to measure it.
+    """
+    spoken = [probability > VOICED_ABOVE for probability in answer.probabilities]
+    pitched = count_pitched(sound.samples, spoken) if with_pitch else None
     return SpeechHeard(
         observed_ms=sound.start_ms,
         duration_ms=sound.duration_ms,
-        voiced_ms=voiced * CHUNK * 1000 // AUDIO_RATE_HZ,
+        voiced_ms=sum(voiced) * CHUNK_MS,
         probability=sum(answer.probabilities) / len(answer.probabilities),
         level_dbfs=level_dbfs(sound),
         producers=answer.producers,
+        pitched_ms=None if pitched is None else pitched * CHUNK_MS,
+        unpitched_ms=None if pitched is None else (sum(spoken) - pitched) * CHUNK_MS,
     )
 
 

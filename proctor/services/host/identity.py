@@ -7,15 +7,19 @@ every 45 s, so that an erased or renewed enrolment is followed within a minute. 
 longer than the answer that brought them.
 """
 
+import logging
 from collections.abc import Mapping
 
 from proctor.domain.candidates import FaceTemplate, ModelRef
+from proctor.domain.errors import Unavailable
 from proctor.domain.geometry import Box
 from proctor.domain.observations import Producer
 from proctor.domain.perception import Embedding
 from proctor.domain.sessions import SessionSpec
 from proctor.identity.matching import MatchCalibration, match_probability, pair_distance
-from proctor.ports import FaceIndex
+from proctor.ports import FaceIndex, Metrics
+
+logger = logging.getLogger(__name__)
 
 BURST_PICTURES = 3
 HURRY_MS = 2_000
@@ -179,3 +183,18 @@ class IdentityCheck:
     @staticmethod
     def _versions(templates: Mapping[ModelRef, FaceTemplate]) -> dict[ModelRef, int]:
         return {model: template.version for model, template in templates.items()}
+
+
+async def look_up(check: IdentityCheck, now_ms: int, metrics: Metrics) -> None:
+    """Load the template as a task of its own: whether it could be had is counted, nothing is raised."""
+    try:
+        await check.look_up(now_ms)
+    except Unavailable:
+        outcome = "unavailable"
+    except Exception:  # a task's boundary: without a template identity stays unverified
+        outcome = "failed"
+        about = {"session_id": check._spec.session_id, "epoch": check._spec.epoch}
+        logger.exception("a template could not be looked up", extra=about)
+    else:
+        outcome = "answered"
+    metrics.count("host_template_lookups", outcome=outcome)

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Collection, Mapping
 
-from proctor.domain.candidates import ModelRef
+from proctor.domain.candidates import ConsentScope, ModelRef
 from proctor.domain.coverage import CoverageReason
 from proctor.domain.media import Image, Samples
 from proctor.domain.observations import ClientEvent, ClientEventName, Observation
@@ -14,6 +14,8 @@ from proctor.domain.perception import (
     FaceAsk,
     ObjectsAnswer,
     ObjectsAsk,
+    SpeakersAnswer,
+    SpeakersAsk,
     SpeechAnswer,
     SpeechAsk,
 )
@@ -21,13 +23,15 @@ from proctor.domain.reports import Acknowledgement, CommandName, EffectiveRate
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.policy import parse_policy
 from proctor.identity.matching import MatchCalibration
+from proctor.identity.voices import FIRST_CALIBRATION, VoiceCalibration
 from proctor.ports import FaceIndex
 from proctor.services.host.audio import AudioTrack
 from proctor.services.host.identity import IdentityCheck
 from proctor.services.host.reporting import ReportLog
-from proctor.services.host.rounds import Look
+from proctor.services.host.rounds import Group, Look
 from proctor.services.host.sampling import Need, Shed
 from proctor.services.host.video import VideoTrack
+from proctor.services.host.voices import Ears
 
 GONE_AFTER_MS = 60_000
 MOST_EVENTS = 100
@@ -47,6 +51,7 @@ class LiveSession:
         calibrations: How the distances of each embedding model are read.
         overdue_ms: How long a model group may leave questions unanswered.
         groups: The model groups that are served; nothing is asked of the others.
+        likeness: How the likeness of two voices becomes a probability.
 
     Raises:
         InvalidInput: The policy cannot be read.
@@ -62,6 +67,7 @@ class LiveSession:
         calibrations: Mapping[ModelRef, MatchCalibration],
         overdue_ms: int,
         groups: Collection[str] = (),
+        likeness: VoiceCalibration = FIRST_CALIBRATION,
     ) -> None:
         policy = parse_policy(spec.policy_text)
         self.spec = spec
@@ -77,9 +83,16 @@ class LiveSession:
             joined_ms=base_ms,
             groups=groups,
         )
-        self._audio = (
-            AudioTrack(overdue_ms=overdue_ms, joined_ms=base_ms) if policy.sampling.audio else None
-        )
+        self._audio = None
+        if policy.sampling.audio:
+            ears = Ears(
+                has_model=Group.SPEAKERS in groups,
+                likeness=likeness,
+                has_consent=ConsentScope.VOICE in spec.scopes,
+            )
+            self._audio = AudioTrack(
+                policy=policy, ears=ears, overdue_ms=overdue_ms, joined_ms=base_ms
+            )
         self._events: deque[Observation] = deque(maxlen=MOST_EVENTS)
         self._rates: tuple[EffectiveRate, ...] = ()
         self._attentive_until_ms = 0
@@ -159,6 +172,18 @@ class LiveSession:
             return None
         return self._audio.look(now_ms)
 
+    def speakers_look(self, now_ms: int, shed: Shed) -> Look[SpeakersAsk, SpeakersAnswer] | None:
+        """What is owed to the speakers group."""
+        if self._is_resting or self._audio is None:
+            return None
+        return self._audio.speakers_look(now_ms, shed)
+
+    def inherit(self, before: "LiveSession") -> None:
+        """Take over the voice template of the connection of this session that it replaces."""
+        ours, theirs = self._audio, before._audio
+        if ours is not None and theirs is not None and ours.voices and theirs.voices:
+            ours.voices.inherit(theirs.voices)
+
     def client_event(self, name: ClientEventName, now_ms: int) -> None:
         """Note what the candidate's page said."""
         self._events.append(ClientEvent(observed_ms=now_ms, name=name))
@@ -224,7 +249,8 @@ class LiveSession:
         seen: list[Observation] = [state for t in self._tracks() for state in t.voice.take()]
         seen += self._events
         self._events.clear()
-        for track in self._tracks():
-            seen += track.seen
-            track.seen.clear()
-        return seen
+        pictures, self._video.seen = self._video.seen, []
+        if self._audio is not None:
+            self._audio.mouth.note(pictures)
+            return seen + pictures + self._audio.take_seen()
+        return seen + pictures

@@ -29,8 +29,8 @@ _LAGS = slice(AUDIO_RATE_HZ // HIGHEST_HZ, AUDIO_RATE_HZ // LOWEST_HZ + 2)
 _HANN = np.hanning(WINDOW + 1)[:WINDOW]
 _OF_WINDOW = np.fft.irfft(np.abs(np.fft.rfft(_HANN, SIZE)) ** 2)[: _LAGS.stop]
 _OF_WINDOW = _OF_WINDOW / _OF_WINDOW[0]
-_STEP_HZ = AUDIO_RATE_HZ / SIZE
-_BAND = np.abs(np.arange(SIZE // 2 + 1) * _STEP_HZ - sum(BAND_HZ) / 2) < (BAND_HZ[1] - BAND_HZ[0]) / 2
+_HZ = np.arange(SIZE // 2 + 1) * AUDIO_RATE_HZ / SIZE
+_BAND = np.logical_and(np.greater(_HZ, BAND_HZ[0]), np.less(_HZ, BAND_HZ[1]))
 
 
 def periodicity(pieces: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

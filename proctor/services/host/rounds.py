@@ -32,6 +32,7 @@ class Group(StrEnum):
     BODY = "body"
     SPEECH = "speech"
     OBJECTS = "objects"
+    SPEAKERS = "speakers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

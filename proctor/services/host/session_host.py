@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from proctor.domain.candidates import ModelRef
-from proctor.domain.errors import Conflict, NoCapacity, NotFound, Unavailable
+from proctor.domain.errors import Conflict, NoCapacity, NotFound
 from proctor.domain.ids import SessionId
 from proctor.domain.observations import ClientEventName
 from proctor.domain.reports import Acknowledgement
 from proctor.domain.sessions import SessionSpec
 from proctor.identity.matching import MatchCalibration
+from proctor.identity.voices import FIRST_CALIBRATION, VoiceCalibration
 from proctor.ports import (
     Answer,
     Clock,
@@ -29,6 +30,7 @@ from proctor.ports import (
 )
 from proctor.services.host.asking import DEADLINE_MS, Asker
 from proctor.services.host.courier import Courier
+from proctor.services.host.identity import look_up
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.pace import HostLoad, Pressure
 
@@ -61,6 +63,7 @@ class SessionHost:
         peers: Makes connections.
         clock: Time.
         metrics: Numbers.
+        likeness: How the likeness of two voices becomes a probability.
     """
 
     def __init__(
@@ -77,8 +80,10 @@ class SessionHost:
         clock: Clock,
         metrics: Metrics,
         groups: Collection[str] = (),
+        likeness: VoiceCalibration = FIRST_CALIBRATION,
     ) -> None:
         self._name = name
+        self._likeness = likeness
         self._groups = frozenset(groups)
         self._capacity = capacity
         self._tick_ms = tick_ms
@@ -122,7 +127,10 @@ class SessionHost:
             calibrations=self._calibrations,
             overdue_ms=2 * DEADLINE_MS - self._tick_ms,
             groups=self._groups,
+            likeness=self._likeness,
         )
+        if spec.session_id in self._hosted:
+            session.inherit(self._hosted[spec.session_id].session)
         peer = self._peers.open(session)
         self._joining[spec.session_id] = spec.epoch
         try:
@@ -244,7 +252,7 @@ class SessionHost:
             except Exception:  # noqa: BLE001  # one session's boundary: the others go on
                 self._break_off(session)
             if session.identity.should_look_up(at_ms):
-                self._spawn(self._look_up(session, at_ms))
+                self._spawn(look_up(session.identity, at_ms, self._metrics))
             if session.is_gone(at_ms):
                 self._spawn(self._remove(session.spec.session_id))
         self._asker.ask(times, shed)
@@ -271,17 +279,6 @@ class SessionHost:
         self._metrics.count("host_failed_ticks")
         logger.exception("a session failed", extra=self._about(session.spec))
         self._spawn(self._remove(session.spec.session_id))
-
-    async def _look_up(self, session: LiveSession, now_ms: int) -> None:
-        try:
-            await session.identity.look_up(now_ms)
-        except Unavailable:
-            self._metrics.count("host_template_lookups", outcome="unavailable")
-        except Exception:  # a task's boundary: without a template identity stays unverified
-            self._metrics.count("host_template_lookups", outcome="failed")
-            logger.exception("a template could not be looked up", extra=self._about(session.spec))
-        else:
-            self._metrics.count("host_template_lookups", outcome="answered")
 
     def _obey(self, acknowledgement: Acknowledgement) -> None:
         for session, _ in self._closing:

@@ -102,7 +102,7 @@ async def test_all_sound_is_heard_once_and_speech_where_it_was() -> None:
         assert all(abs(end - start) <= 1 for end, start in zip(ends, starts[1:], strict=False))
         assert ends[-1] - starts[0] > 10_000
         voiced = [seen for seen in heard if seen.voiced_ms > 0]
-        assert 2_900 <= sum(seen.voiced_ms for seen in voiced) <= 3_100
+        assert 3_200 <= sum(seen.voiced_ms for seen in voiced) <= 3_400  # 320 ms of hangover
         assert 3_300 <= voiced[0].observed_ms <= 3_900
         assert voiced[1].level_dbfs > -20 > -40 > heard[0].level_dbfs
 

@@ -1,0 +1,33 @@
+"""Whether the lips of the face were still while somebody spoke: that voice is not enrolled."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from proctor.domain.observations import GazeSeen, Observation
+from proctor.sensing.lips import lips_were_still
+from proctor.sensing.sound_limits import LipsLimits
+
+KEPT_MS = 90_000
+
+
+class Mouth:
+    """The openings of the candidate's mouth in the last minute and a half, as the models told them."""
+
+    def __init__(self, limits: LipsLimits) -> None:
+        self._limits = limits
+        self._openings: deque[tuple[int, float]] = deque()
+
+    def note(self, seen: Iterable[Observation]) -> None:
+        """Take what was seen, oldest first."""
+        for each in seen:
+            if not isinstance(each, GazeSeen) or each.mouth_open is None or each.head is None:
+                continue
+            if abs(each.head.yaw_deg) <= self._limits.head_within_deg:
+                self._openings.append((each.observed_ms, each.mouth_open))
+        while self._openings and self._openings[-1][0] - self._openings[0][0] > KEPT_MS:
+            self._openings.popleft()
+
+    def was_still(self, start_ms: int, end_ms: int) -> bool:
+        """Whether it is known to have been still. Too few pictures say nothing, so then not."""
+        during = [opening for at_ms, opening in self._openings if start_ms <= at_ms <= end_ms]
+        return lips_were_still(during, self._limits)
