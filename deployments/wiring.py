@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from proctor.api.services import Services
     from proctor.domain.candidates import ModelRef
     from proctor.identity.matching import MatchCalibration
+    from proctor.identity.voices import VoiceCalibration
     from proctor.ports import Perception
     from proctor.services.host.session_host import SessionHost
     from proctor.services.judge_sessions import JudgeShard
 
 APPLICATION = "proctor"
-HOST_ASKS_WITHIN_S = 2.0
+HOST_ASKS_WITHIN_S = 8.0
+"""The longest of a host's own deadlines: those of most groups are shorter and cut their calls."""
+
 DOOR_ASKS_WITHIN_S = 20.0
 HOST_CPUS = 0.1
 LONE_HOST_CPUS = 0.01
@@ -38,6 +41,7 @@ SHARD_CPUS = 0.1
 
 async def open_services(process: str, deployments: Mapping[str, str]) -> "Services":
     """Everything behind the HTTP door and the WebSockets."""
+    from models.selection import select
     from proctor.bootstrap import build_services, open_stores
 
     settings = begin(process)
@@ -51,7 +55,7 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
         judges=_judges(settings),
         calibrations={embedding: calibration},
         embedding=embedding,
-        groups=deployments.keys(),
+        groups=(*deployments, *select(settings.pack, settings.models).chosen),
     )
 
 
@@ -74,6 +78,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         judges=_judges(settings),
         faces=open_faces(settings),
         calibrations={embedding: calibration},
+        likeness=likeness_of(settings),
         peers=LeanPeers(settings.webrtc, clock, metrics),
         clock=clock,
         metrics=metrics,
@@ -193,6 +198,17 @@ def identity_of(settings: Settings) -> "tuple[ModelRef, MatchCalibration]":
     assert settings.models_dir is not None
     chosen = select(settings.pack, settings.models)
     return match_calibration(chosen, Catalogue(settings.models_dir))
+
+
+def likeness_of(settings: Settings) -> "VoiceCalibration":
+    """How the likeness of two voices is read, by the speakers model that was chosen."""
+    from models.catalogue import Catalogue
+    from models.selection import select
+    from models.sound.likeness import voice_likeness
+
+    assert settings.models_dir is not None
+    chosen = select(settings.pack, settings.models)
+    return voice_likeness(chosen, Catalogue(settings.models_dir))
 
 
 def begin(process: str) -> Settings:

@@ -10,7 +10,13 @@ from datetime import datetime
 from proctor.domain.alerts import Alert
 from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
 from proctor.domain.incidents import Incident
-from proctor.domain.observations import ClientEvent, Observation, SpeechHeard, StreamState
+from proctor.domain.observations import (
+    ClientEvent,
+    Observation,
+    SpeakersHeard,
+    SpeechHeard,
+    StreamState,
+)
 from proctor.domain.reports import Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.coverage import Cover, CoverageLedger, Source
@@ -246,7 +252,7 @@ class SessionJudge:
         """A fact about a modality of which the media path has said nothing: its media come."""
         if isinstance(seen, ClientEvent):
             return
-        heard = isinstance(seen, SpeechHeard)
+        heard = isinstance(seen, SpeechHeard | SpeakersHeard)
         modality = Modality.AUDIO if heard else Modality.VIDEO
         if isinstance(seen, StreamState):
             modality = seen.modality

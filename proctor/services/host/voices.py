@@ -24,7 +24,7 @@ from proctor.services.host.sampling import Shed
 from proctor.services.host.sound import CHUNK, Sound
 from proctor.services.host.speech_window import SpeechWindow, Stretch
 from proctor.services.host.stream_voice import StreamVoice
-from proctor.services.host.watchdog import AnswerWatch
+from proctor.services.host.watchdog import AnswerWatch, FallbackWatch
 
 LEAST_MS = 3_000
 OVERDUE_MS = 30_000
@@ -93,6 +93,7 @@ class Voices:
         self._voice = voice
         self._window = SpeechWindow()
         self._answers = AnswerWatch(OVERDUE_MS)
+        self._fallback = FallbackWatch()
         self._asked_ms: int | None = None
         self._asking = False
         self._shed_ms: int | None = None
@@ -159,6 +160,10 @@ class Voices:
         now_ms = max(self._now_ms, at_ms)
         self._answers.answered()
         self._voice.right(CoverageReason.MODEL_TIMEOUT, now_ms, now_ms, Group.SPEAKERS)
+        if self._fallback.answered(answer.fallback, at_ms):
+            self._voice.wrong(CoverageReason.GPU, at_ms, now_ms, Group.SPEAKERS)
+        else:
+            self._voice.right(CoverageReason.GPU, now_ms, now_ms, Group.SPEAKERS)
         if answer.fault is Fault.SOUND_UNUSABLE:
             self.counts["unusable_windows"] += 1
             return
