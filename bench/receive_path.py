@@ -34,7 +34,7 @@ from bench.candidate.sender import Playback, ReelTrack, stay_on_loopback
 from bench.candidate.sounds import RATE_HZ, Spoken
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.webrtc.peer import LeanPeers
-from proctor.domain.media import AUDIO_RATE_HZ, Image, Samples
+from proctor.domain.media import AUDIO_RATE_HZ, Image, PictureOrigin, Samples
 from proctor.settings import WebRtcSettings
 
 LOOPBACK = "http://127.0.0.1"
@@ -88,7 +88,9 @@ class Tally:
         self.pictures = 0
         self.samples = 0
 
-    def on_picture(self, image: Image, received_ms: int) -> None:
+    def on_picture(
+        self, image: Image, received_ms: int, origin: PictureOrigin | None = None
+    ) -> None:
         """One more."""
         self.pictures += 1
 

@@ -119,7 +119,8 @@ def write_load_script(cast: Cast, policy: Policy, variant: int, length_s: float)
     now_s, turn = 0.0, variant
 
     def add(name: str, picture: Pictures, sound: Sound, expects: tuple[Expected, ...] = ()) -> None:
-        again = frozenset(expected.rule_id for expected in expects)  # told twice is not false
+        # told twice is not false; and a script comes again picture by picture, which is told as well
+        again = frozenset({"video_repeated", *(expected.rule_id for expected in expects)})
         scene = Scene(
             name=name, start_s=now_s, picture=picture, sound=sound, expects=expects, may=again
         )

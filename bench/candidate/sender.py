@@ -14,12 +14,15 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.packet import Packet
 
 from bench.candidate.desk import call
-from bench.candidate.pictures import FPS
 from bench.candidate.reels import Piece, Reels
 from bench.candidate.sounds import RATE_HZ
 
 _BEHIND_S = 1.0
 """This far behind, the stream jumps to the next picture that a decoder can begin with."""
+
+CLOCK_HZ = 90_000
+_JITTER_S = (0.0, 0.0021, -0.0013, 0.0008, 0.0029, -0.0024, 0.0011, -0.0005, 0.0017, -0.0030)
+"""How late or early a camera takes its pictures: one that never is would be no camera."""
 
 
 def stay_on_loopback(base_url: str) -> None:
@@ -65,7 +68,6 @@ class ReelTrack(MediaStreamTrack):
         self._pieces = pieces
         self._playback = playback
         self._next: int | None = None
-        self._rate = FPS if kind == "video" else RATE_HZ
 
     def _first_key(self, from_s: float) -> int | None:
         return next(
@@ -89,7 +91,11 @@ class ReelTrack(MediaStreamTrack):
         self._next = at + 1
         await asyncio.sleep(max(0.0, piece.start_s - position_s))
         packet = Packet(piece.data)
-        packet.pts, packet.time_base = round(piece.start_s * self._rate), Fraction(1, self._rate)
+        if self.kind == "video":
+            taken_s = piece.start_s + _JITTER_S[at % len(_JITTER_S)]
+            packet.pts, packet.time_base = round(taken_s * CLOCK_HZ), Fraction(1, CLOCK_HZ)
+        else:
+            packet.pts, packet.time_base = round(piece.start_s * RATE_HZ), Fraction(1, RATE_HZ)
         return packet
 
 

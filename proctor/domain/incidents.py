@@ -17,11 +17,16 @@ class Severity(StrEnum):
 
 
 class Category(StrEnum):
-    """What an incident is about. Coverage incidents are never held against the candidate."""
+    """What an incident is about.
+
+    Coverage incidents are never held against the candidate. Integrity incidents are plain facts about
+    the pictures ("the same 12 s came again") that a human should look into; none is a verdict.
+    """
 
     CONDUCT = "conduct"
     IDENTITY = "identity"
     COVERAGE = "coverage"
+    INTEGRITY = "integrity"
 
 
 class Verdict(StrEnum):

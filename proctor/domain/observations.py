@@ -226,6 +226,55 @@ class PictureSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LivenessSeen:
+    """How likely the candidate's face is there in the flesh, by one picture. A weak reading.
+
+    Attributes:
+        observed_ms: When the picture was captured.
+        probability: P(live) as the model's manifest entry calibrates it.
+        producers: The models that looked.
+        frame_digest: sha256 of the exact bytes that were judged.
+    """
+
+    observed_ms: int
+    probability: float
+    producers: tuple[Producer, ...]
+    frame_digest: str
+    kind: Literal["liveness_seen"] = "liveness_seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FootageSeen:
+    """How the pictures follow one another, measured in the session host without a model.
+
+    Attributes:
+        observed_ms: When the newest picture was captured.
+        repeated_ms: For how long pictures have been coming that had come before; 0 for none.
+        period_ms: How long before; 0 for none.
+        double_share: Share of the newest fifty pictures that were sent twice.
+        noiseless_share: Share of the picture's textured parts that show no sensor noise where nothing
+            moves; None when it cannot be told.
+        steady_ms: For how long the sender's clock has been beating without jitter.
+        interval_ms: The interval of that beat.
+        width_px: Width of the pictures as sent.
+        height_px: Their height.
+        codec: `VP8`, `H264`; empty when the media path does not say.
+    """
+
+    observed_ms: int
+    repeated_ms: int
+    period_ms: int
+    double_share: float
+    noiseless_share: float | None
+    steady_ms: int
+    interval_ms: float
+    width_px: int
+    height_px: int
+    codec: str
+    kind: Literal["footage_seen"] = "footage_seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamState:
     """The media path's own word on what it receives. Missing data is never evidence against anybody.
 
@@ -273,6 +322,8 @@ Observation = (
     | SpeechHeard
     | SpeakersHeard
     | PictureSeen
+    | LivenessSeen
+    | FootageSeen
     | StreamState
     | ClientEvent
 )

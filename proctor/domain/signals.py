@@ -25,6 +25,12 @@ class SignalKind(StrEnum):
     OBJECT_SEEN = "object_seen"
     CAMERA_COVERED = "camera_covered"
     VIDEO_FROZEN = "video_frozen"
+    NOT_LIVE = "not_live"
+    VIDEO_REPEATED = "video_repeated"
+    PICTURES_DOUBLED = "pictures_doubled"
+    NO_CAMERA_NOISE = "no_camera_noise"
+    STEADY_BEAT = "steady_beat"
+    SOURCE_CHANGED = "source_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

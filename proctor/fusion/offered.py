@@ -13,8 +13,10 @@ GROUP_OF: Mapping[SignalKind, str] = {
     SignalKind.OBJECT_SEEN: "objects",
     SignalKind.OTHER_VOICE: "speakers",
     SignalKind.SEVERAL_VOICES: "speakers",
+    SignalKind.NOT_LIVE: "liveness",
 }
-"""The model group that a signal needs besides those that are always there."""
+"""The model group that a signal needs besides those that are always there; for liveness, a task of faces
+that may be off, the task."""
 
 
 def signals_off(policy: Policy, groups: Collection[str]) -> tuple[SignalKind, ...]:
@@ -22,7 +24,7 @@ def signals_off(policy: Policy, groups: Collection[str]) -> tuple[SignalKind, ..
 
     Args:
         policy: Whose rules.
-        groups: The model groups that are served.
+        groups: The model groups that are served, and the tasks that are on.
     """
     named = policy.signals()
     return tuple(

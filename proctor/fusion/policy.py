@@ -49,6 +49,11 @@ WEAK = {
     SignalKind.VOICE_WITHOUT_LIPS: "a voice beside still lips",
     SignalKind.OTHER_VOICE: "another voice",
     SignalKind.SEVERAL_VOICES: "a count of voices",
+    SignalKind.NOT_LIVE: "a liveness score",
+    SignalKind.PICTURES_DOUBLED: "pictures sent twice",
+    SignalKind.NO_CAMERA_NOISE: "a picture without noise",
+    SignalKind.STEADY_BEAT: "a steady clock",
+    SignalKind.SOURCE_CHANGED: "a change of codec or shape",
 }
 """Signals that by themselves never make a rule of high severity: each alone is wrong too often."""
 

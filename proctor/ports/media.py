@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from proctor.domain.media import Image, Samples
+from proctor.domain.media import Image, PictureOrigin, Samples
 
 
 class MediaSink(Protocol):
@@ -11,8 +11,13 @@ class MediaSink(Protocol):
     A sink may have an attribute `wants_sound`; while it is False, sound is neither decoded nor told.
     """
 
-    def on_picture(self, image: Image, received_ms: int) -> None:
-        """A decoded picture, (h, w, 3) RGB, read-only. `received_ms` is the host's monotonic time."""
+    def on_picture(
+        self, image: Image, received_ms: int, origin: PictureOrigin | None = None
+    ) -> None:
+        """A decoded picture, (h, w, 3) RGB, read-only, and how it was sent.
+
+        `received_ms` is the host's monotonic time.
+        """
         ...
 
     def on_sound(self, samples: Samples, received_ms: int, gap_ms: int) -> None:

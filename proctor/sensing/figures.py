@@ -27,4 +27,12 @@ FIGURES: dict[SignalKind, frozenset[str]] = {
     SignalKind.OBJECT_SEEN: frozenset({LASTED, "objects", "pictures"}),
     SignalKind.CAMERA_COVERED: frozenset({LASTED, "brightness", "contrast"}),
     SignalKind.VIDEO_FROZEN: frozenset({LASTED}),
+    SignalKind.NOT_LIVE: frozenset({LASTED, "mean_probability", "readings"}),
+    SignalKind.VIDEO_REPEATED: frozenset({LASTED, "repeated_s", "period_s"}),
+    SignalKind.PICTURES_DOUBLED: frozenset({LASTED, "doubled_share"}),
+    SignalKind.NO_CAMERA_NOISE: frozenset({LASTED, "noiseless_share"}),
+    SignalKind.STEADY_BEAT: frozenset({LASTED, "steady_s", "interval_ms"}),
+    SignalKind.SOURCE_CHANGED: frozenset(
+        {LASTED, "width_before_px", "height_before_px", "width_px", "height_px", "codec_changed"}
+    ),
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from proctor.sensing.footage_limits import FootageLimits, LivenessLimits
 from proctor.sensing.sound_limits import (
     LipsLimits,
     MicrophoneLimits,
@@ -235,3 +236,5 @@ class SensingLimits(Strict):
     several_voices: SeveralVoicesLimits = SeveralVoicesLimits()
     microphone: MicrophoneLimits = MicrophoneLimits()
     picture: PictureLimits = PictureLimits()
+    liveness: LivenessLimits = LivenessLimits()
+    footage: FootageLimits = FootageLimits()

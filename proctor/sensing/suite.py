@@ -12,7 +12,9 @@ from proctor.domain.observations import (
     BodySeen,
     FaceMatched,
     FacesSeen,
+    FootageSeen,
     GazeSeen,
+    LivenessSeen,
     ObjectsSeen,
     Observation,
     PictureSeen,
@@ -21,11 +23,13 @@ from proctor.domain.observations import (
     StreamState,
 )
 from proctor.domain.signals import Signal, SignalKind
+from proctor.sensing.footage import FootageSensor, FootageState
 from proctor.sensing.gaze import GazeSensor, GazeState
 from proctor.sensing.hearing import HEARD, HEARD_AND_SEEN, Hearing, HearingState
 from proctor.sensing.hysteresis import Spell
 from proctor.sensing.identity import IdentitySensor, IdentityState
 from proctor.sensing.limits import SensingLimits
+from proctor.sensing.liveness import LivenessSensor, LivenessState
 from proctor.sensing.objects import ObjectsSensor, ObjectsState
 from proctor.sensing.posture import BodySensor, HeadSensor, HeadState
 from proctor.sensing.presence import (
@@ -53,6 +57,8 @@ class SuiteState:
         voice: Voiced stretches and behaviour.
         hearing: What the other sensors of sound remember.
         picture: What the camera shows.
+        liveness: Readings and behaviour.
+        footage: How the pictures follow one another.
         streams: What the media path said last, per modality.
         is_cut_off: Whether the session's host is away.
     """
@@ -67,6 +73,8 @@ class SuiteState:
     voice: VoiceState = field(default_factory=VoiceState)
     hearing: HearingState = field(default_factory=HearingState)
     picture: PictureState = field(default_factory=PictureState)
+    liveness: LivenessState = field(default_factory=LivenessState)
+    footage: FootageState = field(default_factory=FootageState)
     streams: dict[Modality, CoverageState] = field(
         default_factory=lambda: dict.fromkeys(Modality, CoverageState.BLIND)
     )
@@ -113,6 +121,8 @@ class SensingSuite:
         self._objects = ObjectsSensor(session_id, limits.objects, state.objects)
         self._hearing = Hearing(session_id, limits, state.voice, state.hearing)
         self._picture = PictureSensor(session_id, limits.picture, state.picture)
+        self._liveness = LivenessSensor(session_id, limits.liveness, state.liveness)
+        self._footage = FootageSensor(session_id, limits.footage, state.footage)
 
     @property
     def sees(self) -> bool:
@@ -163,6 +173,10 @@ class SensingSuite:
                 return _signals(self._hearing.observe(seen, self.sees)) if self.hears else NOTHING
             case FacesSeen() | GazeSeen() | FaceMatched() | BodySeen() | ObjectsSeen():
                 return _signals(self._look(seen)) if self.sees else NOTHING
+            case LivenessSeen():
+                return _signals(self._liveness.observe(seen)) if self.sees else NOTHING
+            case FootageSeen():
+                return _signals(self._footage.observe(seen)) if self.sees else NOTHING
             case _:
                 return NOTHING
 
@@ -224,6 +238,8 @@ class SensingSuite:
             *self._head.turned.lost(),
             *self._body.missing.lost(),
             *self._objects.lost(),
+            *self._liveness.lost(),
+            *self._footage.lost(),
             *self._hearing.lips.lost(),
             *self._identity.gap(),
         ]
@@ -237,6 +253,8 @@ class SensingSuite:
             *self._head.turned.advance(now_ms),
             *self._body.missing.advance(now_ms),
             *self._objects.advance(now_ms),
+            *self._liveness.advance(now_ms),
+            *self._footage.advance(now_ms),
             *self._hearing.advance(now_ms),
         ]
         return _signals(signals)
@@ -261,6 +279,7 @@ class SensingSuite:
         self.resume()
         self._gaze.baseline.forget()
         self._head.baseline.forget()
+        self._footage.forget()
         return Sensed(signals, tuple(self._picture.forget(at_ms)))
 
     def _all_lost(self) -> Sensed:

@@ -69,4 +69,5 @@ export const CATEGORY_NOTES = {
   conduct: "Conduct",
   identity: "Identity",
   coverage: "Coverage: nobody is accused",
+  integrity: "About the pictures: a fact to look into",
 };

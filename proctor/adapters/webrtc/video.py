@@ -17,6 +17,7 @@ from proctor.adapters.webrtc.frames import Frame, FrameBuffer, Piece
 from proctor.adapters.webrtc.payloads import unpack_h264, unpack_vp8
 from proctor.adapters.webrtc.receiver import LeanReceiver
 from proctor.adapters.webrtc.sequence import SequenceCounter, ticks_between
+from proctor.domain.media import PictureOrigin
 from proctor.ports import Clock, MediaSink, Metrics
 
 MIN_PICTURE_TICKS = 90_000 // 16
@@ -105,7 +106,8 @@ class VideoReceiver(LeanReceiver):
             self._metrics.count("proctor_webrtc_pictures_skipped_total")
             return
         self._shown_timestamp = frame.timestamp
-        self._sink.on_picture(self._decoder.picture(decoded), now_ms)
+        origin = PictureOrigin(codec_name, frame.timestamp)
+        self._sink.on_picture(self._decoder.picture(decoded), now_ms, origin)
 
     async def _ask(self, now_ms: int) -> bool:
         """Send the NACK or PLI that is due; whether the timer has something to wait for."""

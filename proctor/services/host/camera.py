@@ -5,9 +5,10 @@ at once: a picture is told at the policy's base rate, twice a second while the p
 ordinary and for two seconds after, and promptly when that begins or ends.
 """
 
-from proctor.domain.media import Image
-from proctor.domain.observations import PictureSeen
+from proctor.domain.media import Image, PictureOrigin
+from proctor.domain.observations import Observation, PictureSeen
 from proctor.sensing.limits import PictureLimits
+from proctor.services.host.footage import Footage
 from proctor.services.host.picture import (
     STILL_CHANGE,
     Luma,
@@ -31,6 +32,7 @@ class Camera:
         self._limits = limits
         self._every_ms = every_ms
         self._still = StillWatch()
+        self._footage = Footage()
         self._luma: Luma | None = None
         self._measured_ms: int | None = None
         self._told_ms: int | None = None
@@ -39,27 +41,33 @@ class Camera:
         self._frozen = False
         self.repeats = False
 
-    def look(self, image: Image, at_ms: int) -> PictureSeen | None:
-        """Measure a picture; return what to tell of it, if it is time.
+    def look(
+        self, image: Image, at_ms: int, origin: PictureOrigin | None = None
+    ) -> list[Observation]:
+        """Measure a picture; return what to tell of it and of the footage, if it is time.
 
         Pictures closer together than 120 ms are passed over: at a high rate each carries too little
         news to tell a stopped camera by. Afterwards `repeats` says whether this picture is one more
         of a still sender.
         """
+        self._footage.sent(image.shape[1], image.shape[0], origin)
         if self._measured_ms is not None and at_ms - self._measured_ms < MEASURE_EVERY_MS:
-            return None
+            return []
         luma = small_luma(image)
         measures = measure(luma, self._luma)
+        self._footage.observe(luma, self._luma, measures.change, at_ms)
         self._luma, self._measured_ms = luma, at_ms
         dark, flat = self._is_dark(measures), self._is_flat(measures)
         still_ms = self._still.observe(None if dark or flat else measures.change, at_ms)
         self.repeats = (
             still_ms > 0 and measures.change is not None and measures.change <= STILL_CHANGE
         )
+        footage = self._footage.told(at_ms)
+        told: list[Observation] = [] if footage is None else [footage]
         if not self._is_time((dark, flat, still_ms >= self._limits.frozen_after_ms), at_ms):
-            return None
+            return told
         self._told_ms = at_ms
-        return PictureSeen(
+        seen = PictureSeen(
             observed_ms=at_ms,
             brightness=measures.brightness,
             contrast=measures.contrast,
@@ -67,6 +75,7 @@ class Camera:
             change=measures.change,
             still_ms=still_ms,
         )
+        return [seen, *told]
 
     def thawed(self) -> bool:
         """True once after a sender that had been frozen is live again."""

@@ -15,6 +15,7 @@ from proctor.domain.observations import (
     FaceMatched,
     FacesSeen,
     GazeSeen,
+    LivenessSeen,
     ObjectsSeen,
     SeenFace,
     SeenObject,
@@ -85,6 +86,16 @@ def face_matched(
     )
 
 
+def liveness_seen(answer: FaceAnswer, picture: JudgedPicture, live: float) -> LivenessSeen:
+    """How likely the candidate's face is there in the flesh."""
+    return LivenessSeen(
+        observed_ms=picture.captured_ms,
+        probability=live,
+        producers=answer.producers[:-1],
+        frame_digest=picture.digest,
+    )
+
+
 def body_seen(answer: BodyAnswer, picture: JudgedPicture) -> BodySeen:
     """The upper body in the picture."""
     return BodySeen(
@@ -146,6 +157,7 @@ def is_usable_face(answer: FaceAnswer) -> bool:
         and (face.head is None or _finite(face.head.yaw_deg, face.head.pitch_deg))
         and (face.gaze is None or _finite(face.gaze.yaw_deg, face.gaze.pitch_deg))
         and (face.embedding is None or bool(np.isfinite(face.embedding).all()))
+        and (face.live is None or 0 <= face.live <= 1)
         for face in answer.faces
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 
 from proctor.domain.candidates import ConsentScope, ModelRef
 from proctor.domain.coverage import CoverageReason
-from proctor.domain.media import Image, Samples
+from proctor.domain.media import Image, PictureOrigin, Samples
 from proctor.domain.observations import ClientEvent, ClientEventName, Observation
 from proctor.domain.perception import (
     BodyAnswer,
@@ -102,11 +102,13 @@ class LiveSession:
 
     # what the connection delivers (ports.MediaSink)
 
-    def on_picture(self, image: Image, received_ms: int) -> None:
+    def on_picture(
+        self, image: Image, received_ms: int, origin: PictureOrigin | None = None
+    ) -> None:
         """Take a decoded picture; the newest wins."""
         if not self._closed:
             self._gone_since_ms = None
-            self._video.on_picture(image, self.session_ms(received_ms))
+            self._video.on_picture(image, self.session_ms(received_ms), origin)
 
     def on_sound(self, samples: Samples, received_ms: int, gap_ms: int) -> None:
         """Take decoded sound; every sample is kept until it is judged."""

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from proctor.domain.coverage import CoverageReason, Modality
-from proctor.domain.media import Image
+from proctor.domain.media import Image, PictureOrigin
 from proctor.domain.observations import Observation
 from proctor.domain.perception import (
     BodyAnswer,
@@ -32,7 +32,7 @@ from proctor.services.host.picture import JudgedPicture, judged
 from proctor.services.host.rounds import Group, Look
 from proctor.services.host.sampling import Need, Shed, Slots, after, owed
 from proctor.services.host.stream_voice import StreamVoice
-from proctor.services.host.watchdog import AnswerWatch, TrackWatch
+from proctor.services.host.watchdog import AnswerWatch, FallbackWatch, TrackWatch
 
 SMALL_FACES = "small_faces"
 SMALLEST_PX = 16
@@ -80,6 +80,7 @@ class VideoTrack:
         self._media = TrackWatch(joined_ms)
         watched = (Group.FACE, Group.BODY, Group.OBJECTS)
         self._answers = {group: AnswerWatch(overdue_ms) for group in watched}
+        self._fallbacks = {group: FallbackWatch() for group in self._answers}
         self._track = FaceTrack()
         self._rates = RateMeter(joined_ms)
         self._newest: _Picture | None = None
@@ -89,8 +90,8 @@ class VideoTrack:
         self._looked_ms: dict[Group, int] = {}
         self._now_ms = joined_ms
 
-    def on_picture(self, image: Image, at_ms: int) -> None:
-        """Take a decoded picture, (h, w, 3) RGB."""
+    def on_picture(self, image: Image, at_ms: int, origin: PictureOrigin | None = None) -> None:
+        """Take a decoded picture, (h, w, 3) RGB, and how it was sent."""
         if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < SMALLEST_PX:
             self.counts["unreadable"] += 1
             return
@@ -98,9 +99,7 @@ class VideoTrack:
         if self._media.arrived(at_ms):
             self.voice.right(CoverageReason.NO_MEDIA, at_ms, at_ms)
             self._identity.schedule.restart(at_ms)
-        told = self._camera.look(image, at_ms)
-        if told is not None:
-            self.seen.append(told)
+        self.seen += self._camera.look(image, at_ms, origin)
         if self._camera.thawed():
             self._identity.schedule.restart(at_ms)
         if self._newest is not None and not self._newest.looked_at:
@@ -266,6 +265,7 @@ class VideoTrack:
 
     def _face_answered(self, ask: FaceAsk, answer: FaceAnswer, picture: JudgedPicture) -> None:
         at_ms = picture.captured_ms
+        self._tell_fallback(Group.FACE, answer.fallback, at_ms)
         if not self._accept(Group.FACE, answer.fault, facts.is_usable_face(answer), at_ms):
             return
         self._count_face(ask.search_small)
@@ -277,21 +277,33 @@ class VideoTrack:
             self._identity.schedule.restart(at_ms)
         if main is None or main.embedding is None:
             return
+        if main.live is not None:
+            self.seen.append(facts.liveness_seen(answer, picture, main.live))
         compared = self._identity.compare(main.embedding, answer.producers[-1])
         if compared is not None:
             self.seen.append(facts.face_matched(answer, picture, *compared))
 
     def _body_answered(self, answer: BodyAnswer, picture: JudgedPicture) -> None:
         at_ms = picture.captured_ms
+        self._tell_fallback(Group.BODY, answer.fallback, at_ms)
         if self._accept(Group.BODY, answer.fault, facts.is_usable_body(answer), at_ms):
             self._rates.see(Group.BODY)
             self.seen.append(facts.body_seen(answer, picture))
 
     def _objects_answered(self, answer: ObjectsAnswer, picture: JudgedPicture) -> None:
         at_ms = picture.captured_ms
+        self._tell_fallback(Group.OBJECTS, answer.fallback, at_ms)
         if self._accept(Group.OBJECTS, answer.fault, facts.is_usable_objects(answer), at_ms):
             self._rates.see(Group.OBJECTS)
             self.seen.append(facts.objects_seen(answer, picture))
+
+    def _tell_fallback(self, group: Group, fallback: bool, at_ms: int) -> None:
+        """A group that makes do with a CPU is slower than was promised, and that is told."""
+        now_ms = max(self._now_ms, at_ms)
+        if self._fallbacks[group].answered(fallback, at_ms):
+            self.voice.wrong(CoverageReason.GPU, at_ms, now_ms, group)
+        else:
+            self.voice.right(CoverageReason.GPU, at_ms, now_ms, group)
 
     def _accept(self, group: Group, fault: Fault | None, is_usable: bool, at_ms: int) -> bool:
         """Whether an answer says something; what is wrong with the group is told."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from proctor.domain.media import Image, Samples
+from proctor.domain.media import Image, PictureOrigin, Samples
 
 
 class RecordingSink:
@@ -16,7 +16,9 @@ class RecordingSink:
         self.on_picture_hook: Callable[[int], None] | None = None
         self._changed = asyncio.Event()
 
-    def on_picture(self, image: Image, received_ms: int) -> None:
+    def on_picture(
+        self, image: Image, received_ms: int, origin: PictureOrigin | None = None
+    ) -> None:
         self.pictures.append(image)
         if self.on_picture_hook is not None:
             self.on_picture_hook(len(self.pictures) - 1)
