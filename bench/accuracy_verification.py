@@ -19,7 +19,7 @@ from rich.table import Table
 
 from proctor.domain.candidates import Decision
 from proctor.domain.perception import Embedding, FaceAsk
-from proctor.identity.matching import MatchCalibration, decide, match_probability
+from proctor.identity.matching import MatchCalibration, Metric, decide, match_probability
 from proctor.identity.quality import picture_reasons
 from proctor.ports import Perception
 
@@ -30,6 +30,9 @@ FRAMES = 3
 PICTURES_PER_CALL = 32
 STATED_FMR = 1e-3
 NEWTON_STEPS = 50
+SMALLEST_STEP = 1e-9
+RIDGE = 1e-6
+PICTURES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +88,8 @@ async def read_people(perception: Perception, folder: Path) -> People:
 
 
 def _pictures(folder: Path) -> list[tuple[str, bytes]]:
-    return [(file.parent.name, file.read_bytes()) for file in sorted(folder.glob("*/*.jpg"))]
+    files = [file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in PICTURES]
+    return [(file.parent.name, file.read_bytes()) for file in files]
 
 
 def measure(
@@ -94,14 +98,11 @@ def measure(
     repeats: int = 10,
     seed: int = 0,
 ) -> Rates:
-    """Decide about right and wrong persons with this calibration (metric l2)."""
+    """Decide about right and wrong persons with this calibration, in its metric."""
     impostors = sorted(name for name, rows in embeddings.items() if len(rows) >= ENROLLED)
     everything = np.concatenate([embeddings[name] for name in impostors]).astype(np.float64)
     starts = np.cumsum([0] + [len(embeddings[name]) for name in impostors])
-    squares = (everything**2).sum(axis=1)
-    distances = np.sqrt(
-        np.maximum(squares[:, None] + squares[None] - 2 * everything @ everything.T, 0)
-    )
+    distances = _distances(everything, calibration.metric)
     genuine = np.array([len(embeddings[name]) >= ENROLLED + FRAMES for name in impostors])
     rng = np.random.default_rng(seed)
     right, wrong = [], []
@@ -129,6 +130,15 @@ def measure(
     )
 
 
+def _distances(rows: Floats, metric: Metric) -> Floats:
+    """(n, n) distances of every picture to every other, as `pair_distance` takes them."""
+    if metric == "cosine":
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        return np.asarray(1 - rows @ rows.T)
+    squares = (rows**2).sum(axis=1)
+    return np.asarray(np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * rows @ rows.T, 0)))
+
+
 def halves(embeddings: Mapping[str, Embedding]) -> tuple[dict[str, Embedding], ...]:
     """Two groups that share nobody: fit on one, look at the other."""
     names = sorted(embeddings)
@@ -146,19 +156,36 @@ def _shares(frames: Floats, calibration: MatchCalibration) -> dict[str, float]:
 
 
 def _logistic(same: Floats, other: Floats) -> tuple[float, float]:
-    """Slope and midpoint of logit(P) = slope * (midpoint - distance), both classes weighted alike."""
+    """Slope and midpoint of logit(P) = slope * (midpoint - distance), both classes weighted alike.
+
+    Newton's method on standardised distances, its steps halved until they help; a touch of ridge keeps
+    the slope finite where no right distance reaches a wrong one.
+    """
     x = np.concatenate([same, other])
-    y = np.concatenate([np.ones(len(same)), np.zeros(len(other))])
+    signs = np.concatenate([np.ones(len(same)), -np.ones(len(other))])
     weight = np.concatenate(
         [np.full(len(same), 0.5 / len(same)), np.full(len(other), 0.5 / len(other))]
     )
-    design = np.stack([np.ones_like(x), x])
-    beta = np.array([10.0, -20.0])
+    middle, scale = float(weight @ x), float(x.std())
+    design = np.stack([np.ones_like(x), (x - middle) / scale])
+    ridge = np.array([0.0, RIDGE])
+
+    def loss(beta: Floats) -> float:
+        return float(weight @ np.logaddexp(0, -signs * (beta @ design)) + ridge @ beta**2 / 2)
+
+    beta = np.zeros(2)
     for _ in range(NEWTON_STEPS):
         p = 1 / (1 + np.exp(-np.clip(beta @ design, -30, 30)))
-        curvature = (design * (weight * p * (1 - p))) @ design.T
-        beta = beta + np.linalg.solve(curvature, design @ (weight * (y - p)))
-    return float(-beta[1]), float(-beta[0] / beta[1])
+        curvature = (design * (weight * p * (1 - p))) @ design.T + np.diag(ridge)
+        slope_of_loss = design @ (weight * (p - (signs > 0))) + ridge * beta
+        step = np.linalg.solve(curvature, slope_of_loss)
+        now = loss(beta)
+        while loss(beta - step) > now and np.abs(step).max() > SMALLEST_STEP:
+            step = step / 2
+        beta = beta - step
+        if np.abs(step).max() <= SMALLEST_STEP:
+            break
+    return float(-beta[1] / scale), float(middle - beta[0] * scale / beta[1])
 
 
 def table(groups: Sequence[tuple[str, Rates]], people: People) -> Table:

@@ -78,7 +78,9 @@ class ArcFaceModel:
         """
         self._network = PictureNetwork(name, content, CHIP_PX)
         try:
-            self.embed([np.zeros((CHIP_PX, CHIP_PX, 3), np.uint8)])
+            (vector,) = self.embed([np.zeros((CHIP_PX, CHIP_PX, 3), np.uint8)])
+            if isinstance(vector, ModelOutputInvalid):
+                raise vector
         except ModelOutputInvalid as error:
             raise ModelFileError(f"no recogniser of faces: {error.detail}") from error
 

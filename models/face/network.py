@@ -75,4 +75,4 @@ def _fits(shape: Sequence[int | str | None], wanted: Sequence[int]) -> bool:
 
 
 def _told(shape: Sequence[int | str | None]) -> str:
-    return "(" + ", ".join("n" if size is None else str(size) for size in shape) + ")"
+    return "(" + ", ".join(str(size) if isinstance(size, int) else "n" for size in shape) + ")"

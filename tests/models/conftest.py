@@ -1,6 +1,7 @@
 """The fetched models folder and what is read from it, once per test run."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -40,3 +41,17 @@ def astronaut(catalogue: Catalogue) -> Image:
     image = cv2.imdecode(raw, cv2.IMREAD_COLOR_RGB)
     image.flags.writeable = False
     return image
+
+
+@pytest.fixture(scope="session")
+def restricted(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    """A folder of its own with the embedded pack, and EdgeFace and FSA-Net, their terms accepted."""
+    mirror = Settings().models_mirror
+    if mirror is None:
+        pytest.skip("PROCTOR_MODELS_MIRROR is absent: these files have no other source")
+    folder = tmp_path_factory.mktemp("models")
+    Catalogue(folder, str(models_dir)).fetch(["embedded"])
+    catalogue = Catalogue(folder, mirror)
+    catalogue.accept("edgeface-noncommercial", by="tests", at=datetime(2026, 11, 22, tzinfo=UTC))
+    catalogue.fetch(["edgeface-xs", "edgeface-xxs", "fsanet"])
+    return catalogue

@@ -1,0 +1,100 @@
+"""Files that an operator brings: what is kept, what is refused, and what a new file forgets."""
+
+import io
+import pickle
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from models.brought import CONVERTERS, taken_in
+from models.catalogue import Catalogue, match_calibration
+from models.errors import ModelFileError
+from models.manifest import Calibration, load_manifest
+from models.selection import select
+from tests.models.networks import channel_network
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+CALIBRATION = Calibration(
+    metric="cosine", slope=50.0, midpoint=0.7, match_above=0.9, no_match_below=0.1, fmr=1e-3,
+    measured="by hand",
+)  # fmt: skip
+FILES = {file.id: file for file in load_manifest().files}
+
+
+def bring(catalogue: Catalogue, name: str, content: bytes) -> None:
+    source = catalogue.models_dir.parent / "brought"
+    source.write_bytes(content)
+    catalogue.add(name, source, NOW)
+
+
+def archive() -> bytes:
+    """What `torch.save` writes begins like this."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        file.writestr("archive/data.pkl", b"")
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "arcface-file"),
+        (b"<html>not found</html>", "arcface-file"),
+        (channel_network(112)[:-30], "INVALID_PROTOBUF"),
+        (archive(), "wanted as ONNX: this is a torch checkpoint"),
+        (pickle.dumps({"a": 1}, protocol=2), "wanted as ONNX: this is a torch checkpoint"),
+    ],
+)
+def test_what_is_no_network_is_refused_in_one_line_and_not_kept(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    catalogue = Catalogue(tmp_path / "models")
+    with pytest.raises(ModelFileError) as caught:
+        bring(catalogue, "arcface-file", content)
+    assert told in caught.value.detail and "\n" not in caught.value.detail
+    assert not catalogue.path("arcface-file").exists() and not catalogue.records.brought
+
+
+@pytest.mark.parametrize("name", ["sixdrepnet", "l2cs"])
+def test_a_checkpoint_without_torch_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(ModelFileError, match=r"pip install 'rayproctor\[torch\]'"):
+        taken_in(FILES[name], archive())
+
+
+def test_every_conversion_of_the_manifest_is_known() -> None:
+    assert {file.convert for file in FILES.values() if file.convert} == set(CONVERTERS)
+
+
+def test_an_embedding_model_is_brought_calibrated_and_chosen(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path / "models")
+    chosen = select("embedded", {"face_embedding": "arcface-file"})
+    with pytest.raises(ModelFileError, match="never added"):
+        match_calibration(chosen, catalogue)
+    bring(catalogue, "arcface-file", channel_network(112))
+    with pytest.raises(ModelFileError, match="proctor models calibrate arcface-file FOLDER"):
+        match_calibration(chosen, catalogue)
+    catalogue.calibrate("arcface-file", CALIBRATION)
+    model, calibration = match_calibration(chosen, catalogue)
+    assert model.model == "arcface-file" and model.version == model.version[:12]
+    assert (calibration.metric, calibration.midpoint) == ("cosine", 0.7)
+
+
+def test_the_same_bytes_keep_their_calibration_and_others_lose_it(tmp_path: Path) -> None:
+    catalogue = Catalogue(tmp_path / "models")
+    bring(catalogue, "arcface-file", channel_network(112))
+    catalogue.calibrate("arcface-file", CALIBRATION)
+    bring(catalogue, "arcface-file", channel_network(112))
+    assert "arcface-file" in catalogue.records.calibrations
+    bring(catalogue, "arcface-file", channel_network(112, dimensions=8))
+    assert catalogue.records.calibrations == {}
+
+
+@pytest.mark.parametrize("name", ["face-embedding", "sixdrepnet"])
+def test_only_a_brought_embedding_model_is_calibrated(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelFileError, match="no embedding model that an operator brings"):
+        Catalogue(tmp_path).calibrate(name, CALIBRATION)
