@@ -3,13 +3,13 @@
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from bench.accuracy.cost import measure_cost
-from bench.accuracy.figures import Figure, Report, Unit, missing
+from bench.accuracy.figures import Figure, Report, Wanted, missing
 from bench.accuracy.media import Media, read_sound
 from bench.accuracy.run import run_accuracy
 from deployments.probes import model_calls
@@ -103,6 +103,7 @@ async def measure_accuracy(
     day: date,
     *,
     people: int | None = None,
+    only: Collection[str] = (),
     threads: int = 2,
     say: Say = lambda _step: None,
 ) -> Report:
@@ -116,6 +117,7 @@ async def measure_accuracy(
         pack: Its name.
         day: Today.
         people: Only so many people of images/lfw.
+        only: Only these parts; all when empty.
         threads: How many cores the models may use.
         say: Told of each step.
     """
@@ -135,6 +137,7 @@ async def measure_accuracy(
             conditions=conditions(threads),
             day=day,
             most_people=people,
+            only=only,
             say=say,
         )
 
@@ -151,7 +154,7 @@ def _costs(
     catalogue: Catalogue, chosen: Loadable, selection: Selection, media: Media
 ) -> list[Figure]:
     """The cost of each model that was asked for; the catalogue's portrait and recording are read."""
-    wanted: list[tuple[str, str, Unit]] = [
+    wanted: list[Wanted] = [
         (f"cost_cpu_ms.{name}", name, "ms") for name in selection.chosen.values()
     ]
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench.accuracy.figures import Figure, Unit, missing
+from bench.accuracy.figures import Figure, Wanted, missing
 from bench.accuracy.media import Media
 from bench.accuracy.scenes import (
     Portrait,
@@ -36,7 +36,7 @@ LARGEST_ERROR = 0.5
 LARGEST_FACTOR = 2.0
 """... and neither is more than twice as wide."""
 
-WANTED: tuple[tuple[str, str, Unit], ...] = (
+WANTED: tuple[Wanted, ...] = (
     ("detection.recall_all", "faces found, all sizes below", "share"),
     *(
         (f"detection.recall_{round(100 * s)}pct", f"one face, {round(100 * s)} % of the width", "share")

@@ -12,6 +12,9 @@ from rich.table import Table
 
 Unit = Literal["share", "degrees", "seconds", "per minute", "ms", "area", "number"]
 
+Wanted = tuple[str, str, Unit]
+"""Key, label and unit of a figure that a part promises."""
+
 _SECTIONS = {
     "verification": "Who it is",
     "detection": "Faces found",
@@ -71,7 +74,7 @@ class Figure:
         return f"{_number(found.low, self.unit)} to {_number(found.high, self.unit)}"
 
 
-def missing(wanted: Iterable[tuple[str, str, Unit]], why: str) -> list[Figure]:
+def missing(wanted: Iterable[Wanted], why: str) -> list[Figure]:
     """(key, label, unit) that could not be measured, for one reason."""
     return [
         Figure(key=key, label=label, unit=unit, found=None, basis=why)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.figures import Estimate, Figure, Unit, missing
+from bench.accuracy.figures import Estimate, Figure, Wanted, missing
 from bench.accuracy.media import Look, Media
 from bench.accuracy.statistics import Floats, area_under_curve, bootstrap, poisson_rate, share
 from proctor.domain.ids import SessionId
@@ -32,7 +32,7 @@ CENTRE = ("center", "centre", "screen")
 BLOCK_S = 1.0
 PICTURES_PER_CALL = 16
 
-WANTED: tuple[tuple[str, str, Unit], ...] = (
+WANTED: tuple[Wanted, ...] = (
     ("gaze.auc", "aside told from the centre, per frame (area under the curve)", "area"),
     ("gaze.false_away_per_minute", "`away` while looking at the screen", "per minute"),
     ("gaze.away_told", "looks aside that were told", "share"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.accuracy.figures import Figure, Unit, missing
+from bench.accuracy.figures import Figure, Wanted, missing
 from bench.accuracy.media import Media
 from bench.accuracy.statistics import share
 from proctor.domain.perception import FaceAsk
@@ -12,7 +12,7 @@ ANGLES = ("yaw", "pitch", "roll")
 SIGNS = np.array([-1.0, -1.0, 1.0])
 """From the labels' directions (yaw to the picture's left, pitch up) to ours (right, down)."""
 
-WANTED: tuple[tuple[str, str, Unit], ...] = (
+WANTED: tuple[Wanted, ...] = (
     *((f"head_pose.mae_deg.{angle}", f"mean error, {angle}", "degrees") for angle in ANGLES),
     ("head_pose.not_found", "labelled heads without a confirmed face", "share"),
 )  # fmt: skip

@@ -4,7 +4,7 @@ The figures are those of ISO/IEC 30107-3: attacks taken for live (APCER) and liv
 attacks (BPCER), at P(live) = 0.5 after the manifest's calibration.
 """
 
-from bench.accuracy.figures import Figure, Unit, missing
+from bench.accuracy.figures import Figure, Wanted, missing
 from bench.accuracy.media import Media
 from bench.accuracy.statistics import share
 from proctor.domain.perception import FaceAsk
@@ -12,7 +12,7 @@ from proctor.ports.world import Perception
 
 LIVE_FROM = 0.5
 
-WANTED: tuple[tuple[str, str, Unit], ...] = (
+WANTED: tuple[Wanted, ...] = (
     ("liveness.apcer", "shown pictures taken for live", "share"),
     ("liveness.bpcer", "live faces taken for shown ones", "share"),
 )

@@ -1,16 +1,17 @@
 """All parts of the accuracy command, in order; what cannot be measured is told and left empty."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date
 
 from bench.accuracy import detection, gaze, head_pose, liveness, speakers, verification, voice
-from bench.accuracy.figures import Figure, Report, missing
+from bench.accuracy.figures import Figure, Report, Wanted, missing
 from bench.accuracy.media import Media
 from proctor.identity.matching import MatchCalibration
 from proctor.ports.world import Perception
 
 Say = Callable[[str], None]
 
+COST = "cost_cpu_ms"
 TASKS = {
     "verification": ("face_detection", "face_embedding"),
     "detection": ("face_detection",),
@@ -35,6 +36,7 @@ async def run_accuracy(
     conditions: str,
     day: date,
     most_people: int | None = None,
+    only: Collection[str] = (),
     say: Say = lambda _step: None,
 ) -> Report:
     """Measure everything that the folder has labels for.
@@ -50,6 +52,7 @@ async def run_accuracy(
         conditions: Machine and threads, for people.
         day: Today.
         most_people: Only so many people of images/lfw.
+        only: Only these parts (the keys of `TASKS`, and `cost_cpu_ms`); all when empty.
         say: Told of each step.
     """
     off = {task: "the pack has no model for this" for task, name in models.items() if name is None}
@@ -57,37 +60,51 @@ async def run_accuracy(
     figures: list[Figure] = []
     people = media.people()
 
-    def absent(part: str) -> str | None:
-        return next((why[task] for task in TASKS[part] if task in why), None)
-
-    say("who it is")
-    reason = absent("verification")
-    figures += (
-        missing(verification.WANTED, reason)
-        if reason
-        else await verification.measure_verification(
-            perception, media, people, calibration, most_people
-        )
-    )
-    say("faces found")
-    reason = absent("detection")
-    figures += (
-        missing(detection.WANTED, reason)
-        if reason
-        else await detection.measure_detection(perception, media, people)
-    )
-    for part, wanted, measure, step in (
-        ("head_pose", head_pose.WANTED, head_pose.measure_head_pose, "where heads point"),
-        ("gaze", gaze.WANTED, gaze.measure_gaze, "where eyes look"),
-        ("vad", voice.WANTED, voice.measure_voice, "speech"),
-        ("speakers", speakers.WANTED, speakers.measure_speakers, "voices"),
-        ("liveness", liveness.WANTED, liveness.measure_liveness, "in the flesh"),
-    ):
+    parts: list[tuple[str, str, Sequence[Wanted], Callable[[], Awaitable[list[Figure]]]]] = [
+        (
+            "verification",
+            "who it is",
+            verification.WANTED,
+            lambda: verification.measure_verification(
+                perception, media, people, calibration, most_people
+            ),
+        ),
+        (
+            "detection",
+            "faces found",
+            detection.WANTED,
+            lambda: detection.measure_detection(perception, media, people),
+        ),
+        (
+            "head_pose",
+            "where heads point",
+            head_pose.WANTED,
+            lambda: head_pose.measure_head_pose(perception, media),
+        ),
+        ("gaze", "where eyes look", gaze.WANTED, lambda: gaze.measure_gaze(perception, media)),
+        ("vad", "speech", voice.WANTED, lambda: voice.measure_voice(perception, media)),
+        (
+            "speakers",
+            "voices",
+            speakers.WANTED,
+            lambda: speakers.measure_speakers(perception, media),
+        ),
+        (
+            "liveness",
+            "in the flesh",
+            liveness.WANTED,
+            lambda: liveness.measure_liveness(perception, media),
+        ),
+    ]
+    for part, step, wanted, measure in parts:
+        if only and part not in only:
+            continue
         say(step)
-        reason = absent(part)
-        figures += missing(wanted, reason) if reason else await measure(perception, media)
-    say("cost")
-    figures += costs()
+        reason = next((why[task] for task in TASKS[part] if task in why), None)
+        figures += missing(wanted, reason) if reason else await measure()
+    if not only or COST in only:
+        say("cost")
+        figures += costs()
     return Report(
         pack=pack,
         models=dict(models),

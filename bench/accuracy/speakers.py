@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.accuracy.figures import Estimate, Figure, Unit, missing
+from bench.accuracy.figures import Estimate, Figure, Wanted, missing
 from bench.accuracy.media import Media, Turn, read_sound
 from bench.accuracy.statistics import Floats, bootstrap, share
 from bench.diarization_error import COLLAR_S, diarization_error
@@ -25,7 +25,7 @@ LEAST_WINDOW_S = 2.0
 STEP_S = 0.01
 LONE_SPEAKER = "one"
 
-WANTED: tuple[tuple[str, str, Unit], ...] = (
+WANTED: tuple[Wanted, ...] = (
     ("speakers.der", "diarization error, windows of 10 s", "share"),
     ("speakers.two_told_from_one", "windows with two speakers or with one told right", "share"),
     ("speakers.two_told", "of those with two, told", "share"),

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.figures import Estimate, Figure, Unit, missing
+from bench.accuracy.figures import Estimate, Figure, Wanted, missing
 from bench.accuracy.media import Media, Pair
 from bench.accuracy.statistics import (
     Floats,
@@ -37,7 +37,7 @@ KEPT_SHARE = 0.2
 """Of the wrong comparisons the nearest fifth is kept: no rate that matters lies beyond."""
 MIDDLE_SHARE = 0.6
 
-WANTED: tuple[tuple[str, str, Unit], ...] = (
+WANTED: tuple[Wanted, ...] = (
     ("verification.accuracy", "labelled pairs told right", "share"),
     ("verification.eer", "equal error, one picture against one", "share"),
     ("verification.fnmr_at_fmr_1e3", "right person refused at FMR 1e-3, one against one", "share"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.figures import Figure, Unit, missing
+from bench.accuracy.figures import Figure, Wanted, missing
 from bench.accuracy.media import Media, Recording, read_sound
 from bench.accuracy.statistics import Floats, bootstrap, calibration_error
 from proctor.domain.media import AUDIO_RATE_HZ
@@ -16,7 +16,7 @@ from proctor.ports.world import Perception
 from proctor.services.host.sound import CHUNK
 from proctor.services.host.voiced import Hangover
 
-WANTED: tuple[tuple[str, str, Unit], ...] = (
+WANTED: tuple[Wanted, ...] = (
     ("vad.precision", "of what is told as speech, speech", "share"),
     ("vad.recall", "of speech, told", "share"),
     ("vad.f1", "F1", "share"),

@@ -5,6 +5,7 @@ Load and idle start a product of their own; accuracy needs none.
 
 import asyncio
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,20 @@ from deployments.cli.model_tables import one_line_on_failure, progress_bars
 from models.catalogue import Catalogue, default_dir
 from models.selection import select
 from proctor.adapters.clock import SystemClock
+
+
+class Part(StrEnum):
+    """A part of the accuracy command, as its JSON calls it."""
+
+    VERIFICATION = "verification"
+    DETECTION = "detection"
+    HEAD_POSE = "head_pose"
+    GAZE = "gaze"
+    VAD = "vad"
+    SPEAKERS = "speakers"
+    LIVENESS = "liveness"
+    COST = "cost_cpu_ms"
+
 
 app = typer.Typer(no_args_is_help=True, help="Measure: accuracy, load, delay, memory.")
 
@@ -135,6 +150,9 @@ def accuracy(
     people: Annotated[
         int | None, typer.Option(min=2, help="Only so many people of images/lfw: faster.")
     ] = None,
+    only: Annotated[
+        list[Part] | None, typer.Option(help="Only this part; may be repeated.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, max=64, help="How many cores to use.")] = 2,
 ) -> None:
     """How right the models of a pack are on labelled media, with 95 % intervals, and what they cost.
@@ -166,6 +184,7 @@ def accuracy(
                 name,
                 SystemClock().now().date(),
                 people=people,
+                only=only or (),
                 threads=threads,
                 say=say,
             )

@@ -75,14 +75,7 @@ def model_rows(catalogue: Catalogue, names: Sequence[str] | None) -> list[ModelR
     wanted = {
         name
         for name, model in manifest.models.items()
-        if names is None
-        or name in names
-        or any(
-            name in manifest.packs[pack].models.values()
-            for pack in names
-            if _is_pack(catalogue, pack)
-        )
-        or any(file in names for file in model.files)
+        if names is None or any(_is_meant(catalogue, name, model.files, each) for each in names)
     }
     files |= {file.id: file for name in wanted for file in catalogue.files([name])}
     rows = [
@@ -107,8 +100,11 @@ def model_rows(catalogue: Catalogue, names: Sequence[str] | None) -> list[ModelR
     return rows
 
 
-def _is_pack(catalogue: Catalogue, name: str) -> bool:
-    return name in catalogue.manifest.packs
+def _is_meant(catalogue: Catalogue, model: str, files: Sequence[str], name: str) -> bool:
+    """Whether a pack, a model or a file of this name means the model."""
+    if name in catalogue.manifest.packs:
+        return model in catalogue.manifest.packs[name].models.values()
+    return name == model or (name not in catalogue.manifest.models and name in files)
 
 
 def _row(

@@ -39,6 +39,31 @@ def test_every_pack_can_be_chosen(pack: str) -> None:
     assert {"face", "body", "speech"} <= set(select(pack).groups())
 
 
+def test_packs_differ_by_their_terms() -> None:
+    files = {file.id: file for file in load_manifest().files}
+    embedded, permissive, research = (select(p) for p in ("embedded", "permissive", "research"))
+    assert all(files[name].sources for name in embedded.files()), "PyPI alone gives it"
+    assert all(files[name].licence.commercial_use for name in permissive.files())
+    assert permissive.restricted() == ()
+    assert {file.licence.accept for file in research.restricted()} >= {
+        "insightface-noncommercial",
+        "gaze360-noncommercial",
+    }
+    for task in ("face_landmarks", "body", "voice"):
+        assert embedded.chosen[task] == permissive.chosen[task] == research.chosen[task]
+
+
+def test_packs_are_mixed_task_by_task() -> None:
+    mixed = select(
+        "permissive", {"face_embedding": "edgeface-xs", "liveness": "off", "words": "whisper"}
+    )
+    assert mixed.chosen["face_detection"] == "yunet"
+    assert mixed.chosen["face_embedding"] == "edgeface-xs"
+    assert mixed.model("liveness") is None
+    assert "words" in mixed.groups() and "objects" not in mixed.groups()
+    assert [file.id for file in mixed.restricted()] == ["edgeface-xs"]
+
+
 def test_a_choice_that_cannot_be_is_one_line_with_what_there_is() -> None:
     for pack, instead, told in (
         ("nothing", {}, "no pack is called nothing; there are: embedded"),

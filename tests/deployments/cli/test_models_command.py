@@ -69,7 +69,7 @@ def test_a_mirror_serves_the_whole_pack(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     done = RUN.invoke(app, ["fetch", "--mirror", str(fetched)])
     assert done.exit_code == 0, done.stderr
-    assert "8 files verified" in done.stderr
+    assert "9 files verified" in done.stderr
     assert RUN.invoke(app, ["verify"]).exit_code == 0
 
 
@@ -77,7 +77,7 @@ def test_a_mirror_serves_the_whole_pack(
 def test_list_shows_what_is_there(fetched: Path) -> None:
     done = RUN.invoke(app, ["list", "embedded"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
-    assert done.stdout.count("present") == 5
+    assert done.stdout.count("present") == 6
     assert done.stdout.count("needs no file") == 2  # head pose and gaze come from the mesh
     for column in ("task", "version", "licence", "commercial", "digest", "measured", "cost"):
         assert column in done.stdout
@@ -103,6 +103,44 @@ def test_terms_that_nobody_knows_are_one_line_and_exit_2(empty: Path) -> None:
     done = RUN.invoke(app, ["fetch", "voice", "--accept-licence", "whatever"])
     assert done.exit_code == 2
     assert "proctor models: no terms are called whatever" in done.stderr
+
+
+def test_restricted_terms_are_accepted_by_name_and_the_record_says_by_whom(empty: Path) -> None:
+    refused = RUN.invoke(app, ["fetch", "edgeface-xs"])
+    assert refused.exit_code == 2
+    (line,) = [each for each in refused.stderr.splitlines() if each.startswith("proctor models:")]
+    terms = line.rpartition("--accept-licence ")[2].strip("`")
+    assert f"proctor models fetch edgeface-xs --accept-licence {terms}" in line
+    accepted = RUN.invoke(app, ["fetch", "edgeface-xs", "--accept-licence", terms])
+    assert accepted.exit_code == 2, "accepted, but there is no mirror to fetch it from"
+    record = json.loads((empty / "records.json").read_text())["accepted"][terms]
+    assert record["by"] and record["at"].endswith("Z")
+    shown = RUN.invoke(app, ["licences", "edgeface-xs"], env={"COLUMNS": "250"}).stdout
+    assert f"by {record['by']}" in shown
+    (row,) = json.loads(RUN.invoke(app, ["list", "edgeface-xs", "--json"]).stdout)
+    assert row["accepted"] and not row["commercial_use"] and not row["installed"]
+
+
+def test_an_operator_s_file_is_copied_under_the_digest_it_has(empty: Path, tmp_path: Path) -> None:
+    brought = tmp_path / "mine.pt"
+    brought.write_bytes(b"whatever an operator has")
+    broken = RUN.invoke(app, ["add", "arcface-file", str(brought)])
+    assert broken.exit_code == 2 and "arcface-file is no ONNX model" in broken.stderr
+    done = RUN.invoke(app, ["add", "whisper-checkpoint", str(brought)])
+    assert done.exit_code == 0, done.stderr
+    record = json.loads((empty / "records.json").read_text())["brought"]["whisper-checkpoint"]
+    assert record["bytes"] == 24
+    (row,) = json.loads(RUN.invoke(app, ["list", "whisper-checkpoint", "--json"]).stdout)
+    assert row["model"] == "whisper" and row["sha256"][0] == record["sha256"]
+
+
+def test_without_names_the_choice_of_the_settings_is_meant(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROCTOR_PACK", "permissive")
+    monkeypatch.setenv("PROCTOR_MODELS__LIVENESS", "off")
+    told = RUN.invoke(app, ["verify"]).stderr
+    assert "yunet missing" in told and "fsanet" in told and "minifasnet" not in told
 
 
 def test_a_file_with_a_source_is_not_added_by_hand(empty: Path) -> None:
