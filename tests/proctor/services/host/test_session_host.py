@@ -14,7 +14,9 @@ from proctor.domain.observations import (
     ClientEventName,
     FaceMatched,
     FacesSeen,
+    FootageSeen,
     GazeSeen,
+    LivenessSeen,
     PictureSeen,
     SpeechHeard,
 )
@@ -369,3 +371,23 @@ async def test_media_that_come_before_the_answer_is_out_are_not_lost() -> None:
             (0, MONITORED, None),
         ]
         assert sum(seen.duration_ms for seen in room.seen(SpeechHeard)) >= 1_400
+
+
+async def test_a_liveness_reading_becomes_a_fact_and_one_that_is_no_number_does_not() -> None:
+    async with Room() as room:
+        template = template_of(room.spec(), "ana")
+        await room.faces.put(template)
+        room.perception.scenes = [
+            Scene(from_ms=0, people=("ana",), live=0.3),
+            Scene(from_ms=room.clock.monotonic_ms() + 8_000, people=("ana",), live=float("nan")),
+        ]
+        await room.join()
+        await room.watch(7_000)
+        readings = room.seen(LivenessSeen)
+        assert {seen.probability for seen in readings} == {0.3}
+        assert len(readings) >= 3, "it comes with the comparisons"
+        await room.watch(20_000)
+        assert {seen.probability for seen in room.seen(LivenessSeen)} == {0.3}
+        reasons = {reason for _, _, reason in room.coverage(Modality.VIDEO)}
+        assert CoverageReason.MODEL_OUTPUT_INVALID in reasons
+        assert room.seen(FootageSeen)[-1].width_px == 320
