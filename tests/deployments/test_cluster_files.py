@@ -1,6 +1,7 @@
 """The two files for a cluster are what Ray's own schemas accept, and fit what the code builds."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 from ray.autoscaler._private.util import validate_config
+from ray.serve._private.utils import override_runtime_envs_except_env_vars
 from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
 
 from deployments.app import Split, deployment_of_groups
 from deployments.wiring import require_shared_stores
 from deployments.yard import MEDIA_RESOURCE
+from models.selection import select
 from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
@@ -54,6 +57,27 @@ def test_the_configuration_names_what_the_builders_build() -> None:
         if name == "proctor":
             expected |= set(deployment_of_groups(split).values())
         assert {one["name"] for one in application["deployments"]} == expected
+
+
+def test_the_choice_of_models_that_the_comments_show_is_one_that_serve_takes() -> None:
+    """Uncommented, one pack for the application, and another model for one deployment."""
+    text = (ROOT / "serve_config.yaml").read_text()
+    text = text.replace("# env_vars:", "env_vars:")
+    shown = re.compile(r"^( +)ray_actor_options: .*\n +# (ray_actor_options: .*)$", re.MULTILINE)
+    config = yaml.safe_load(shown.sub(r"\1\2", text))
+    ServeDeploySchema.model_validate(config)
+    (application,) = [one for one in config["applications"] if one["name"] == "proctor"]
+    (face,) = [one for one in application["deployments"] if one["name"] == "perception-face"]
+    everywhere = application["runtime_env"]
+    assert everywhere["working_dir"], "what is said for one deployment comes on top"
+    merged = override_runtime_envs_except_env_vars(
+        everywhere, face["ray_actor_options"]["runtime_env"]
+    )
+    assert merged["working_dir"] == everywhere["working_dir"]
+    settings = {name.removeprefix("PROCTOR_"): value for name, value in merged["env_vars"].items()}
+    chosen = select(settings["PACK"], {"face_detection": settings["MODELS__FACE_DETECTION"]}).chosen
+    assert chosen["face_detection"] == "retinaface"
+    assert chosen["head_pose"] == "fsanet", "the rest is the pack's"
 
 
 def test_every_deployment_states_its_cpus_and_no_request_times_out() -> None:
