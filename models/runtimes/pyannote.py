@@ -80,7 +80,7 @@ class PyannotePipeline:
         self._alone = threading.Lock()
         torch.set_num_threads(1)
         try:
-            with torch.serialization.safe_globals(_own_classes()):
+            with torch.serialization.safe_globals(own_classes()):
                 for part in ("segmentation", "embedding"):
                     _check_architecture(torch, folder / part / CHECKPOINT)
                 pipeline: Any = Pipeline.from_pretrained(str(folder))
@@ -153,7 +153,7 @@ def check_folder(name: str, folder: Path) -> None:
                 raise ModelFileError(f"{name}: {part}/{needed} is missing in the folder")
 
 
-def _own_classes() -> list[Any]:
+def own_classes() -> list[Any]:
     """What pyannote's and lightning's checkpoints name beside tensors."""
     from pyannote.audio.core.model import Introspection
     from pyannote.audio.core.task import Problem, Resolution, Specifications
