@@ -42,7 +42,8 @@ def periodicity(pieces: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     Returns:
         (n,): the highest peak of the normalised autocorrelation, 0 (noise, silence) to about 1.
     """
-    power = np.abs(np.fft.rfft(pieces * _HANN, SIZE, axis=1)) ** 2 * _BAND
+    level = pieces - pieces.mean(axis=1, keepdims=True)  # a cheap input's offset is no sound
+    power = np.abs(np.fft.rfft(level * _HANN, SIZE, axis=1)) ** 2 * _BAND
     raw = np.fft.irfft(power, axis=1)[:, : _LAGS.stop]
     curve = (raw / np.maximum(raw[:, :1], SILENT) / _OF_WINDOW)[:, _LAGS]
     middle = curve[:, 1:-1]

@@ -37,7 +37,7 @@ class SpeechWindow:
         """Keep what counts as speech; `voiced` has one entry per chunk of the sound."""
         if sound.fresh:
             self._is_open = False
-        edges = np.flatnonzero(np.diff([0, *map(int, voiced), 0]))
+        edges = np.flatnonzero(np.diff([0, *map(int, voiced), 0])).tolist()
         for first, last in zip(edges[::2], edges[1::2], strict=True):
             piece = sound.samples[first * CHUNK : last * CHUNK]
             if first == 0 and self._is_open and self._stretches:
@@ -66,9 +66,13 @@ class SpeechWindow:
         self._stretches.extendleft(reversed(stretches))
         self._bound(now_ms)
 
-    def _bound(self, now_ms: int) -> None:
+    def expire(self, now_ms: int) -> None:
+        """Give up what is older than a minute."""
         while self._stretches and self._stretches[0].end_ms < now_ms - OLD_AFTER_MS:
             self._stretches.popleft()
+
+    def _bound(self, now_ms: int) -> None:
+        self.expire(now_ms)
         excess = sum(len(each.samples) for each in self._stretches) - (
             MOST_MS * AUDIO_RATE_HZ // 1000
         )

@@ -22,7 +22,7 @@ from proctor.identity.voices import VoiceCalibration, VoiceTemplate
 from proctor.services.host.rounds import Group, Look
 from proctor.services.host.sampling import Shed
 from proctor.services.host.sound import CHUNK, Sound
-from proctor.services.host.speech_window import SpeechWindow, Stretch
+from proctor.services.host.speech_window import OLD_AFTER_MS, SpeechWindow, Stretch
 from proctor.services.host.stream_voice import StreamVoice
 from proctor.services.host.watchdog import AnswerWatch, FallbackWatch
 
@@ -97,15 +97,27 @@ class Voices:
         self._asked_ms: int | None = None
         self._asking = False
         self._shed_ms: int | None = None
+        self._heard_ms = 0
         self._now_ms = 0
 
     def hear(self, sound: Sound, voiced: Sequence[bool]) -> None:
         """Take sound that the voice detector has judged."""
         self._window.add(sound, voiced)
+        if any(voiced):
+            self._heard_ms = sound.start_ms + sound.duration_ms
 
     def tick(self, now_ms: int) -> None:
-        """Look at the time. A group that scales from zero may take half a minute to answer first."""
+        """Look at the time. A group that scales from zero may take half a minute to answer first.
+
+        Speech that nobody could listen to for a minute is given up: nothing more is owed then, and
+        what was wrong with the group is over until somebody speaks again.
+        """
         self._now_ms = now_ms
+        self._window.expire(now_ms)
+        if not self._asking and now_ms - self._heard_ms > OLD_AFTER_MS:
+            self._answers.answered()
+            for reason in (CoverageReason.MODEL_TIMEOUT, CoverageReason.MODEL_OUTPUT_INVALID):
+                self._voice.right(reason, now_ms, now_ms, Group.SPEAKERS)
         overdue_ms = self._answers.overdue_since(now_ms)
         if overdue_ms is not None:
             self._voice.wrong(CoverageReason.MODEL_TIMEOUT, overdue_ms, now_ms, Group.SPEAKERS)

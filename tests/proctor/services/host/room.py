@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.observations import Observation, StreamState
@@ -41,6 +42,7 @@ class Room:
         policy: str = STANDARD,
         judges: Callable[[FakeClock], SessionJudges] | None = None,
         groups: Collection[str] = (),
+        scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,),
     ) -> None:
         self.clock = FakeClock()
         self.perception = FakePerception(self.clock)
@@ -49,6 +51,7 @@ class Room:
         self.faces = FakeFaceIndex()
         self.metrics = FakeMetrics()
         self.policy = policy
+        self.scopes = scopes
         self.started_at = self.clock.now()
         self.host = SessionHost(
             name="host-test",
@@ -91,6 +94,7 @@ class Room:
             policy_text=self.policy,
             started_at=self.started_at,
             epoch=epoch,
+            scopes=self.scopes,
         )
 
     async def join(self, session_id: SessionId = ADA, epoch: int = 1) -> FakePeer:

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from proctor.domain.alerts import Transition
+from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.incidents import Category, Severity
 from proctor.services.judge_sessions import JudgeShard
@@ -23,9 +24,13 @@ from tests.proctor.services.host.room import ADA, Room
 class Court:
     """A room whose judges are a real shard over fake stores."""
 
-    def __init__(self, groups: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        groups: Collection[str] = (),
+        scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,),
+    ) -> None:
         self.incidents = FakeIncidentStore()
-        self.room = Room(judges=self._shard, groups=groups)
+        self.room = Room(judges=self._shard, groups=groups, scopes=scopes)
 
     def _shard(self, clock: FakeClock) -> JudgeShard:
         self.shard = JudgeShard(
