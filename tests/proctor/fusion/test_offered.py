@@ -17,6 +17,15 @@ def test_without_a_detector_the_signal_for_things_does_not_exist() -> None:
     assert signals_off(policy, (*ALWAYS, *GROUP_OF.values())) == ()
 
 
+def test_without_a_model_of_speakers_there_is_no_telling_voices_apart() -> None:
+    policy = parse_policy(STANDARD_POLICY)
+    voices = {SignalKind.OTHER_VOICE, SignalKind.SEVERAL_VOICES}
+    assert voices <= set(signals_off(policy, ALWAYS))
+    assert not voices & set(signals_off(policy, (*ALWAYS, "speakers")))
+    needs_no_model = {SignalKind.WHISPER, SignalKind.VOICE_WITHOUT_LIPS}
+    assert not needs_no_model & set(signals_off(policy, ALWAYS))
+
+
 def test_a_policy_that_does_not_ask_for_it_misses_nothing() -> None:
     tree = yaml.safe_load(STANDARD_POLICY)
     tree["rules"] = [rule for rule in tree["rules"] if rule["id"] == "no_face"]
