@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,9 @@ from models.in_process import InProcessPerception
 from models.manifest import Task
 from models.readers import open_model
 from models.selection import DEFAULT_PACK, TASKS, Selection, select
+from models.sound.voice import VoiceModel
 from models.sources import Progress, silent
+from proctor.domain.perception import SpeechAnswer, SpeechAsk
 from proctor.identity.matching import MatchCalibration
 
 Say = Callable[[str], None]
@@ -171,3 +173,22 @@ def _costs(
         name = selection.chosen[task]
         figures += missing([(f"cost_cpu_ms.{name}", name, "ms")], why)
     return figures
+
+
+class RawVoice:
+    """The voice detector with its score as the network gives it, for whoever fits its calibration."""
+
+    def __init__(self, detector: VoiceModel) -> None:
+        self._detector = detector
+
+    async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
+        """As the port's `speech`."""
+        return self._detector.listen(asks)
+
+
+def raw_voice(selection: Selection, catalogue: Catalogue) -> RawVoice:
+    """The chosen detector without the manifest's calibration. Raises `ModelFileError`."""
+    model = selection.model("voice")
+    assert model is not None, "speech cannot be switched off"
+    catalogue.fetch(model.files)
+    return RawVoice(VoiceModel(catalogue, model.files, calibrated=False))

@@ -58,10 +58,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A sound file with all its turns."""
+    """A sound file with all its turns, and the name of the label file."""
 
     sound: Path
     turns: tuple[Turn, ...]
+    labels: str = ""
 
 
 @dataclass(slots=True)
@@ -156,7 +157,8 @@ class Media:
                 if sound is None:
                     self.remarks.append(f"labels/{labels.name}: no sound is called {name}")
                 else:
-                    found.append(Recording(sound, tuple(sorted(own, key=lambda t: t.start_s))))
+                    by_time = tuple(sorted(own, key=lambda turn: turn.start_s))
+                    found.append(Recording(sound, by_time, labels.stem))
         return found
 
     def lone_voices(self) -> list[Path]:

@@ -2,7 +2,8 @@
 
 Recordings are cut into windows of ten seconds, as the port takes them; numbers of voices hold within
 a window only, so errors are counted window by window and added up. A voice counts from so much speech
-of its own as the sensor wants (policy `standard`).
+of its own as the sensor wants (policy `standard`). A recording shows two speakers when one of its
+windows does, and one when nobody else is heard in it; where neither is clear it is left out.
 """
 
 import math
@@ -24,12 +25,13 @@ WINDOW_S = 10.0
 LEAST_WINDOW_S = 2.0
 STEP_S = 0.01
 LONE_SPEAKER = "one"
+LONE = "one voice"
 
 WANTED: tuple[Wanted, ...] = (
     ("speakers.der", "diarization error, windows of 10 s", "share"),
-    ("speakers.two_told_from_one", "windows with two speakers or with one told right", "share"),
-    ("speakers.two_told", "of those with two, told", "share"),
-    ("speakers.one_told", "of those with one, told", "share"),
+    ("speakers.two_told_from_one", "recordings of two speakers or of one told right", "share"),
+    ("speakers.windows.two_told", "windows with two speakers: two told", "share"),
+    ("speakers.windows.one_told", "windows with one: one told", "share"),
 )
 
 
@@ -39,12 +41,14 @@ class Window:
 
     Attributes:
         recording: Which recording it is from, by number.
+        labels: Which label file says so; `one voice` for a file of one speaker.
         samples: The sound.
         turns: Who speaks when.
         has_turns: Whether the turns are exact; a file of one speaker says only who.
     """
 
     recording: int
+    labels: str
     samples: Samples
     turns: tuple[Turn, ...]
     has_turns: bool
@@ -67,20 +71,13 @@ async def measure_speakers(perception: Perception, media: Media) -> list[Figure]
         media.remarks.append(f"{len(cut) - len(usable)} windows of sound got no answer")
     least_s = SeveralVoicesLimits().alone_ms / 1000
     counted = [
-        (window.recording, speakers, voices(answer, least_s))
-        for window, answer in usable
-        if (speakers := speakers_of(window, least_s)) in (1, 2)
+        (window, speakers_of(window, least_s), voices(answer, least_s)) for window, answer in usable
     ]
-    hits = np.array([min(told, 2) == speakers for _, speakers, told in counted], np.float64)
-    true = np.array([each[1] for each in counted])
-    owner = np.array([each[0] for each in counted])
-    both = f"{int((true == 2).sum())} windows with two speakers of {least_s:g} s each alone, "
-    both += f"{int((true == 1).sum())} with one; recordings drawn again"
     errors = {
-        "speakers.two_told_from_one": (share(hits, owner), both),
-        "speakers.two_told": (share(hits[true == 2], owner[true == 2]), both),
-        "speakers.one_told": (share(hits[true == 1], owner[true == 1]), both),
         "speakers.der": _error(usable),
+        "speakers.two_told_from_one": _recordings(counted),
+        "speakers.windows.two_told": _windows(counted, 2, least_s),
+        "speakers.windows.one_told": _windows(counted, 1, least_s),
     }
     return [
         Figure(key=key, label=label, unit=unit, found=errors[key][0], basis=errors[key][1])
@@ -88,12 +85,40 @@ async def measure_speakers(perception: Perception, media: Media) -> list[Figure]
     ]
 
 
+Counted = tuple[Window, int, int]
+"""A window, how many speakers it clearly shows (0 when it is not clear), how many were told."""
+
+
+def _recordings(counted: Sequence[Counted]) -> tuple[Estimate | None, str]:
+    hits: list[bool] = []
+    sets: dict[str, list[bool]] = {}
+    for number in dict.fromkeys(window.recording for window, _, _ in counted):
+        own = [each for each in counted if each[0].recording == number]
+        names = {turn.speaker for window, _, _ in own for turn in window.turns}
+        two = any(true == 2 for _, true, _ in own)
+        if len(names) > 2 or not (two or (len(names) == 1 and any(true for _, true, _ in own))):
+            continue
+        hit = any(told >= 2 for _, _, told in own) == two
+        hits.append(hit)
+        sets.setdefault(own[0][0].labels, []).append(hit)
+    return share(hits), ", ".join(f"{name} {sum(own)} of {len(own)}" for name, own in sets.items())
+
+
+def _windows(
+    counted: Sequence[Counted], speakers: int, least_s: float
+) -> tuple[Estimate | None, str]:
+    of = [(window.recording, told) for window, true, told in counted if true == speakers]
+    hits = [(told >= 2) == (speakers == 2) for _, told in of]
+    basis = f"{len(of)} windows, each speaker alone for {least_s:g} s; recordings drawn again"
+    return share(hits, [number for number, _ in of]), basis
+
+
 def windows(media: Media) -> list[Window]:
     """Every labelled recording and every file of one speaker, in pieces of ten seconds at most."""
-    sounds = [(each.sound, each.turns) for each in media.recordings()]
-    sounds += [(path, ()) for path in media.lone_voices()]
+    sounds = [(each.sound, each.turns, each.labels) for each in media.recordings()]
+    sounds += [(path, (), LONE) for path in media.lone_voices()]
     found = []
-    for number, (path, turns) in enumerate(sounds):
+    for number, (path, turns, labels) in enumerate(sounds):
         try:
             sound = read_sound(path)
         except ValueError as error:
@@ -113,7 +138,7 @@ def windows(media: Media) -> list[Window]:
                 if turn.start_s < to_s and turn.end_s > from_s
             )
             whole = (Turn(LONE_SPEAKER, 0.0, to_s - from_s),)
-            found.append(Window(number, piece, inside if turns else whole, bool(turns)))
+            found.append(Window(number, labels, piece, inside if turns else whole, bool(turns)))
     return found
 
 

@@ -223,21 +223,6 @@ def _poisson_up_to(events: int, mean: float) -> float:
     return total
 
 
-def calibration_error(probabilities: npt.ArrayLike, truth: npt.ArrayLike, bins: int = 10) -> float:
-    """Expected calibration error (Naeini et al. 2015): equal-width bins, weighted by their size."""
-    values, wanted = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64)
-    if not len(values):
-        return math.nan
-    which = np.minimum((values * bins).astype(int), bins - 1)
-    error = 0.0
-    for at in range(bins):
-        inside = which == at
-        if inside.any():
-            gap = abs(float(values[inside].mean()) - float(wanted[inside].mean()))
-            error += gap * float(inside.mean())
-    return error
-
-
 def platt(logits: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[float, float]:
     """Slope and midpoint of logit(P) = slope * (logit - midpoint) by maximum likelihood (Platt 1999).
 

@@ -3,15 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.accuracy.calibration import SPEECH_PRIOR, error_at_prior
 from bench.accuracy.figures import Figure, Wanted, missing
 from bench.accuracy.media import Media, Recording, read_sound
-from bench.accuracy.statistics import Floats, bootstrap, calibration_error
+from bench.accuracy.statistics import Floats, bootstrap
 from proctor.domain.media import AUDIO_RATE_HZ
-from proctor.domain.perception import SpeechAsk
+from proctor.domain.perception import SpeechAnswer, SpeechAsk
 from proctor.ports.world import Perception
 from proctor.services.host.sound import CHUNK
 from proctor.services.host.voiced import Hangover
@@ -20,7 +22,11 @@ WANTED: tuple[Wanted, ...] = (
     ("vad.precision", "of what is told as speech, speech", "share"),
     ("vad.recall", "of speech, told", "share"),
     ("vad.f1", "F1", "share"),
-    ("vad.calibration_error", "expected calibration error of a chunk's probability", "share"),
+    (
+        "vad.calibration_error",
+        "expected calibration error of a chunk's probability, 4 % speech",
+        "share",
+    ),
 )
 
 
@@ -39,7 +45,15 @@ class Heard:
     true: npt.NDArray[np.bool_]
 
 
-async def hear(perception: Perception, media: Media) -> list[Heard]:
+class Listener(Protocol):
+    """The part of the perception port that is asked here."""
+
+    async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
+        """Probabilities of each chunk."""
+        ...
+
+
+async def hear(perception: Listener, media: Media) -> list[Heard]:
     """Every labelled recording of a folder."""
     found = []
     for recording in media.recordings():
@@ -87,9 +101,10 @@ async def measure_voice(perception: Perception, media: Media) -> list[Figure]:
 
     def error(weights: Floats) -> float:
         some = [each for each, often in zip(heard, weights, strict=True) for _ in range(int(often))]
-        return calibration_error(
+        return error_at_prior(
             np.concatenate([each.probability for each in some]),
             np.concatenate([each.true for each in some]),
+            SPEECH_PRIOR,
         )
 
     values = {

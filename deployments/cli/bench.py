@@ -25,6 +25,7 @@ from deployments.cli.model_tables import one_line_on_failure, progress_bars
 from models.catalogue import Catalogue, default_dir
 from models.selection import select
 from proctor.adapters.clock import SystemClock
+from proctor.domain.errors import InvalidInput
 
 
 class Part(StrEnum):
@@ -197,3 +198,45 @@ def accuracy(
     if markdown is not None:
         page = markdown.read_text(encoding="utf-8") if markdown.exists() else ""
         markdown.write_text(on_page(page, as_markdown(report)), encoding="utf-8")
+
+
+@app.command()
+def calibrate(
+    media: Annotated[
+        Path,
+        typer.Option(
+            envvar="PROCTOR_MEDIA", exists=True, file_okay=False, help="Labelled sound, as above."
+        ),
+    ],
+    prior: Annotated[
+        float, typer.Option(min=0.001, max=0.999, help="How much of an exam is speech.")
+    ] = 0.04,
+) -> None:
+    """Fit how the voice detector's score is read as a probability; prints the manifest's lines."""
+    from bench.accuracy.calibration import as_yaml, fit
+    from bench.accuracy.media import Media as Labelled
+    from bench.accuracy.voice import hear
+    from deployments.accuracy import raw_voice
+
+    console = Console(stderr=True)
+    settings = read_settings()
+    labelled = Labelled(media)
+    with one_line_on_failure(console):
+        folder = default_dir(settings.home, settings.models_dir)
+        catalogue = Catalogue(folder, settings.models_mirror)
+        selection = select(settings.pack, settings.models)
+        heard = asyncio.run(hear(raw_voice(selection, catalogue), labelled))
+    for remark in labelled.remarks:
+        console.print(remark, style="yellow", highlight=False, soft_wrap=True)
+    if not heard:
+        raise InvalidInput(f"{media} holds no labelled recordings to fit on")
+    try:
+        found = fit(
+            [p for each in heard for p in each.probability],
+            [t for each in heard for t in each.true],
+            prior,
+        )
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+    data = f"{len(heard)} labelled recordings, {found.items} pieces of 32 ms"
+    typer.echo(as_yaml(found, data, prior, SystemClock().now().date().isoformat()))

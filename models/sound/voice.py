@@ -12,6 +12,7 @@ import numpy as np
 from models.catalogue import Catalogue
 from models.errors import ModelOutputInvalid
 from models.runtimes.onnx import OnnxModel
+from models.scores import probabilities
 from proctor.domain.media import AUDIO_RATE_HZ
 from proctor.domain.observations import Producer
 from proctor.domain.perception import Fault, SpeechAnswer, SpeechAsk
@@ -25,9 +26,17 @@ STREAMS_PER_RUN = 64
 class VoiceModel:
     """The voice detector. One instance is shared by all threads."""
 
-    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
-        """`files` is the one network. Raises `ModelFileError`."""
+    def __init__(
+        self, catalogue: Catalogue, files: Sequence[str], *, calibrated: bool = True
+    ) -> None:
+        """`files` is the one network; not `calibrated`, its score is told as it is.
+
+        Raises:
+            ModelFileError: It is missing or altered.
+        """
         (name,) = files
+        (file,) = catalogue.files([name])
+        self._calibration = file.scores if calibrated else None
         self._model = OnnxModel(name, catalogue.read(name), batch_limit=STREAMS_PER_RUN)
         self._producers: tuple[Producer, ...] = (catalogue.producer(name),)
         self._rate = np.array(AUDIO_RATE_HZ, np.int64)
@@ -81,8 +90,9 @@ class VoiceModel:
     def _answer(self, heard: np.ndarray, state: np.ndarray, context: np.ndarray) -> SpeechAnswer:
         if not (np.isfinite(heard).all() and np.isfinite(state).all()):
             return self._fault()
+        told = heard if self._calibration is None else probabilities(heard, self._calibration)
         return SpeechAnswer(
-            probabilities=tuple(float(p) for p in heard),
+            probabilities=tuple(float(p) for p in told),
             state=state,
             context=context,
             producers=self._producers,
