@@ -15,7 +15,7 @@ from typing import Any
 from models.catalogue import Catalogue
 from models.errors import ModelFileError
 from models.gathering import Gathering
-from models.readers import open_group
+from models.readers import close_part, open_group
 from models.runtimes.placement import Fallbacks, Placement, placed
 from models.selection import Selection, select
 from models.serving import serving_of
@@ -150,9 +150,11 @@ class InProcessPerception:
         return reader
 
     def close(self) -> None:
-        """Finish what runs and end the threads. Idempotent."""
+        """Finish what runs, end the threads and close what readers hold open. Idempotent."""
         self._batches.shutdown(wait=True)
         self._pool.shutdown(wait=True)
+        for reader in self._readers.values():
+            close_part(reader)
 
     def __enter__(self) -> "InProcessPerception":
         return self

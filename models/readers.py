@@ -34,6 +34,8 @@ READERS: dict[tuple[Task, str], str] = {
     ("speakers", "segmentation"): "models.sound.segmentation:SegmentedSpeakers",
     ("speakers", "pyannote-pipeline"): "models.sound.pipeline:PipelineSpeakers",
     ("words", "whisper"): "models.sound.words:WhisperWords",
+    ("face_detection", "mediapipe-tasks"): "models.face.mediapipe_tasks:TaskFaceDetector",
+    ("body", "mediapipe-tasks"): "models.body.mediapipe_tasks:TaskBodyReader",
     ("objects", "coco-onnx"): "models.objects.reader:ObjectReader",
 }
 """(task, reader) -> `module:class`; the class takes a `Catalogue` and the ids of its files."""
@@ -88,6 +90,13 @@ def open_faces(selection: Selection, catalogue: Catalogue) -> FaceReader:
             producers={file: catalogue.producer(file) for file in files},
         )
     )
+
+
+def close_part(part: object) -> None:
+    """Close a reader that holds something open (a process of its own); most hold nothing."""
+    close = getattr(part, "close", None)
+    if close is not None:
+        close()
 
 
 _SIGNED_IN_ORDER: tuple[Task, ...] = (

@@ -6,7 +6,7 @@ a tile showed it. Which network does what is the selection's business (models/re
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -127,6 +127,13 @@ class FaceReader:
     def __init__(self, parts: FaceParts) -> None:
         """Read with these models."""
         self._parts = parts
+
+    def close(self) -> None:
+        """Close what its parts hold open. Idempotent."""
+        for part in fields(self._parts):
+            close = getattr(getattr(self._parts, part.name), "close", None)
+            if close is not None:
+                close()
 
     def read(self, ask: FaceAsk) -> FaceAnswer:
         """Answer one ask; what is wrong with its picture or a model's answer is a fault, not an error."""
