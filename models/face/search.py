@@ -6,7 +6,7 @@ the person's right eye x and y, left eye x and y.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 import cv2
@@ -15,6 +15,7 @@ import numpy as np
 from models.convert.free_size import with_free_size
 from models.errors import ModelFileError, ModelOutputInvalid
 from models.face.detected import DetectedFace
+from models.face.interfaces import Look
 from models.pictures import Floats
 from models.runtimes.onnx import OnnxModel
 from models.ssd import overlaps
@@ -22,38 +23,76 @@ from proctor.domain.media import Image
 
 STRIDES = (8, 16, 32)
 """Pixels per cell of the three feature maps that all of these networks have."""
+PLACES = [0, 1, 2, 3, 5, 6, 7, 8]
+"""Columns of a row that are pixels."""
 
 
 class Network(Protocol):
-    """A detector's network with its decoder."""
+    """A detector's network with its decoder.
 
-    def rows(self, canvas: Image) -> Floats:
-        """Boxes above the least score in (h, w, 3) RGB whose sides 32 divides; not suppressed.
+    Attributes:
+        batch_limit: Most pictures of one run.
+    """
+
+    batch_limit: int
+
+    def rows(self, canvases: Sequence[Image]) -> list[Floats]:
+        """Boxes above the least score in each of (h, w, 3) RGB, all of one size whose sides 32 divides.
 
         Raises:
-            ModelOutputInvalid: The answer is not finite or has another shape.
+            ModelOutputInvalid: An answer is not finite or has another shape.
         """
         ...
+
+
+def look(producer: str, network: Network, longest: Sequence[int], overlap: float) -> Look:
+    """A detector's only way of searching a picture, or many in one run; see `search_all`."""
+    return Look(
+        producer,
+        partial(search, network, longest, overlap),
+        search_all=partial(search_all, network, longest, overlap),
+    )
 
 
 def search(
     network: Network, longest: Sequence[int], overlap: float, image: Image
 ) -> list[DetectedFace]:
-    """Faces in the picture at all sizes, best score first.
+    """Faces in one picture; see `search_all`."""
+    return search_all(network, longest, overlap, [image])[0]
+
+
+def search_all(
+    network: Network, longest: Sequence[int], overlap: float, images: Sequence[Image]
+) -> list[list[DetectedFace]]:
+    """Faces in each picture at all sizes, best score first. Pictures of one size are one run.
 
     Args:
         network: What finds them.
         longest: Longer side of the picture, in pixels, at each size; no picture is enlarged.
         overlap: Of two boxes that overlap by more (IoU), the worse one is dropped.
-        image: (h, w, 3) RGB.
+        images: (h, w, 3) RGB.
+
+    Raises:
+        ModelOutputInvalid: One of the answers is not finite or has another shape.
     """
-    found = []
-    own = max(image.shape[:2])
-    for side in dict.fromkeys(min(side, own) for side in longest):
-        scale = side / own
-        rows = network.rows(fitted(image, scale))
-        rows[:, [0, 1, 2, 3, 5, 6, 7, 8]] /= np.float32(scale)
-        found.append(rows)
+    found: list[list[Floats]] = [[] for _ in images]
+    of_size: dict[tuple[int, ...], list[tuple[int, float, Image]]] = {}
+    for at, image in enumerate(images):
+        own = max(image.shape[:2])
+        for side in dict.fromkeys(min(side, own) for side in longest):
+            canvas = fitted(image, side / own)
+            of_size.setdefault(canvas.shape, []).append((at, side / own, canvas))
+    for same in of_size.values():
+        for start in range(0, len(same), network.batch_limit):
+            some = same[start : start + network.batch_limit]
+            told = network.rows([canvas for _, _, canvas in some])
+            for (at, scale, _), rows in zip(some, told, strict=True):
+                rows[:, PLACES] /= np.float32(scale)
+                found[at].append(rows)
+    return [_faces(suppressed(np.concatenate(each), overlap)) for each in found]
+
+
+def _faces(rows: Floats) -> list[DetectedFace]:
     return [
         DetectedFace(
             left=float(row[0]),
@@ -64,7 +103,7 @@ def search(
             right_eye=(float(row[5]), float(row[6])),
             left_eye=(float(row[7]), float(row[8])),
         )
-        for row in suppressed(np.concatenate(found), overlap)
+        for row in rows
     ]
 
 
@@ -81,9 +120,11 @@ def fitted(image: Image, scale: float) -> Image:
     return image
 
 
-def blob(canvas: Image, mean: tuple[float, float, float], scale: float, *, bgr: bool) -> Floats:
-    """(1, 3, h, w) of `(canvas - mean) * scale`; `mean` in the order in which the channels come out."""
-    made = cv2.dnn.blobFromImage(canvas, scale, mean=mean, swapRB=bgr)
+def blob(
+    canvases: Sequence[Image], mean: tuple[float, float, float], scale: float, *, bgr: bool
+) -> Floats:
+    """(n, 3, h, w) of `(canvas - mean) * scale`; `mean` in the order in which the channels come out."""
+    made = cv2.dnn.blobFromImages(list(canvases), scale, mean=mean, swapRB=bgr)
     return np.asarray(made, dtype=np.float32)
 
 
@@ -108,7 +149,11 @@ def cells(height: int, width: int, stride: int, anchors: int = 1) -> Floats:
 
 
 class GridModel:
-    """An ONNX network that answers with rows of numbers per cell, its answers checked."""
+    """An ONNX network that answers with rows of numbers per cell, its answers checked.
+
+    Attributes:
+        batch_limit: Most pictures of one run.
+    """
 
     def __init__(self, name: str, content: bytes, outputs: int) -> None:
         """Load from verified bytes; a network of fixed size is made to take any.
@@ -129,24 +174,29 @@ class GridModel:
                 f"{name} has {len(self._model.inputs)} inputs and {len(self._model.outputs)} "
                 f"outputs where this detector has 1 and {outputs}: add the file of this detector"
             )
+        self.batch_limit = self._model.batch_limit
 
-    def run(self, image: Floats, shapes: Sequence[tuple[int, int]]) -> list[Floats]:
-        """Run once on (1, 3, h, w) float32; the outputs in the file's order, without the batch.
+    def run(self, images: Floats, shapes: Sequence[tuple[int, int]]) -> list[Floats]:
+        """Run once on (n, 3, h, w) float32; the outputs in the file's order, (n, rows, columns) each.
 
         Args:
-            image: The picture.
+            images: The pictures.
             shapes: (rows, columns) of each output.
 
         Raises:
             ModelOutputInvalid: An output has another shape.
         """
-        answers = list(self._model.run({self._input: image}, finite=False, borrow=True).values())
+        batch = len(images)
+        answers = list(self._model.run({self._input: images}, finite=False, borrow=True).values())
         for answer, shape in zip(answers, shapes, strict=True):
-            if answer.shape not in (shape, (1, *shape)):
+            alone = batch == 1 and answer.shape == shape  # insightface's packs have no batch
+            if answer.shape != (batch, *shape) and not alone:
                 raise ModelOutputInvalid(
-                    f"{self._name} answered in shape {answer.shape}, not {(1, *shape)}"
+                    f"{self._name} answered in shape {answer.shape}, not {(batch, *shape)}"
                 )
-        return [answer.reshape(shape) for answer, shape in zip(answers, shapes, strict=True)]
+        return [
+            answer.reshape(batch, *shape) for answer, shape in zip(answers, shapes, strict=True)
+        ]
 
 
 def finite(name: str, *answers: Floats) -> None:

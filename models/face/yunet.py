@@ -5,13 +5,12 @@ as ONNX Runtime's (ACCURACY.md).
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
 from models.catalogue import Catalogue
 from models.face.interfaces import Look
-from models.face.search import STRIDES, GridModel, blob, cells, finite, search
+from models.face.search import STRIDES, GridModel, blob, cells, finite, look
 from models.pictures import Floats
 from proctor.domain.media import Image
 
@@ -32,13 +31,19 @@ class YuNet:
         """Load from verified bytes. Raises `ModelFileError`."""
         self._name = name
         self._model = GridModel(name, content, 4 * len(STRIDES))
+        self.batch_limit = self._model.batch_limit
 
-    def rows(self, canvas: Image) -> Floats:
+    def rows(self, canvases: Sequence[Image]) -> list[Floats]:
         """See `Network`."""
-        height, width = canvas.shape[:2]
+        height, width = canvases[0].shape[:2]
         counts = [(height // stride) * (width // stride) for stride in STRIDES]
         shapes = [(count, columns) for columns in (1, 1, 4, 10) for count in counts]
-        answers = self._model.run(blob(canvas, (0, 0, 0), 1, bgr=True), shapes)
+        answers = self._model.run(blob(canvases, (0, 0, 0), 1, bgr=True), shapes)
+        return [
+            self._decoded([a[at] for a in answers], height, width) for at in range(len(canvases))
+        ]
+
+    def _decoded(self, answers: Sequence[Floats], height: int, width: int) -> Floats:
         found = []
         for at, stride in enumerate(STRIDES):
             faces, objects, boxes, points = answers[at :: len(STRIDES)]
@@ -94,4 +99,4 @@ class YuNetDetector:
     def looks(self, *, search_small: bool) -> list[Look]:
         """See `FaceDetector`."""
         longest = LONGEST_FOR_SMALL if search_small else LONGEST
-        return [Look(self._file, partial(search, self._network, longest, OVERLAP))]
+        return [look(self._file, self._network, longest, OVERLAP)]

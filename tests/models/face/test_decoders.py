@@ -1,11 +1,13 @@
 """What the networks' numbers mean: boxes and eyes worked out by hand."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from models.errors import ModelOutputInvalid
 from models.face import retinaface, scrfd, yunet
-from models.face.search import cells, fitted, search, suppressed
+from models.face.search import cells, fitted, search, search_all, suppressed
 from models.pictures import Floats
 from proctor.domain.media import Image
 
@@ -119,12 +121,16 @@ def test_a_picture_keeps_its_shape_and_is_padded_to_the_right_and_below() -> Non
 class SquareFinder:
     """A network that finds one white square of at most `most` pixels."""
 
-    def __init__(self, most: int = 10_000) -> None:
+    def __init__(self, most: int = 10_000, batch_limit: int = 2) -> None:
         self.most = most
+        self.batch_limit = batch_limit
         self.seen: list[tuple[int, ...]] = []
 
-    def rows(self, canvas: Image) -> Floats:
-        self.seen.append(canvas.shape[:2])
+    def rows(self, canvases: Sequence[Image]) -> list[Floats]:
+        self.seen.append((len(canvases), *canvases[0].shape[:2]))
+        return [self._rows(canvas) for canvas in canvases]
+
+    def _rows(self, canvas: Image) -> Floats:
         white = np.argwhere(canvas[..., 0] > 128)
         if not len(white) or len(white) > self.most:
             return np.zeros((0, 9), np.float32)
@@ -153,4 +159,16 @@ def test_a_face_too_large_at_one_size_is_found_at_another_and_told_once() -> Non
 def test_no_picture_is_enlarged_or_searched_twice_at_its_own_size() -> None:
     network = SquareFinder()
     search(network, (128, 320, 640), 0.3, np.zeros((240, 320, 3), np.uint8))
-    assert network.seen == [(96, 128), (256, 320)]
+    assert network.seen == [(1, 96, 128), (1, 256, 320)]
+
+
+def test_pictures_of_one_size_go_together_and_each_gets_its_own_faces() -> None:
+    pictures = [np.zeros((240, 320, 3), np.uint8) for _ in range(3)]
+    pictures.append(np.zeros((480, 640, 3), np.uint8))
+    for at, picture in enumerate(pictures):
+        picture[10 * at : 10 * at + 20, 40:60] = 255
+    network = SquareFinder()
+    found = search_all(network, (320,), 0.3, pictures)
+    assert network.seen == [(2, 256, 320), (2, 256, 320)]  # the large one is as small there
+    assert [[round(face.top) for face in faces] for faces in found] == [[0], [10], [20], [30]]
+    assert search_all(network, (320,), 0.3, []) == []

@@ -14,12 +14,14 @@ from onnx import numpy_helper
 from bench.accuracy.detection import lies_on
 from bench.accuracy.scenes import Portrait, one_face, two_faces
 from models.catalogue import Catalogue
+from models.convert.free_batch import with_free_batch
+from models.convert.free_size import with_free_size
 from models.errors import LicenceNotAccepted, ModelFileError, ModelOutputInvalid
 from models.face.detected import DetectedFace
 from models.face.reader import FaceReader
 from models.face.retinaface import RetinaFace, RetinaFaceDetector
 from models.face.scrfd import Scrfd, ScrfdDetector
-from models.face.search import search
+from models.face.search import search, search_all
 from models.face.yunet import YuNet, YuNetDetector
 from models.readers import open_faces
 from models.selection import select
@@ -208,6 +210,22 @@ def test_everybody_at_the_solvay_conference_is_found(
     assert sum(face.is_confirmed for face in answer.faces) == 29
 
 
+def test_many_pictures_in_one_run_are_answered_as_each_alone(
+    detector_files: Catalogue, astronaut: Image, name: str
+) -> None:
+    """On a GPU a batch is one run; here the free batch is made by hand."""
+    batched = with_free_batch(name, with_free_size(name, detector_files.read(name)))
+    network = NETWORKS[name](batched, name)
+    assert network.batch_limit > 1
+    pictures = [astronaut, np.ascontiguousarray(astronaut[:, ::-1]), np.zeros_like(astronaut)]
+    together = search_all(network, (128, 320), 0.3, pictures)
+    assert [len(faces) for faces in together] == [1, 1, 0]
+    for picture, faces in zip(pictures, together, strict=True):
+        for alone, face in zip(search(network, (128, 320), 0.3, picture), faces, strict=True):
+            assert face.left == pytest.approx(alone.left, abs=0.01)
+            assert face.right_eye == pytest.approx(alone.right_eye, abs=0.01)
+
+
 def test_truncated_and_foreign_files_are_told_in_one_line(
     detector_files: Catalogue, name: str
 ) -> None:
@@ -257,7 +275,7 @@ def test_answers_that_are_no_numbers_are_invalid(
 ) -> None:
     network = NETWORKS[name](spoilt(detector_files.read(name)), name)
     with pytest.raises(ModelOutputInvalid, match=f"{name} answered with numbers that are not"):
-        network.rows(np.ascontiguousarray(astronaut[:256, :256]))
+        network.rows([np.ascontiguousarray(astronaut[:256, :256])])
 
 
 def with_outputs_of(content: bytes, rows: int) -> bytes:
@@ -284,7 +302,7 @@ def test_answers_of_another_shape_are_invalid(
 ) -> None:
     network = NETWORKS[name](with_outputs_of(detector_files.read(name), rows), name)
     with pytest.raises(ModelOutputInvalid, match=f"{name} answered"):
-        network.rows(np.ascontiguousarray(astronaut[:256, :256]))
+        network.rows([np.ascontiguousarray(astronaut[:256, :256])])
 
 
 def as_packed(content: bytes) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 
 from models.catalogue import Catalogue
 from models.face import scrfd, yunet
-from models.face.search import fitted, suppressed
+from models.face.search import suppressed
 from models.pictures import Floats
 from proctor.domain.media import Image
 
@@ -54,7 +54,7 @@ def test_yunet_as_opencv_decodes_it(
     for picture, people in zip(pictures, (1, 29), strict=True):
         _, found = theirs.detect(np.ascontiguousarray(picture[..., ::-1]))
         expected = found[:, [0, 1, 2, 3, 14, 4, 5, 6, 7]]
-        rows = suppressed(ours.rows(picture), yunet.OVERLAP)
+        rows = suppressed(ours.rows([picture])[0], yunet.OVERLAP)
         assert len(rows) == people
         for row, other in matched(rows, expected):
             # OpenCV rounds boxes to whole pixels before it suppresses, so its choice may be the neighbour
@@ -81,7 +81,7 @@ def test_scrfd_as_insightface_decodes_it(
         expected = np.column_stack(
             [boxes[:, :2], boxes[:, 2:4] - boxes[:, :2], boxes[:, 4], points[:, :2].reshape(-1, 4)]
         )
-        rows = suppressed(ours.rows(fitted(picture, 1)), scrfd.OVERLAP)
+        rows = suppressed(ours.rows([picture])[0], scrfd.OVERLAP)
         assert len(rows) == people
         for row, other in matched(rows, expected):
             np.testing.assert_allclose(row, other, atol=0.01)
