@@ -105,13 +105,18 @@ def tell_apart(
     joined = np.concatenate([samples[part.start : part.end] for part in speech])
     vectors, starts = embedder.partials(at_level(joined), PIECE_STEP)
     labels = group(vectors, limits.same_voice, limits.least_pieces)
-    middles = np.array(starts) + PARTIAL // 2
+    begins = np.array(starts)
+    middles = begins + PARTIAL // 2
     changes = [
         (int(middles[at - 1] + middles[at]) // 2, int(labels[at]))
         for at in range(1, len(labels))
         if labels[at] != labels[at - 1]
     ]
-    voices = [Voice([], vectors[_inside(labels, name)]) for name in range(int(labels.max()) + 1)]
+    edges = [at for at, _ in changes]
+    voices = [
+        Voice([], vectors[_pure(labels, begins, edges, name)])
+        for name in range(int(labels.max()) + 1)
+    ]
     done = 0  # how much of `joined` lies before the stretch
     for part in speech:
         here = [(at - done, name) for at, name in changes if done < at < done + part.length]
@@ -125,11 +130,13 @@ def tell_apart(
     return [voice for voice in voices if voice.alone]
 
 
-def _inside(labels: np.ndarray, name: int) -> np.ndarray:
-    """The pieces of a group whose neighbours are of it as well: pieces at a change hold two voices."""
+def _pure(labels: np.ndarray, starts: np.ndarray, changes: Sequence[int], name: int) -> np.ndarray:
+    """The pieces of a group that reach over no change of voice; all of them where each does."""
     own = labels == name
-    inside: np.ndarray = own & np.append(own[1:], True) & np.append(True, own[:-1])
-    return inside if inside.any() else own
+    pure: np.ndarray = own.copy()
+    for at in changes:
+        pure &= (at <= starts) | (starts + PARTIAL <= at)
+    return pure if pure.any() else own
 
 
 def answer(
