@@ -98,7 +98,7 @@ def search_tiles(network: BlazeFace, image: Image) -> list[DetectedFace]:
 
 
 def tiles(width: int, height: int) -> list[Region]:
-    """Overlapping squares that cover the picture: `TILE_SHARE` of its shorter side, `MOST_TILE_PX` at most."""
+    """Overlapping squares that cover the picture, of `TILE_SHARE` of its shorter side at most."""
     side = min(min(width, height) * TILE_SHARE, MOST_TILE_PX)
     return [Region(x, y, side, side) for y in _centres(height, side) for x in _centres(width, side)]
 
