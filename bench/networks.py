@@ -18,6 +18,9 @@ LIST = "networks.json"
 SIDE_PX = 320
 """Side of the picture where a network takes any: what a look of a detector is made on."""
 
+SIDES = {"pyannote-segmentation": 160_000}
+"""Of the others: ten seconds of sound."""
+
 MIRRORED = frozenset({"face-embedding"})
 """Networks that see each face and its mirror image."""
 
@@ -28,6 +31,7 @@ class Measured:
 
     Attributes:
         name: Manifest id of its file.
+        model: The model that it is a part of; a model may need several networks.
         task: What it is for.
         side: Of the picture, where the network takes any; else it has no meaning.
         items: How many items one ask makes.
@@ -35,6 +39,7 @@ class Measured:
     """
 
     name: str
+    model: str
     task: str
     side: int
     items: int
@@ -47,6 +52,7 @@ def collect(catalogue: "Catalogue") -> tuple[list[Measured], dict[str, str]]:
     Returns:
         The networks, and for each model that cannot be opened why not.
     """
+    from models.convert.free_batch import with_free_batch
     from models.errors import ModelFileError
     from models.readers import open_model
     from models.runtimes.placement import Fallbacks, Placement, placed
@@ -65,13 +71,14 @@ def collect(catalogue: "Catalogue") -> tuple[list[Measured], dict[str, str]]:
         except ModelFileError as error:
             missing[name] = error.detail
         for network in here:
-            if network.serving.gpu:
+            if model.task != "voice":  # it has a state, and is measured by its reader
                 found[network.name] = Measured(
                     name=network.name,
+                    model=name,
                     task=model.task,
-                    side=SIDE_PX,
+                    side=SIDES.get(network.name, SIDE_PX),
                     items=2 if network.name in MIRRORED else 1,
-                    content=network.content,
+                    content=with_free_batch(network.name, network.content),
                 )
     return list(found.values()), missing
 
