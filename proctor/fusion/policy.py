@@ -10,7 +10,7 @@ import re
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from string import Formatter
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -163,6 +163,22 @@ class Rule(Strict):
         return self
 
 
+class Enrolment(Strict):
+    """What an exam asks of candidates who enrol their own face.
+
+    Attributes:
+        challenge: Whether movements in a random order are asked for. Staff enrol without.
+    """
+
+    challenge: Literal["off", "required"] = "off"
+
+    @field_validator("challenge", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """YAML reads an unquoted `off` as false."""
+        return "off" if value is False else value
+
+
 class EndTexts(Strict):
     """What is said when an incident closes.
 
@@ -192,6 +208,7 @@ class Policy(Strict):
         language: The language of titles and reasons; every text has it.
         sampling: How often to look.
         sensing: What counts as a signal.
+        enrolment: What is asked of candidates who enrol.
         rules: What makes an incident.
         closing: What is said when an incident closes.
     """
@@ -202,6 +219,7 @@ class Policy(Strict):
     language: Language = "en"
     sampling: Sampling = Sampling()
     sensing: SensingLimits = SensingLimits()
+    enrolment: Enrolment = Enrolment()
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=100)]
     closing: EndTexts = EndTexts()
 
@@ -252,6 +270,11 @@ class Policy(Strict):
                 "objects.within_ms",
                 limits.objects.within_ms,
                 (limits.objects.needed - 1) * rates.objects_every_s * 1000,
+            ),
+            (
+                "lips.within_ms",
+                limits.lips.within_ms,
+                limits.lips.pictures * 1000 / rates.face_attentive_hz,
             ),
             (
                 "other_voice.within_ms",

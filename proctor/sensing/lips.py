@@ -6,7 +6,6 @@ a mask, a beard or a bad picture can do the same, so it is weak evidence. Mouths
 there is speech: a quiet session's memory does not change.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import pstdev
 
@@ -126,8 +125,3 @@ class LipsSensor:
     def _end(self) -> list[Signal]:
         spell = self.state.spell
         return spell.close(SignalKind.VOICE_WITHOUT_LIPS, self._session_id, spell.last_ms)
-
-
-def lips_were_still(openings: Sequence[float], limits: LipsLimits) -> bool:
-    """Whether so many openings of a mouth vary no more than those of a silent person."""
-    return len(openings) >= limits.pictures and pstdev(openings) < limits.still_below

@@ -2,12 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable
+from statistics import pstdev
 
 from proctor.domain.observations import GazeSeen, Observation
-from proctor.sensing.lips import lips_were_still
 from proctor.sensing.sound_limits import LipsLimits
 
 KEPT_MS = 90_000
+PICTURES = 8
+"""Fewer than a signal needs: a window that is not learnt costs nobody anything."""
 
 
 class Mouth:
@@ -30,4 +32,4 @@ class Mouth:
     def was_still(self, start_ms: int, end_ms: int) -> bool:
         """Whether it is known to have been still. Too few pictures say nothing, so then not."""
         during = [opening for at_ms, opening in self._openings if start_ms <= at_ms <= end_ms]
-        return lips_were_still(during, self._limits)
+        return len(during) >= PICTURES and pstdev(during) < self._limits.still_below

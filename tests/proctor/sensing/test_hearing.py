@@ -72,13 +72,13 @@ def mouth(at_ms: int, opening: float | None, yaw_deg: float = 0.0) -> GazeSeen:
     return replace(facts.gaze(at_ms, 0.0, yaw_deg), mouth_open=opening)
 
 
-def still(from_ms: int, until_ms: int, step_ms: int = 500) -> list[Observation]:
+def still(from_ms: int, until_ms: int, step_ms: int = 250) -> list[Observation]:
     """A silent mouth as the mesh measures it: 0.003 up and down."""
-    return [mouth(at, 0.03 + 0.003 * (at // 500 % 3)) for at in range(from_ms, until_ms, step_ms)]
+    return [mouth(at, 0.03 + 0.003 * (at // 250 % 3)) for at in range(from_ms, until_ms, step_ms)]
 
 
 def talking(from_ms: int, until_ms: int) -> list[Observation]:
-    return [mouth(at, 0.03 + 0.05 * (at // 500 % 3)) for at in range(from_ms, until_ms, 500)]
+    return [mouth(at, 0.03 + 0.05 * (at // 250 % 3)) for at in range(from_ms, until_ms, 250)]
 
 
 def test_speech_without_a_pitch_is_a_whisper_until_it_stops() -> None:
@@ -188,7 +188,7 @@ def test_a_voice_while_the_lips_are_still() -> None:
     assert signal.kind is SignalKind.VOICE_WITHOUT_LIPS
     assert (signal.started_ms, signal.ended_ms) == (4_800, 12_000)
     figures = dict(signal.support.numbers)
-    assert figures["lips_moved"] < 0.006 and figures["pictures"] >= 8
+    assert figures["lips_moved"] < 0.006 and figures["pictures"] >= 16
 
 
 def test_lips_that_move_go_with_the_voice() -> None:
@@ -206,8 +206,8 @@ def test_lips_that_begin_to_move_end_it() -> None:
     [
         [],
         still(0, 15_000, step_ms=3_000),
-        [mouth(at, None) for at in range(0, 15_000, 500)],
-        [mouth(at, 0.03, yaw_deg=40.0) for at in range(0, 15_000, 500)],
+        [mouth(at, None) for at in range(0, 15_000, 250)],
+        [mouth(at, 0.03, yaw_deg=40.0) for at in range(0, 15_000, 250)],
     ],
     ids=["no face", "too few pictures", "no mesh", "head turned"],
 )
