@@ -161,6 +161,7 @@ def build_services(
     from proctor.api.services import MediaWish, Services
     from proctor.services.alerts import Alerts
     from proctor.services.candidates import Candidates
+    from proctor.services.challenges import Challenges
     from proctor.services.consents import Consents
     from proctor.services.enroll import Enroll
     from proctor.services.exams import Exams
@@ -184,6 +185,7 @@ def build_services(
     tickets = Tickets(stores.live)
     look = FaceLook(perception, PictureDesk(), embedding)
     calibration = calibrations[embedding]
+    challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
     return Services(
         exams=Exams(stores.exams, _presets(known), clock, groups),
@@ -191,7 +193,10 @@ def build_services(
         consents=Consents(
             stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock
         ),
-        enroll=Enroll(stores.candidates, stores.faces, look, embedding, calibration, clock),
+        challenges=challenges,
+        enroll=Enroll(
+            stores.candidates, stores.faces, look, embedding, calibration, clock, challenges
+        ),
         verify=Verify(stores.candidates, stores.faces, look, embedding, calibration, stores.live),
         sessions=Sessions(
             stores.sessions,

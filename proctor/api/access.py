@@ -19,6 +19,8 @@ class Takes(StrEnum):
     SDP = "application/sdp"
     FRAGMENT = "application/trickle-ice-sdpfrag"
     PICTURES = "multipart/form-data"
+    CHALLENGED_PICTURES = "multipart/form-data; steps"
+    """The same form, which may hold a challenge and the pictures of its steps as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,13 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/candidates/{candidate_id}/consents"): _create(_OWNERS | _CANDIDATE),
     ("DELETE", "/v1/candidates/{candidate_id}/consents"): Rule(roles=_OWNERS | _CANDIDATE),
     ("POST", "/v1/candidates/{candidate_id}/enrolments"): Rule(
-        roles=_INVIGILATORS | _CANDIDATE, takes=Takes.PICTURES, creates=True, limit=_FACES
+        roles=_INVIGILATORS | _CANDIDATE,
+        takes=Takes.CHALLENGED_PICTURES,
+        creates=True,
+        limit=_FACES,
+    ),
+    ("POST", "/v1/candidates/{candidate_id}/challenges"): Rule(
+        roles=_INVIGILATORS | _CANDIDATE, limit=_FACES
     ),
     ("DELETE", "/v1/candidates/{candidate_id}/enrolments"): Rule(roles=_OWNERS),
     ("POST", "/v1/candidates/{candidate_id}/verifications"): Rule(

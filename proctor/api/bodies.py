@@ -6,6 +6,7 @@ Pictures stay in memory on purpose: a face never lies in a temporary file.
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from proctor.api.access import Takes
 from proctor.api.problems import Malformed, TooLarge, WrongMediaType
 from proctor.domain.errors import InvalidInput
+from proctor.identity.challenge import MOST_PICTURES_PER_STEP
 
 KIB = 1024
 MAX_TEXT_BYTES = 64 * KIB
@@ -24,6 +26,8 @@ MAX_PICTURE_BYTES = 8 * KIB * KIB
 MAX_PICTURES = 8
 MAX_FORM_BYTES = MAX_PICTURES * (MAX_PICTURE_BYTES + 4 * KIB)  # 4 KiB for each part's headers
 DEADLINE_S = 30.0
+_STEPS = ("step_1", "step_2", "step_3")
+_NONCE = re.compile(r"[a-z]{3}_[0-9a-f]{20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,16 @@ class Body:
         raw: The bytes of a JSON, SDP or fragment body.
         json: The value of a JSON body.
         pictures: The parts of a picture form, in order.
+        challenge: The challenge that the form answers; None without one.
+        steps: The pictures of its steps, in order.
     """
 
     digest: str = hashlib.sha256(b"").hexdigest()
     raw: bytes = b""
     json: Any = None
     pictures: tuple[bytes, ...] = ()
+    challenge: str | None = None
+    steps: tuple[tuple[bytes, ...], ...] = ()
 
 
 class PreparedRequest(Request):
@@ -71,12 +79,13 @@ async def read_body(request: Request, takes: Takes) -> Body:
     if takes is Takes.NOTHING:
         return Body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != takes.value:
-        raise WrongMediaType(f"Send this as {takes.value}.")
+    wanted = takes.value.partition(";")[0]
+    if kind != wanted:
+        raise WrongMediaType(f"Send this as {wanted}.")
     try:
         async with asyncio.timeout(DEADLINE_S):
-            if takes is Takes.PICTURES:
-                return await _read_pictures(request)
+            if takes in (Takes.PICTURES, Takes.CHALLENGED_PICTURES):
+                return await _read_pictures(request, takes is Takes.CHALLENGED_PICTURES)
             raw = b"".join([chunk async for chunk in _limited(request, MAX_TEXT_BYTES)])
     except TimeoutError:
         raise InvalidInput(
@@ -121,28 +130,62 @@ class _PictureForm(MultiPartParser):
     spool_max_size = MAX_FORM_BYTES + 1  # never reached: nothing rolls over to disk
 
 
-async def _read_pictures(request: Request) -> Body:
+async def _read_pictures(request: Request, with_steps: bool) -> Body:
     stream = _limited(request, MAX_FORM_BYTES)
-    parser = _PictureForm(request.headers, stream, max_files=MAX_PICTURES, max_fields=0)
+    most = MAX_PICTURES + (len(_STEPS) * MOST_PICTURES_PER_STEP if with_steps else 0)
+    parser = _PictureForm(request.headers, stream, max_files=most, max_fields=int(with_steps))
     try:
         form = await parser.parse()
     except MultiPartException:
+        more = ", `challenge` and its `step_1` to `step_3`" if with_steps else ""
         raise Malformed(
-            f"Send a form with 1 to {MAX_PICTURES} files named `images`, and nothing else."
+            f"Send a form with 1 to {MAX_PICTURES} files named `images`{more}, and nothing else."
         ) from None
     finally:
         await stream.aclose()
-    pictures: list[bytes] = []
     try:
-        for name, part in form.multi_items():
-            if name != "images" or not isinstance(part, UploadFile):
-                raise InvalidInput("Every part of the form must be a file named `images`.")
-            if (part.size or 0) > MAX_PICTURE_BYTES:
-                raise TooLarge(f"A picture may have at most {MAX_PICTURE_BYTES // KIB} KiB.")
-            pictures.append(await part.read())
+        body = await _sorted(form.multi_items(), with_steps)
     finally:
         await form.close()
-    if not pictures:
+    if not body.pictures:
         raise InvalidInput("Send at least one picture, as a file named `images`.")
-    digest = hashlib.sha256(b"".join(hashlib.sha256(picture).digest() for picture in pictures))
-    return Body(digest.hexdigest(), pictures=tuple(pictures))
+    return body
+
+
+async def _sorted(parts: Sequence[tuple[str, UploadFile | str]], with_steps: bool) -> Body:
+    """The parts of a form by what they are for."""
+    challenge: str | None = None
+    files: dict[str, list[bytes]] = {name: [] for name in ("images", *_STEPS)}
+    digest = hashlib.sha256()
+    for name, part in parts:
+        if name == "challenge" and with_steps and isinstance(part, str):
+            if not _NONCE.fullmatch(part):
+                raise InvalidInput("The form's `challenge` is no name of a challenge.")
+            challenge = part
+            digest.update(part.encode())
+            continue
+        if not isinstance(part, UploadFile):
+            raise Malformed("The form holds text that is not its `challenge`.")
+        if name != "images" and not (with_steps and name in _STEPS):
+            raise InvalidInput("Every part of the form must be a file named `images`.")
+        if (part.size or 0) > MAX_PICTURE_BYTES:
+            raise TooLarge(f"A picture may have at most {MAX_PICTURE_BYTES // KIB} KiB.")
+        picture = await part.read()
+        files[name].append(picture)
+        digest.update(
+            (b"" if name == "images" else name.encode()) + hashlib.sha256(picture).digest()
+        )
+    images, *steps = files.values()
+    most = max(len(step) for step in steps)
+    if len(images) > MAX_PICTURES or most > MOST_PICTURES_PER_STEP:
+        raise Malformed(
+            f"Send at most {MAX_PICTURES} `images` and {MOST_PICTURES_PER_STEP} files of each step."
+        )
+    if most and challenge is None:
+        raise InvalidInput("The form has steps of a challenge and no `challenge`.")
+    return Body(
+        digest.hexdigest(),
+        pictures=tuple(images),
+        challenge=challenge,
+        steps=tuple(tuple(step) for step in steps) if challenge is not None else (),
+    )

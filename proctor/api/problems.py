@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from proctor.domain.errors import (
+    ChallengeRefused,
     InvalidInput,
     NotFound,
     ProctorError,
@@ -103,6 +104,9 @@ def of_error(request: Request, error: ProctorError) -> Response:
         case QualityRefused():
             members["reasons"] = list(error.reasons)
             members["pictures"] = [list(reasons) for reasons in error.pictures]
+        case ChallengeRefused():
+            members["reasons"] = list(error.reasons)
+            members["steps"] = [list(reasons) for reasons in error.steps]
         case TooManyAttempts():
             headers["Retry-After"] = str(error.retry_after_s)
         case Unavailable():

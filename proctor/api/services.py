@@ -8,6 +8,7 @@ from pathlib import Path
 from proctor.ports import Clock, KeyRing, LiveState, Metrics, SessionPlacement, TokenCheck
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
+from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.enroll import Enroll
 from proctor.services.exams import Exams
@@ -35,6 +36,7 @@ class Services:
         exams: Exams.
         candidates: Candidates.
         consents: Consent and erasure of templates.
+        challenges: Challenges of enrolments.
         enroll: Enrolment.
         verify: Verification.
         sessions: Sessions.
@@ -61,6 +63,7 @@ class Services:
     exams: Exams
     candidates: Candidates
     consents: Consents
+    challenges: Challenges
     enroll: Enroll
     verify: Verify
     sessions: Sessions

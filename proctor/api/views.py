@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from proctor.domain.alerts import FeedItem, Transition
 from proctor.domain.candidates import Decision
+from proctor.domain.challenges import Step
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.incidents import Category, Severity, Verdict
 from proctor.domain.roles import Role
@@ -74,6 +75,15 @@ class ModelView(View):
 
     model: str
     version: str
+
+
+class ChallengeView(View):
+    """What to do before the camera, in this order."""
+
+    challenge: str
+    steps: list[Step]
+    expires_at: datetime
+    most_pictures_per_step: int
 
 
 class EnrolmentView(View):

@@ -8,6 +8,7 @@ ProctorError
 |   +-- Forbidden
 |   +-- ConsentRequired
 |   +-- QualityRefused
+|   +-- ChallengeRefused
 |   +-- TooManyAttempts
 |       +-- BiometricLocked
 +-- Unavailable            try again later; `retryable` is True            (503)
@@ -109,6 +110,25 @@ class QualityRefused(InvalidInput):
         self.detail = detail
         self.reasons = reasons
         self.pictures = pictures
+
+
+class ChallengeRefused(InvalidInput):
+    """The challenge of an enrolment was not passed; it is used, and another one must be asked for.
+
+    Attributes:
+        reasons: Every reason that stands against it, once each.
+        steps: The reasons of each step, in the order asked; () for one that was followed.
+    """
+
+    code = "face/challenge"
+
+    def __init__(
+        self, detail: str, reasons: tuple[str, ...], steps: tuple[tuple[str, ...], ...] = ()
+    ) -> None:
+        Exception.__init__(self, detail, reasons, steps)
+        self.detail = detail
+        self.reasons = reasons
+        self.steps = steps
 
 
 class TooManyAttempts(InvalidInput):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from proctor.domain.candidates import QualityReason
+from proctor.domain.challenges import ChallengeReason
 from proctor.domain.perception import Embedding, FaceAnswer, FaceReading
 from proctor.identity.matching import MatchCalibration, match_probability, pair_distance
 
@@ -65,6 +66,23 @@ def picture_reasons(
     if face.head is None or abs(face.head.yaw_deg) > limits.most_yaw_deg:
         reasons.append(QualityReason.TURNED_AWAY)
     return tuple(reasons)
+
+
+def step_reason(
+    answer: FaceAnswer, limits: QualityLimits = DEFAULT_LIMITS
+) -> ChallengeReason | None:
+    """Why a picture of a challenge shows no movement at all; None when it has one face.
+
+    A turned, tilted or near face need not be sharp or frontal.
+    """
+    if answer.fault is not None:
+        return ChallengeReason.UNREADABLE
+    confirmed = [face for face in answer.faces if face.is_confirmed]
+    if not confirmed:
+        return ChallengeReason.NONE
+    widest = max(face.width_px for face in confirmed)
+    near = [face for face in confirmed if face.width_px >= limits.second_face_share * widest]
+    return ChallengeReason.SEVERAL if len(near) > 1 else None
 
 
 def _sharpness_at_middle_luma(face: FaceReading) -> float:

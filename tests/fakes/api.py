@@ -25,6 +25,7 @@ from proctor.domain.roles import Role
 from proctor.identity.matching import MatchCalibration
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
+from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.enroll import Enroll
 from proctor.services.exams import Exams
@@ -110,13 +111,17 @@ class FakeApi:
     def _services(self, folder: Path) -> Services:
         clock, live, tickets = self.clock, self.live, Tickets(self.live)
         look = FaceLook(self.perception, PictureDesk(), EMBEDDING)
+        challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
         return Services(
             exams=Exams(self.exams, {"standard": standard_policy()}, clock),
             candidates=Candidates(self.candidates, self.exams, clock),
             consents=Consents(
                 self.candidates, self.faces, self.sessions, self.placement, live, clock
             ),
-            enroll=Enroll(self.candidates, self.faces, look, EMBEDDING, CALIBRATION, clock),
+            challenges=challenges,
+            enroll=Enroll(
+                self.candidates, self.faces, look, EMBEDDING, CALIBRATION, clock, challenges
+            ),
             verify=Verify(self.candidates, self.faces, look, EMBEDDING, CALIBRATION, live),
             sessions=Sessions(
                 self.sessions,

@@ -84,7 +84,10 @@ class Scene:
         from_ms: The clock's monotonic time.
         people: Names, the nearest (largest face) first.
         left: Where the nearest face is.
+        size: Width of the nearest face as a share of the picture's.
         yaw_deg: Where the nearest person looks.
+        pitch_deg: The same up and down.
+        roll_deg: How far the nearest head is tilted.
         turned_away: The faces are boxes without a mesh.
         live: P(there in the flesh) of the nearest person; None when no model looks.
         voices: Who is heard, one after the other.
@@ -96,7 +99,10 @@ class Scene:
     from_ms: int
     people: tuple[str, ...]
     left: float = 0.35
+    size: float = 0.3
     yaw_deg: float = 0.0
+    pitch_deg: float = 0.0
+    roll_deg: float = 0.0
     turned_away: bool = False
     live: float | None = None
     voices: tuple[str, ...] = ("ana",)
@@ -122,7 +128,10 @@ class Trouble:
 
 
 class FakePerception:
-    """`Perception` by script. `asked` keeps (time, group, batch) of every call."""
+    """`Perception` by script. `asked` keeps (time, group, batch) of every call.
+
+    While there are `shots`, each picture of faces takes the next of them instead of the clock's scene.
+    """
 
     def __init__(
         self,
@@ -133,6 +142,7 @@ class FakePerception:
         self._clock = clock
         self.scenes = list(scenes)
         self.troubles = list(troubles)
+        self.shots: list[Scene] = []
         self.asked: list[tuple[int, str, Sequence[AnyAsk]]] = []
 
     def calls(self, group: str) -> list[int]:
@@ -143,7 +153,9 @@ class FakePerception:
         self.asked.append((self._clock.monotonic_ms(), "face", asks))
         scene = self._scene()
         trouble = await self._suffer("face")
-        answers = [self._face(ask, scene, trouble) for ask in asks]
+        answers = [
+            self._face(ask, self.shots.pop(0) if self.shots else scene, trouble) for ask in asks
+        ]
         return [replace(answer, fallback=_on_cpu(trouble)) for answer in answers]
 
     async def bodies(self, asks: Sequence[BodyAsk]) -> Sequence[BodyAnswer]:
@@ -231,15 +243,17 @@ class FakePerception:
             wants_embedding = ask.embed and place == 0 and not scene.turned_away
             faces.append(
                 FaceReading(
-                    box=Box(scene.left, 0.2, 0.3, 0.4)
+                    box=Box(scene.left, 0.2, scene.size, 0.4)
                     if place == 0
                     else Box(0.02 + 0.1 * place, 0.1, 0.1, 0.13),
                     score=0.9,
                     presence=0.1 if scene.turned_away else 0.97,
-                    width_px=96.0,
+                    width_px=320 * scene.size,
                     sharpness=300.0,
                     brightness=0.5,
-                    head=None if scene.turned_away else HeadPose(scene.yaw_deg, 0.0, 0.0),
+                    head=None
+                    if scene.turned_away
+                    else HeadPose(scene.yaw_deg, scene.pitch_deg, scene.roll_deg),
                     gaze=None if scene.turned_away else Gaze(scene.yaw_deg, 0.0),
                     eyes_open=None if scene.turned_away else 0.3,
                     mouth_open=None if scene.turned_away else self._mouth(scene),

@@ -1,5 +1,6 @@
 """/v1/candidates, their consent, enrolment and verification."""
 
+from copy import deepcopy
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -8,11 +9,20 @@ from proctor.api.guard import Caller, GuardedRoute, Sent
 from proctor.api.paging import Cursor, Limit, checked, cut
 from proctor.api.schemas import NewCandidate, NewConsent
 from proctor.api.services import Services
-from proctor.api.views import CandidateView, ConsentView, EnrolmentView, Page, VerificationView
+from proctor.api.views import (
+    CandidateView,
+    ChallengeView,
+    ConsentView,
+    EnrolmentView,
+    Page,
+    VerificationView,
+)
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.ids import CandidateId
 from proctor.domain.roles import Role
+from proctor.identity.challenge import MOST_PICTURES_PER_STEP
 from proctor.services.consents import Agreement
+from proctor.services.enroll import ChallengeAnswer
 
 _PICTURES: dict[str, Any] = {
     "requestBody": {
@@ -34,6 +44,21 @@ _PICTURES: dict[str, Any] = {
             }
         },
     }
+}
+
+
+_STEP_FILES: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MOST_PICTURES_PER_STEP,
+    "items": {"type": "string", "format": "binary"},
+}
+_CHALLENGED: dict[str, Any] = deepcopy(_PICTURES)
+_CHALLENGED["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"] |= {
+    "challenge": {"type": "string", "description": "As asked for; needed with steps."},
+    "step_1": _STEP_FILES,
+    "step_2": _STEP_FILES,
+    "step_3": _STEP_FILES,
 }
 
 
@@ -84,14 +109,35 @@ def candidates_router(services: Services) -> APIRouter:
         await consents.withdraw(caller.tenant_id, CandidateId(candidate_id))
         return Response(status_code=204)
 
-    @router.post("/{candidate_id}/enrolments", status_code=201, openapi_extra=_PICTURES)
+    @router.post("/{candidate_id}/challenges", status_code=201)
+    async def challenge(candidate_id: str, caller: Caller) -> ChallengeView:
+        """Ask for a challenge: movements in a random order, good for one enrolment within minutes."""
+        made = await services.challenges.issue(caller.tenant_id, CandidateId(candidate_id))
+        return ChallengeView(
+            challenge=made.nonce,
+            steps=list(made.steps),
+            expires_at=made.expires_at,
+            most_pictures_per_step=MOST_PICTURES_PER_STEP,
+        )
+
+    @router.post("/{candidate_id}/enrolments", status_code=201, openapi_extra=_CHALLENGED)
     async def enroll(candidate_id: str, sent: Sent, caller: Caller) -> EnrolmentView:
-        """Enrol the face on 3 to 8 pictures. A candidate may do so once, staff may replace it."""
+        """Enrol the face on 3 to 8 pictures. A candidate may do so once, staff may replace it.
+
+        Where the exam's policy asks candidates for a challenge, the form holds its name and pictures of
+        each of its steps, too: `images` straight ahead, `step_1` to `step_3` in the order asked.
+        """
         enrolment = await services.enroll(
             caller.tenant_id,
             CandidateId(candidate_id),
             sent.pictures,
             may_replace=caller.role is not Role.CANDIDATE,
+            session_id=caller.session_id,
+            answer=(
+                ChallengeAnswer(nonce=sent.challenge, pictures=sent.steps)
+                if sent.challenge is not None
+                else None
+            ),
         )
         return EnrolmentView.model_validate(enrolment)
 

@@ -90,7 +90,7 @@ class House:
         sent: dict[str, Any] = {}
         if takes is Takes.JSON:
             sent["json"] = self.bodies()[template]
-        elif takes is Takes.PICTURES:
+        elif takes in (Takes.PICTURES, Takes.CHALLENGED_PICTURES):
             sent["files"] = images(picture(1), picture(2), picture(3))
         elif takes is not Takes.NOTHING:
             sent["content"] = OFFER
