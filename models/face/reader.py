@@ -224,7 +224,12 @@ class FaceReader:
         p.found = found
 
     def _look_closer(self, p: _Progress) -> None:
-        """The candidate's own face: a second fit on the first one's turn, then the irises."""
+        """The candidate's own face: a second fit on the first one's turn, then the irises.
+
+        The second fit is not spared where the first region was nearly its own: on both gaze clips a
+        tracked face's regions differ by 2 degrees, half a per cent of place and of size, and the gaze
+        of the two fits by 1.2 degrees in the median and up to 4.6 (yaw; 4.7 in pitch).
+        """
         p.found.sort(key=lambda candidate: -candidate.box.area)
         at = next((at for at, c in enumerate(p.found) if c.is_confirmed), None)
         if at is None:
