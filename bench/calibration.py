@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from bench.accuracy_verification import STATED_FMR, People, Rates, halves, measure
+import numpy as np
+
+from bench.accuracy_verification import (
+    STATED_FMR,
+    People,
+    Rates,
+    calibration_error,
+    compare,
+    halves,
+    rates,
+)
 from proctor.domain.candidates import Decision
 from proctor.identity.matching import MatchCalibration, Metric, match_probability
 
@@ -21,9 +31,6 @@ the rate of wrong matches is below 1e-3 with 95 % confidence (rule of three)."""
 SURE, UNLIKELY = 0.9, 0.1
 BEYOND_THE_LARGEST = 1.1
 DIGITS = 4
-ANYTHING = MatchCalibration(
-    metric="l2", slope=1.0, midpoint=1.0, match_above=0.9, no_match_below=0.1, fmr=1.0
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +39,13 @@ class Fitted:
 
     Attributes:
         calibration: The fit.
+        ece: Expected calibration error of a fit to one half, on the other; the mean of both ways.
         measured: Where it comes from, in words.
         groups: Rates under it: all, and two halves that share nobody.
     """
 
     calibration: MatchCalibration
+    ece: float
     measured: str
     groups: tuple[tuple[str, Rates], ...]
 
@@ -60,19 +69,31 @@ def fit(people: People, metric: Metric, on: date) -> Fitted:
         )
     first, second = halves(people.embeddings)
     named = (("all", people.embeddings), ("one half", first), ("the other half", second))
-    start = replace(ANYTHING, metric=metric)
-    fits = [measure(each, start) for _, each in named]
-    whole = fits[0]
-    line = replace(start, slope=round(whole.slope, 1), midpoint=round(whole.midpoint, 3))
-    match_at = min(_distance(SURE, line), *(rates.distance_at_fmr for rates in fits))
-    no_match_at = max(_distance(UNLIKELY, line), BEYOND_THE_LARGEST * whole.genuine_largest)
+    compared = [compare(each, metric) for _, each in named]
+    whole = compared[0]
+    line = MatchCalibration(
+        metric=metric,
+        slope=round(whole.slope, 1),
+        midpoint=round(whole.midpoint, 3),
+        match_above=SURE,
+        no_match_below=UNLIKELY,
+        fmr=STATED_FMR,
+    )
+    limits_at = [float(np.quantile(each.other.mean(axis=1), STATED_FMR)) for each in compared]
+    largest = float(whole.same.mean(axis=1).max())
+    match_at = min(_distance(SURE, line), *limits_at)
+    no_match_at = max(_distance(UNLIKELY, line), BEYOND_THE_LARGEST * largest)
     limits = replace(
         line,
         match_above=_stated(match_probability(match_at, line)),
         no_match_below=_stated(match_probability(no_match_at, line)),
     )
-    groups = tuple((name, measure(each, limits)) for name, each in named)
-    worst = max(rates.impostor[Decision.MATCH] for _, rates in groups)
+    one, other = compared[1:]
+    error = (calibration_error(one, other) + calibration_error(other, one)) / 2
+    groups = tuple(
+        (name, rates(each, limits)) for (name, _), each in zip(named, compared, strict=True)
+    )
+    worst = max(each.impostor[Decision.MATCH] for _, each in groups)
     pairs = wrong * (wrong - 1) / 2
     fitted = replace(limits, fmr=_one_digit_up(max(worst, 3 / pairs)))
     used = sum(counts)
@@ -80,11 +101,11 @@ def fit(people: People, metric: Metric, on: date) -> Fitted:
         f"{on.isoformat()}, `proctor models calibrate`: slope and midpoint fitted to single frames, "
         f"{used:,} of {people.pictures:,} pictures past the quality gate, {right} people with six of them "
         f"and {wrong} with three, 3 enrolled x 3 frames, ten shuffles; match up to the mean distance "
-        f"{match_at:.3f} (distance at FMR {STATED_FMR:g}: {whole.distance_at_fmr:.3f}), no match from "
-        f"{no_match_at:.3f} (largest of a right person {whole.genuine_largest:.3f}); wrong persons let in: "
+        f"{match_at:.3f} (distance at FMR {STATED_FMR:g}: {limits_at[0]:.3f}), no match from "
+        f"{no_match_at:.3f} (largest of a right person {largest:.3f}); wrong persons let in: "
         f"{100 * worst:.3f} % in the worst of all and two halves that share nobody"
     )
-    return Fitted(calibration=fitted, measured=measured, groups=groups)
+    return Fitted(calibration=fitted, ece=round(error, 4), measured=measured, groups=groups)
 
 
 def lines(fitted: Fitted) -> Sequence[str]:
@@ -98,6 +119,7 @@ def lines(fitted: Fitted) -> Sequence[str]:
         f"  match_above: {made.match_above}",
         f"  no_match_below: {made.no_match_below}",
         f"  fmr: {made.fmr}",
+        f"  ece: {fitted.ece}",
         "  measured: >-",
         f"    {fitted.measured}",
     )

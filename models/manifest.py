@@ -117,7 +117,18 @@ class Licence(_Strict):
 
 
 class Calibration(_Strict):
-    """How distances of an embedding model become probabilities (proctor/identity/matching.py)."""
+    """How distances of an embedding model become probabilities (proctor/identity/matching.py).
+
+    Attributes:
+        metric: How two vectors are compared.
+        slope: Change of the log-odds per unit of distance.
+        midpoint: Distance at which right and wrong person are equally likely.
+        match_above: Probability from which on the answer is "match".
+        no_match_below: Probability up to which the answer is "no match".
+        fmr: Share of wrong persons who reach `match_above`.
+        ece: Expected calibration error on people that were not fitted on, ten bins.
+        measured: Method, data and date.
+    """
 
     metric: Literal["l2", "cosine"]
     slope: Annotated[float, Field(gt=0)]
@@ -125,6 +136,7 @@ class Calibration(_Strict):
     match_above: Probability
     no_match_below: Probability
     fmr: Probability
+    ece: Annotated[float, Field(ge=0, le=1)] | None = None
     measured: str
 
     @model_validator(mode="after")

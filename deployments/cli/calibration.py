@@ -41,10 +41,9 @@ def calibrate_on(
     except calibration.TooFewPeople as error:
         raise ModelFileError(f"{folder} cannot calibrate {model}: {error}") from error
     told = f"{model} states its calibration in the manifest; this is what the folder says:"
+    stated = Calibration(**asdict(fitted.calibration), ece=fitted.ece, measured=fitted.measured)
     if file.is_operators:
-        catalogue.calibrate(
-            file.id, Calibration(**asdict(fitted.calibration), measured=fitted.measured)
-        )
+        catalogue.calibrate(file.id, stated)
         told = f"kept for {model} in {catalogue.models_dir}:"
     shown = Group(
         accuracy_verification.table(fitted.groups, people),
@@ -52,8 +51,7 @@ def calibrate_on(
         Text("\n".join(calibration.lines(fitted))),
     )
     figures = accuracy_verification.as_json(fitted.groups, people)
-    made = asdict(fitted.calibration) | {"measured": fitted.measured}
-    return shown, figures | {"model": model, "calibration": made}
+    return shown, figures | {"model": model, "calibration": stated.model_dump()}
 
 
 def show(console: Console, shown: Group) -> None:

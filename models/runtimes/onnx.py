@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.convert.free_batch import with_free_batch
-from models.errors import ModelOutputInvalid
+from models.errors import ModelFileError, ModelOutputInvalid
 from models.runtimes.engines import open_engine
 from models.runtimes.placement import Serving, here
 
@@ -114,6 +114,31 @@ class OnnxModel:
             told.append(answer)
         return {name: np.concatenate([each[name] for each in told]) for name in self.outputs}
 
+    def require(
+        self,
+        inputs: Mapping[str, npt.NDArray[np.generic]],
+        outputs: Mapping[str, tuple[int, ...]],
+    ) -> None:
+        """Run once, at start: refuse a network that is not the one that its reader reads.
+
+        Args:
+            inputs: As the reader will give them; zeros will do.
+            outputs: Shape of each output that the reader will use, for these inputs.
+
+        Raises:
+            ModelFileError: It takes other inputs, or answers otherwise. Values are not looked at.
+        """
+        try:
+            told = self.run(inputs, finite=False)
+        except ModelOutputInvalid as error:
+            raise ModelFileError(f"{self._name} is another network: {error.detail}") from error
+        for name, shape in outputs.items():
+            if name not in told or told[name].shape != shape:
+                got = f"answers {told[name].shape}" if name in told else "has no such output"
+                raise ModelFileError(
+                    f"{self._name} is another network: {name} should be {shape}, it {got}"
+                )
+
     def _check_shape(
         self,
         output: str,
@@ -125,9 +150,11 @@ class OnnxModel:
             return  # a scalar, or a model that declares nothing
         wrong = len(declared) != len(got)
         if not wrong and self._sides_hold:
+            # so do they with a batch of one that they exported with (insightface's recognisers do)
+            first = 1 if declared[0] == 1 and self._batch_of else 0
             wrong = any(
                 isinstance(want, int) and want != have
-                for want, have in zip(declared, got, strict=True)
+                for want, have in zip(declared[first:], got[first:], strict=True)
             )
         if not wrong and declared[0] in self._batch_of:
             wrong = got[0] != inputs[self._batch_of[declared[0]]].shape[0]

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from models.catalogue import Catalogue
@@ -51,6 +52,17 @@ def test_any_length_of_vector_and_any_batch(batch: int | str) -> None:
         assert vectors[at] == pytest.approx(expected, abs=1e-5)
     assert vectors[8] == pytest.approx([*[1 / np.sqrt(3)] * 3, 0, 0, 0, 0], abs=1e-5)
     assert all(vector.dtype == np.float32 for vector in vectors)
+
+
+def test_a_file_that_declares_one_answer_to_a_free_batch_gives_them_all() -> None:
+    """As insightface's recognisers do."""
+    model = onnx.load_from_string(channel_network(CHIP_PX, dimensions=5))
+    batch = model.graph.output[0].type.tensor_type.shape.dim[0]
+    batch.ClearField("dim_param")
+    batch.dim_value = 1
+    white = np.full((CHIP_PX, CHIP_PX, 3), 255, np.uint8)
+    vectors = ArcFaceModel(model.SerializeToString(), "buffalo-l").embed([white] * 3)
+    assert [np.shape(vector) for vector in vectors] == [(5,)] * 3
 
 
 def test_a_vector_that_says_nothing_is_an_error_in_its_own_place() -> None:
