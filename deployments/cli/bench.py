@@ -5,6 +5,7 @@ Load and idle start a product of their own; accuracy needs none.
 
 import asyncio
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -182,7 +183,7 @@ def accuracy(
                 catalogue,
                 chosen,
                 selection,
-                name,
+                _named(name, settings.models),
                 SystemClock().now().date(),
                 people=people,
                 only=only or (),
@@ -198,6 +199,12 @@ def accuracy(
     if markdown is not None:
         page = markdown.read_text(encoding="utf-8") if markdown.exists() else ""
         markdown.write_text(on_page(page, as_markdown(report)), encoding="utf-8")
+
+
+def _named(pack: str, instead: Mapping[str, str]) -> str:
+    """A pack and what the settings choose instead of its own models."""
+    others = ", ".join(f"{task} {model}" for task, model in sorted(instead.items()))
+    return f"{pack} with {others}" if others else pack
 
 
 @app.command()
