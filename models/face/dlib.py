@@ -67,9 +67,11 @@ class EmbeddingModel:
     """The network. One instance is shared by all threads."""
 
     def __init__(self, content: bytes, name: str = "face-embedding") -> None:
-        """Load from verified bytes."""
+        """Load from verified bytes. Raises `ModelFileError`."""
         self._name = name
         self._model = OnnxModel(name, content)
+        pair = np.zeros((2, 3, CHIP_PX, CHIP_PX), np.float32)
+        self._model.require({"images": pair}, {"embeddings": (2, DIMENSIONS)})
 
     def embed(self, chips: Sequence[Image]) -> list[Embedding | ModelOutputInvalid]:
         """One (128,) float32 vector per chip, the mean over it and its mirror image.

@@ -97,19 +97,54 @@ class MiniFasNet:
             (name, scale, OnnxModel(name, catalogue.read(name)))
             for name, scale in zip(files, SCALES, strict=True)
         ]
+        for _, _, network in self._networks:
+            crop = np.zeros((1, 3, INPUT_PX, INPUT_PX), np.float32)
+            network.require({"input": crop}, {"logits": (1, CLASSES)})
 
     def probability(self, image: Image, box: Box) -> float:
         """P(live), 0..1, calibrated as the manifest says. Raises `ModelOutputInvalid`."""
         return calibrated(self.score(image, box), self._calibration)
 
+    def probabilities(self, faces: Sequence[tuple[Image, Box]]) -> list[float | ModelOutputInvalid]:
+        """As `probability`, one run of each network for all; what is wrong with one is in its place."""
+        return [
+            score if isinstance(score, ModelOutputInvalid) else calibrated(score, self._calibration)
+            for score in self._scores(faces)
+        ]
+
     def score(self, image: Image, box: Box) -> float:
         """Mean of both networks' share for "live", 0..1, not calibrated. Raises `ModelOutputInvalid`."""
-        height, width = image.shape[:2]
-        shares = []
+        (score,) = self._scores([(image, box)])
+        if isinstance(score, ModelOutputInvalid):
+            raise score
+        return score
+
+    def _scores(self, faces: Sequence[tuple[Image, Box]]) -> list[float | ModelOutputInvalid]:
+        shares: list[list[float]] = [[] for _ in faces]
+        wrong: dict[int, ModelOutputInvalid] = {}
         for name, scale, network in self._networks:
-            left, top, right, bottom = surroundings(box, width, height, scale)
-            cut = np.ascontiguousarray(image[top : bottom + 1, left : right + 1, ::-1])
-            sized = cv2.resize(cut, (INPUT_PX, INPUT_PX)).astype(np.float32)
-            logits = network.run({"input": sized.transpose(2, 0, 1)[np.newaxis]})["logits"]
-            shares.append(live_share(logits, name))
-        return sum(shares) / len(shares)
+            cuts = {}
+            for at, (image, box) in enumerate(faces):
+                try:
+                    cuts[at] = _cut(image, box, scale)
+                except ModelOutputInvalid as error:
+                    wrong[at] = error
+            if not cuts:
+                continue
+            told = network.run_many({"input": np.stack(list(cuts.values()))}, finite=False)
+            for at, logits in zip(cuts, told["logits"], strict=True):
+                try:
+                    shares[at].append(live_share(logits[np.newaxis], name))
+                except ModelOutputInvalid as error:
+                    wrong[at] = error
+        return [
+            wrong[at] if at in wrong else sum(some) / len(some) for at, some in enumerate(shares)
+        ]
+
+
+def _cut(image: Image, box: Box, scale: float) -> npt.NDArray[np.float32]:
+    """(3, 80, 80) float32 BGR, 0..255. Raises `ModelOutputInvalid`."""
+    left, top, right, bottom = surroundings(box, image.shape[1], image.shape[0], scale)
+    cut = np.ascontiguousarray(image[top : bottom + 1, left : right + 1, ::-1])
+    sized = cv2.resize(cut, (INPUT_PX, INPUT_PX)).astype(np.float32)
+    return np.asarray(sized.transpose(2, 0, 1), np.float32)

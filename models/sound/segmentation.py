@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.catalogue import Catalogue
-from models.errors import ModelOutputInvalid
+from models.errors import ModelFileError, ModelOutputInvalid
 from models.runtimes.onnx import OnnxModel
 from models.sound.speaker_embedding import SpeakerEmbedder
 from models.sound.voices import (
@@ -52,7 +52,13 @@ class SegmentedSpeakers:
         segmentation, encoder = files
         self._name = segmentation
         self._model = OnnxModel(segmentation, catalogue.read(segmentation), batch_limit=1)
+        if len(self._model.inputs) != 1 or len(self._model.outputs) != 1:
+            raise ModelFileError(
+                f"{segmentation} is another network: it has several inputs or outputs"
+            )
         (self._input,), (self._output,) = self._model.inputs, self._model.outputs
+        window = np.zeros((1, 1, WINDOW), np.float32)
+        self._model.require({self._input: window}, {self._output: (1, FRAMES, len(POWERSET))})
         self._embedder = SpeakerEmbedder(catalogue, encoder)
         (speaker,) = catalogue.files([encoder])
         (own,) = catalogue.files([segmentation])

@@ -34,6 +34,8 @@ class SpeakerEmbedder:
         """`name` is the network's id. Raises `ModelFileError`."""
         self._name = name
         self._model = OnnxModel(name, catalogue.read(name), batch_limit=PARTIALS_PER_RUN)
+        piece = np.zeros((1, PARTIAL_FRAMES, BANDS), np.float32)
+        self._model.require({"mels": piece}, {"embeddings": (1, DIMENSIONS)})
 
     def partials(self, samples: Samples, step: int = STEP) -> tuple[Floats, tuple[int, ...]]:
         """Vectors of the 1.6 s pieces of a stretch.

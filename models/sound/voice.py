@@ -40,6 +40,11 @@ class VoiceModel:
         self._model = OnnxModel(name, catalogue.read(name), batch_limit=STREAMS_PER_RUN)
         self._producers: tuple[Producer, ...] = (catalogue.producer(name),)
         self._rate = np.array(AUDIO_RATE_HZ, np.int64)
+        silence = np.zeros((1, CONTEXT + CHUNK), np.float32)
+        self._model.require(
+            {"input": silence, "state": np.zeros(STATE, np.float32), "sr": self._rate},
+            {"output": (1, 1), "stateN": STATE},
+        )
 
     def listen(self, asks: Sequence[SpeechAsk]) -> list[SpeechAnswer]:
         """Probabilities of every stream's chunks, with its new state.

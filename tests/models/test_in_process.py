@@ -59,9 +59,10 @@ def test_an_answer_that_is_not_finite_spoils_only_its_own_place() -> None:
 
 
 def test_an_answer_of_another_shape_is_refused() -> None:
-    chip = np.full((150, 150, 3), 200, np.uint8)
-    with pytest.raises(ModelOutputInvalid, match="shape"):
-        EmbeddingModel(embedding_of_logarithm(1.0, dimensions=64)).embed([chip])
+    with pytest.raises(
+        ModelFileError, match=r"embeddings should be \(2, 128\), it answers \(2, 64\)"
+    ):
+        EmbeddingModel(embedding_of_logarithm(1.0, dimensions=64))
 
 
 def test_inputs_that_a_model_refuses_are_told_as_such() -> None:
