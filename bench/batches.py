@@ -189,6 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batches", type=sizes, default=BATCHES, help="such as 1,4,8,16,32")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="and measure nothing")
+    parser.add_argument("--only", metavar="MODELS", help="of --write: such as yunet,edgeface-xs")
     asked = parser.parse_args(arguments)
     settings = Settings()
     catalogue = Catalogue(default_dir(settings.home, settings.models_dir), settings.models_mirror)
@@ -199,6 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("no ONNX network is here: run `proctor models fetch`")
         return 2
     if asked.write:
+        if asked.only:
+            networks = [each for each in networks if each.model in asked.only.split(",")]
         write(asked.write, networks)
         print(f"{len(networks)} networks in {asked.write}")
         return 0

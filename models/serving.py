@@ -25,7 +25,8 @@ def networks_of(selection: Selection, catalogue: Catalogue) -> tuple[Network, ..
     found: dict[str, Network] = {}
 
     def keep(network: Network) -> None:
-        found.setdefault(network.name, network)
+        if network.serving.gpu:
+            found.setdefault(network.name, network)
 
     with placed(Placement(exports=keep, serving=serving_of(selection)), Fallbacks()):
         for group in selection.groups():

@@ -306,7 +306,7 @@ def open_engine(name: str, content: bytes, placement: Placement, fallbacks: Fall
         ModelFileError: The network cannot be loaded, or the Triton server has another one.
     """
     serving = placement.serving.get(name, Serving())
-    if serving.gpu and placement.exports is not None:
+    if placement.exports is not None:
         engine = CpuEngine(name, content)
         placement.exports(Network(name, content, engine.inputs, engine.outputs, serving))
         return engine

@@ -100,7 +100,7 @@ class Placement:
         triton_url: `host:port` of a Triton server's gRPC door, `grpcs://host:port` when it speaks TLS;
             it runs every ONNX network then.
         triton_within_s: Deadline of one request to it.
-        exports: Told of every network that a server could run, which then runs on the CPU.
+        exports: Told of every network, which then runs on the CPU.
         serving: By manifest id; a network that is not here is run by the defaults.
         runtime: ONNX Runtime; None: the one that is installed.
         now_s: Monotonic seconds, for when a GPU that failed is tried again.

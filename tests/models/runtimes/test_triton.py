@@ -142,7 +142,8 @@ async def test_faces_are_embedded_by_the_server_as_they_are_here(
     models_dir: Path, astronaut: Image, tmp_path: Path
 ) -> None:
     networks = networks_of(select(), Catalogue(models_dir))
-    assert [each.name for each in networks] == ["face-embedding"], "the voice detector stays here"
+    names = {each.name for each in networks}
+    assert "face-embedding" in names and "voice" not in names, "the voice detector stays here"
     write_repository(tmp_path, networks, "onnxruntime")
     ask = FaceAsk(picture=cv2.imencode(".png", astronaut)[1].tobytes(), embed=True)
     with InProcessPerception(models_dir, frozenset({"face"})) as here:
@@ -150,6 +151,7 @@ async def test_faces_are_embedded_by_the_server_as_they_are_here(
     with FakeTriton(tmp_path) as server:
         there = Placement(triton_url=server.url, triton_within_s=10.0)
         with InProcessPerception(models_dir, frozenset({"face"}), placement=there) as far:
+            server.asked.clear()
             answers = await far.faces([ask, ask])
             assert server.asked == [("proctor-face-embedding", 4)]
             server.fails = [grpc.StatusCode.UNAVAILABLE] * 2
