@@ -46,9 +46,9 @@ def test_each_movement_is_itself_and_no_other(step: Step) -> None:
 @pytest.mark.parametrize(
     ("step", "picture", "does"),
     [
-        (LEFT, posed(yaw=18.9), False),  # counted from straight ahead, not from the camera
-        (LEFT, posed(yaw=19.0), True),
-        (RIGHT, posed(yaw=-11.0), True),
+        (LEFT, posed(yaw=21.9), False),  # counted from straight ahead, not from the camera
+        (LEFT, posed(yaw=22.0), True),
+        (RIGHT, posed(yaw=-14.0), True),
         (UP, posed(pitch=20.0), False),
         (TILT, posed(roll=-14.0), True),
         (CLOSER, posed(width=0.35), False),
