@@ -36,6 +36,7 @@ SHUFFLES = 10
 KEPT_SHARE = 0.2
 """Of the wrong comparisons the nearest fifth is kept: no rate that matters lies beyond."""
 MIDDLE_SHARE = 0.6
+NO_CALIBRATION = "the model has no calibration yet"
 
 WANTED: tuple[Wanted, ...] = (
     ("verification.accuracy", "labelled pairs told right", "share"),
@@ -315,10 +316,11 @@ async def measure_verification(
     }
     if len(faces.vectors):
         found |= _rates(faces, calibration, media.pairs())
+    why = NO_CALIBRATION if len(faces.vectors) else "no face was found"
     return [
         Figure(key=key, label=label, unit=unit, found=value, basis=basis)
         for key, label, unit in WANTED
-        for value, basis in [found.get(key, (None, "no face was found"))]
+        for value, basis in [found.get(key, (None, why))]
     ]
 
 
@@ -342,8 +344,11 @@ def _rates(
                 value = bootstrap(len(ones), partial(single.fnmr_at, fmr))
             told = basis if enough else f"{wrong:,} wrong comparisons are too few"
             found[f"verification.fnmr_at_fmr_{name}"] = value, told
+    else:
+        why = "it takes two people, and two pictures of one of them"
+        found |= {key: (None, why) for key, _, _ in WANTED if "eer" in key or "_at_fmr" in key}
     if calibration is None:
-        found["verification.accuracy"] = None, "the model has no calibration yet"
+        found["verification.accuracy"] = None, NO_CALIBRATION
     else:
         accuracy, count = pairs_told_right(pairs, faces, calibration)
         told = f"{count:,} pairs, the manifest's midpoint" if count else "no labelled pairs"
