@@ -2,27 +2,20 @@
 
 A reader sees ten seconds. For a recording its windows are put one after the other and the voices of
 different windows linked by their embeddings, as a session would. `proctor bench accuracy` counts window by
-window instead; this is for choosing a model and its thresholds: python -m bench.speakers MEDIA MODEL.
+window instead; this (`proctor bench speakers`) is for choosing a model and its thresholds.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
 from bench.accuracy.media import Media, Turn, read_sound
 from bench.diarization_error import NO_ERROR, DiarizationError, diarization_error
-from models.catalogue import Catalogue, default_dir
-from models.errors import ModelFileError
-from models.readers import open_model
-from models.selection import DEFAULT_PACK, select
 from proctor.domain.media import AUDIO_RATE_HZ, Samples
 from proctor.domain.perception import SpeakersAnswer, SpeakersAsk
-from proctor.settings import Settings
 
 Read = Callable[[SpeakersAsk], SpeakersAnswer]
 
@@ -173,24 +166,8 @@ def by_kind(results: Iterable[tuple[Trial, bool]]) -> list[Told]:
     ]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`python -m bench.speakers MEDIA MODEL`: what the manifest says of a model for `speakers`."""
-    if len(arguments) != 2:
-        print("usage: python -m bench.speakers MEDIA MODEL")
-        return 2
-    settings = Settings()
-    folder = default_dir(settings.home, settings.models_dir)
-    try:
-        selection = select(DEFAULT_PACK, {"speakers": arguments[1]})
-        catalogue = Catalogue(folder, settings.models_mirror)
-        catalogue.fetch(["speaker-embedding", "voice", arguments[1]])
-        read = open_model(selection, catalogue, "speakers").read
-    except ModelFileError as refused:
-        print(refused.detail)
-        return 2
-    (encoder,) = catalogue.files(["speaker-embedding"])
-    same_speaker = encoder.thresholds["same_speaker"]
-    media = Media(Path(arguments[0]))
+def report(read: Read, media: Media, same_speaker: float) -> list[str]:
+    """The lines of `proctor bench speakers`: trials told right, error rates, cost, what is missing."""
     recordings = [(each, read_sound(each.sound)) for each in media.recordings()]
     utterances: dict[str, list[Samples]] = {}
     for path in media.lone_voices():
@@ -204,22 +181,17 @@ def main(arguments: Sequence[str]) -> int:
     begun = time.process_time()
     results = told_right(read, trials)
     spent_ms = 1000 * (time.process_time() - begun)
+    lines = []
     for told in by_kind(results):
         what = "one voice" if told.speakers == 1 else "several"
-        print(f"{told.source}: {what} told in {told.right} of {told.trials}")
+        lines.append(f"{told.source}: {what} told in {told.right} of {told.trials}")
     for labels, error in errors.items():
         rate = "nobody speaks" if error.rate is None else f"{error.rate:.3f}"
-        print(
+        lines.append(
             f"{labels}: DER {rate}, of {error.spoken_s:.0f} s missed {error.missed_s:.1f}, "
             f"made up {error.false_s:.1f}, confused {error.confused_s:.1f}"
         )
     if trials:
         sound_s = sum(len(trial.samples) for trial in trials) / AUDIO_RATE_HZ
-        print(f"CPU {10 * spent_ms / sound_s:.0f} ms per 10 s of sound")
-    for remark in media.remarks:
-        print(remark)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+        lines.append(f"CPU {10 * spent_ms / sound_s:.0f} ms per 10 s of sound")
+    return [*lines, *media.remarks]

@@ -208,6 +208,35 @@ def _named(pack: str, instead: Mapping[str, str]) -> str:
 
 
 @app.command()
+def speakers(
+    model: Annotated[
+        str, typer.Argument(help="A model for the task, as `proctor models list` says.")
+    ],
+    media: Annotated[
+        Path,
+        typer.Option(
+            envvar="PROCTOR_MEDIA", exists=True, file_okay=False, help="Labelled sound, as above."
+        ),
+    ],
+) -> None:
+    """How well one model tells speakers apart: trials, and error rates of whole recordings."""
+    from bench.accuracy.media import Media as Labelled
+    from bench.speakers import report
+    from models.readers import open_model
+
+    settings = read_settings()
+    with one_line_on_failure(Console(stderr=True)):
+        selection = select(settings.pack, {"speakers": model})
+        folder = default_dir(settings.home, settings.models_dir)
+        catalogue = Catalogue(folder, settings.models_mirror)
+        catalogue.fetch(["speaker-embedding", model])
+        (encoder,) = catalogue.files(["speaker-embedding"])
+        read = open_model(selection, catalogue, "speakers").read
+    for line in report(read, Labelled(media), encoder.thresholds["same_speaker"]):
+        typer.echo(line)
+
+
+@app.command()
 def calibrate(
     media: Annotated[
         Path,
