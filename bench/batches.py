@@ -122,6 +122,40 @@ def of_voice(catalogue: "Catalogue", batches: Sequence[int]) -> list[Throughput]
     return found
 
 
+def of_litert(catalogue: "Catalogue", batches: Sequence[int]) -> list[Throughput]:
+    """LiteRT's networks: their batch is one, so a batch is a loop over it."""
+    import numpy as np
+
+    from models.errors import ModelFileError
+    from models.runtimes.litert import LitertModel
+
+    found = []
+    for file in catalogue.manifest.files:
+        if file.runtime != "litert":
+            continue
+        try:
+            model = LitertModel(file.id, catalogue.read(file.id), [])
+        except ModelFileError:
+            continue
+        zeros = np.zeros(model.input_shape, np.float32)
+        for batch in batches:
+            run_ms = least_ms(
+                lambda m=model, z=zeros, n=batch: [m.run(z) for _ in range(n)],  # type: ignore[misc]
+                time.process_time,
+            )
+            found.append(
+                Throughput(
+                    network=file.id,
+                    task=file.task,
+                    runtime="LiteRT",
+                    batch=batch,
+                    run_ms=round(run_ms, 3),
+                    per_second=round(batch / run_ms * 1000, 1),
+                )
+            )
+    return found
+
+
 def smallest_good(found: Sequence[Throughput]) -> dict[str, int]:
     """Network -> the smallest batch whose throughput is within `NEAR` of the best."""
     best: dict[str, int] = {}
@@ -205,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(asked.write, networks)
         print(f"{len(networks)} networks in {asked.write}")
         return 0
-    found = on_cpu(networks, asked.batches)
+    found = of_litert(catalogue, asked.batches) + on_cpu(networks, asked.batches)
     try:
         found += of_voice(catalogue, asked.batches)
     except ModelFileError as error:

@@ -258,4 +258,6 @@ async def test_faces_of_several_hosts_are_embedded_in_one_run(
         assert got.producers == want.producers and not got.fallback
         for one, other in zip(got.faces, want.faces, strict=True):
             assert one.box == other.box and one.gaze == other.gaze and one.head == other.head
-            assert one.embedding == pytest.approx(other.embedding, abs=1e-5)
+            assert one.embedding is not None and other.embedding is not None
+            shift = float(np.linalg.norm(one.embedding - other.embedding))
+            assert 0 < shift < 2e-3, "the GPU works in float16, which the manifest allows"
