@@ -95,7 +95,7 @@ def fit(people: People, metric: Metric, on: date) -> Fitted:
     )
     worst = max(each.impostor[Decision.MATCH] for _, each in groups)
     pairs = wrong * (wrong - 1) / 2
-    fitted = replace(limits, fmr=_one_digit_up(max(worst, 3 / pairs)))
+    fitted = replace(limits, fmr=_two_digits_up(max(worst, 3 / pairs)))
     used = sum(counts)
     measured = (
         f"{on.isoformat()}, `proctor models calibrate`: slope and midpoint fitted to single frames, "
@@ -133,7 +133,7 @@ def _stated(probability: float) -> float:
     return min(max(round(probability, DIGITS), 10.0**-DIGITS), 1 - 10.0**-DIGITS)
 
 
-def _one_digit_up(rate: float) -> float:
-    """0.00016 -> 0.0002."""
-    unit = 10.0 ** math.floor(math.log10(rate))
+def _two_digits_up(rate: float) -> float:
+    """0.001005 -> 0.0011."""
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 1)
     return round(math.ceil(rate / unit - 1e-9) * unit, 12)

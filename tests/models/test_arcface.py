@@ -1,18 +1,20 @@
 """Recognisers of ArcFace's kind: the chip, the vector, files that are none, and real faces."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import onnx
 import pytest
 
-from models.catalogue import Catalogue
+from models.catalogue import Catalogue, match_calibration
 from models.errors import ModelFileError, ModelOutputInvalid
 from models.face.arcface import CHIP_PX, TEMPLATE, ArcFaceEmbedder, ArcFaceModel, five_points
 from models.readers import open_faces
 from models.selection import select
 from proctor.domain.media import Image
 from proctor.domain.perception import Embedding, FaceAsk
-from proctor.identity.matching import pair_distance
+from proctor.identity.matching import match_probability, pair_distance
 from tests.models.networks import channel_network, constant_network
 
 
@@ -91,6 +93,17 @@ def test_a_file_that_is_no_recogniser_is_one_line(content: bytes, told: str) -> 
         ArcFaceModel(content, "arcface-file")
     assert told in caught.value.detail
     assert "\n" not in caught.value.detail
+
+
+@pytest.mark.parametrize("name", ["edgeface-xs", "edgeface-xxs"])
+def test_edgeface_is_read_by_the_manifests_own_calibration(name: str, tmp_path: Path) -> None:
+    chosen = select("embedded", {"face_embedding": name})
+    model, calibration = match_calibration(chosen, Catalogue(tmp_path))
+    assert (model.model, model.version) == (name, "q-dequant")
+    assert calibration.metric == "cosine" and calibration.fmr <= 1e-3
+    # ACCURACY.md: the distance at FMR 1e-3 of single pictures is 0.739
+    assert match_probability(0.6, calibration) > calibration.match_above
+    assert match_probability(0.95, calibration) < calibration.no_match_below
 
 
 @pytest.mark.weights
