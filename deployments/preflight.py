@@ -122,7 +122,7 @@ def _models(settings: Settings) -> Check:
     wanting = [name for name, state in states.items() if state is not FileState.PRESENT]
     found = f"{chosen}, all {len(states)} files present and verified"
     if wanting:
-        found = f"{chosen}; {', '.join(wanting)} missing or altered: run `proctor models fetch`"
+        found = f"{chosen}; run `proctor models fetch`: {', '.join(wanting)} missing or altered"
     return Check(name="models", is_good=not wanting, found=found)
 
 
