@@ -1,13 +1,17 @@
 """The error rate on turns that can be worked out by hand, and linking of windows."""
 
+import wave
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from bench.accuracy.media import Turn
+from bench.accuracy.media import Media, Turn
 from bench.diarization_error import NO_ERROR, DiarizationError, diarization_error
 from bench.speakers import (
     Trial,
     diarize,
+    report,
     speakers_of,
     told_right,
     trials_of_recording,
@@ -139,3 +143,29 @@ def test_only_clear_windows_of_a_recording_are_trials() -> None:
     assert [trial.speakers for trial in found] == [1, 2, 2, 1]
     hardly = turns(("ana", 0, 12), ("ben", 9, 10))
     assert [t.speakers for t in trials_of_recording(recording[: 10 * SECOND], hardly, "it")] == []
+
+
+def write(path: Path, samples: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SECOND)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+
+
+def test_the_command_says_what_was_told_and_what_is_missing(tmp_path: Path) -> None:
+    write(tmp_path / "audio" / "talk.wav", sound((0.3, 8), (0.7, 8)))
+    write(tmp_path / "audio" / "alone" / "ana" / "1.wav", sound((0.3, 3)))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "two.rttm").write_text(
+        "SPEAKER talk 1 0.0 8.0 <NA> <NA> ana <NA> <NA>\n"
+        "SPEAKER talk 1 8.0 8.0 <NA> <NA> ben <NA> <NA>\n"
+        "SPEAKER gone 1 0.0 8.0 <NA> <NA> ben <NA> <NA>\n"
+    )
+    lines = report(scripted, Media(tmp_path), 0.5)
+    assert lines[0] == "one utterance: one voice told in 1 of 1"
+    assert lines[1] == "two: several told in 2 of 2"
+    assert lines[2].startswith("two: DER 0.000, of 15 s missed 0.0")
+    assert "CPU" in lines[3]
+    assert lines[-1] == "labels/two.rttm: no sound is called gone"

@@ -253,6 +253,25 @@ class TestRealVoices:
         told = clusters.read(SpeakersAsk(samples=talk[10 * SECOND :][: 5 * SECOND]))
         assert told.fault is Fault.MODEL_OUTPUT_INVALID and not told.voices
 
+    def test_a_segmentation_gone_wrong_is_a_fault_not_silence(
+        self, talk: Samples, segmentation: SegmentedSpeakers
+    ) -> None:
+        class Broken:
+            def __init__(self, answer: np.ndarray) -> None:
+                self.answer = answer
+
+            def run(self, inputs: object) -> dict[str, np.ndarray]:
+                return {segmentation._output: self.answer}
+
+        ask, right = SpeakersAsk(samples=talk[10 * SECOND :][: 5 * SECOND]), segmentation._model
+        for wrong in (np.full((1, 589, 7), np.nan), np.zeros((1, 588, 7)), np.zeros((589, 7))):
+            segmentation._model = Broken(wrong.astype(np.float32))  # type: ignore[assignment]
+            try:
+                told = segmentation.read(ask)
+            finally:
+                segmentation._model = right
+            assert told.fault is Fault.MODEL_OUTPUT_INVALID and not told.voices
+
     async def test_the_group_by_the_port(self, models_dir: Path, talk: Samples) -> None:
         selection = select("embedded", {"speakers": "voice-clusters"})
         with InProcessPerception(models_dir, frozenset({"speakers"}), selection) as perception:
