@@ -206,6 +206,7 @@ def build_services(
             placement,
             judges,
             clock,
+            groups,
         ),
         connections=Connections(stores.sessions, stores.exams, stores.candidates, placement, clock),
         join=Join(tickets, issuer, stores.sessions, stores.exams),

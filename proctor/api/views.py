@@ -127,9 +127,16 @@ class SessionSummary(View):
 
 
 class SessionView(SessionSummary):
-    """A session with what could be seen of it."""
+    """A session with what could be seen of it.
+
+    Attributes:
+        coverage: Intervals that add up to its length.
+        signals_off: For staff who ask about one session: signals of its exam's rules that do not exist
+            in it, for want of a model or of the candidate's consent.
+    """
 
     coverage: list[CoverageView]
+    signals_off: list[SignalKind] | None = None
 
 
 class NewSessionView(View):

@@ -1,6 +1,6 @@
 """Sessions: made, listed, connected to again and again, and ended once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,6 +11,9 @@ from proctor.domain.errors import InvalidInput, Unavailable
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId, new_id
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import Session, SessionSpec, SessionState
+from proctor.domain.signals import SignalKind
+from proctor.fusion.offered import signals_off
+from proctor.fusion.policy import parse_policy
 from proctor.ports import (
     Answer,
     CandidateStore,
@@ -43,7 +46,9 @@ class Sessions:
         placement: SessionPlacement,
         judges: SessionJudges,
         clock: Clock,
+        groups: Collection[str] = (),
     ) -> None:
+        self._groups = frozenset(groups)
         self._store = store
         self._exams = exams
         self._candidates = candidates
@@ -73,6 +78,19 @@ class Sessions:
     async def get(self, tenant_id: TenantId, session_id: SessionId) -> Session:
         """With its coverage. Raises `NotFound`."""
         return await self._store.get(tenant_id, session_id)
+
+    async def signals_off(self, session: Session) -> tuple[SignalKind, ...] | None:
+        """Signals of its exam's rules that do not exist in it now: no model, or no consent to them.
+
+        None when the exam's policy can no longer be read.
+        """
+        exam = await self._exams.get_exam(session.tenant_id, session.exam_id)
+        consent = await self._candidates.live_consent(session.tenant_id, session.candidate_id)
+        try:
+            policy = parse_policy(exam.policy_text)
+        except InvalidInput:
+            return None
+        return signals_off(policy, self._groups, scopes_of(consent))
 
     async def list(
         self,

@@ -19,6 +19,7 @@ from proctor.api.views import (
     SessionView,
 )
 from proctor.domain.ids import CandidateId, ExamId, SessionId
+from proctor.domain.roles import Role
 from proctor.domain.sessions import SessionState
 from proctor.services.tickets import LIFE_S, TicketKind
 
@@ -68,9 +69,10 @@ def sessions_router(services: Services) -> APIRouter:
     @router.get("/{session_id}")
     async def get_session(session_id: str, caller: Caller) -> SessionView:
         """One session with its coverage; what lasts has no `end_ms` yet."""
-        return SessionView.model_validate(
-            await sessions.get(caller.tenant_id, SessionId(session_id))
-        )
+        found = await sessions.get(caller.tenant_id, SessionId(session_id))
+        shown = SessionView.model_validate(found)
+        off = None if caller.role is Role.CANDIDATE else await sessions.signals_off(found)
+        return shown.model_copy(update={"signals_off": None if off is None else list(off)})
 
     @router.post("/{session_id}/end")
     async def end_session(session_id: str, caller: Caller) -> SessionView:

@@ -73,6 +73,19 @@ async def test_a_narrower_consent_takes_the_voice_back_and_leaves_the_face(api: 
     assert session_id in api.placement.hosted, "the same consent again changes nothing"
 
 
+async def test_staff_are_told_which_signals_a_session_lacks_and_candidates_are_not(
+    api: FakeApi,
+) -> None:
+    made = await api.new_session()
+    session, candidate_id = made["session"], made["session"]["candidate_id"]
+    path = f"/v1/sessions/{session['session_id']}"
+    asked = await api.client.get(path, headers=api.as_())
+    assert {"other_voice", "several_voices"} <= set(asked.json()["signals_off"])
+    token = api.candidate_token(candidate_id, session["session_id"])
+    asked = await api.client.get(path, headers={"Authorization": f"Bearer {token}"})
+    assert asked.json()["signals_off"] is None
+
+
 async def test_without_any_consent_a_session_runs_without_templates(api: FakeApi) -> None:
     made = await api.new_session()
     path = f"/v1/candidates/{made['session']['candidate_id']}/consents"

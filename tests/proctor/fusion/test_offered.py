@@ -2,6 +2,7 @@
 
 import yaml
 
+from proctor.domain.candidates import ConsentScope
 from proctor.domain.signals import SignalKind
 from proctor.fusion.offered import GROUP_OF, signals_off
 from proctor.fusion.policy import parse_policy
@@ -24,6 +25,12 @@ def test_without_a_model_of_speakers_there_is_no_telling_voices_apart() -> None:
     assert not voices & set(signals_off(policy, (*ALWAYS, "speakers")))
     needs_no_model = {SignalKind.WHISPER, SignalKind.VOICE_WITHOUT_LIPS}
     assert not needs_no_model & set(signals_off(policy, ALWAYS))
+
+
+def test_without_the_candidate_s_consent_their_session_has_no_other_voice() -> None:
+    policy, served = parse_policy(STANDARD_POLICY), (*ALWAYS, *GROUP_OF.values())
+    assert signals_off(policy, served, (ConsentScope.FACE,)) == (SignalKind.OTHER_VOICE,)
+    assert signals_off(policy, served, (ConsentScope.VOICE,)) == ()
 
 
 def test_a_policy_that_does_not_ask_for_it_misses_nothing() -> None:

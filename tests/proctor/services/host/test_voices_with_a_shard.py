@@ -8,6 +8,7 @@ from proctor.domain.incidents import Category, Severity
 from proctor.services.host.rounds import Group
 from tests.fakes.media_peers import MUTED, SPEAKING, WHISPERING, Microphone
 from tests.fakes.perception import Scene, Trouble, template_of
+from tests.proctor.services.host.room import STANDARD
 from tests.proctor.services.host.test_with_a_shard import Court
 
 SERVED = (Group.SPEAKERS,)
@@ -100,6 +101,7 @@ async def test_lips_that_are_not_seen_say_nothing() -> None:
 async def test_faults_of_sound_are_coverage_and_never_an_accusation() -> None:
     async with Court(SERVED, BOTH) as court:
         room = court.room
+        room.policy = STANDARD.replace("still_after_ms: 300000", "still_after_ms: 60000")
         room.perception.troubles = [
             Trouble(group="speakers", kind="hangs", from_ms=0, to_ms=100_000),
             Trouble(group="speakers", kind="invalid", from_ms=100_000, to_ms=130_000),
@@ -109,11 +111,11 @@ async def test_faults_of_sound_are_coverage_and_never_an_accusation() -> None:
         await room.watch(115_000)
         await room.watch(20_000, microphone=MUTED)
         await room.watch(20_000, microphone=None)
-        await room.watch(330_000, microphone=Microphone(0.0002))
+        await room.watch(80_000, microphone=Microphone(0.0002))
         length_ms = await court.end()
         assert {rule for rule, _ in court.opened()} == {"speech"}
         audio = court.covered_ms(Modality.AUDIO)
         assert sum(audio.values()) == length_ms
         assert audio[CoverageReason.MODEL_TIMEOUT] >= 30_000
         assert audio[CoverageReason.AUDIO_MISSING] >= 17_000
-        assert audio[CoverageReason.AUDIO_SILENT] >= 15_000 + 320_000
+        assert audio[CoverageReason.AUDIO_SILENT] >= 15_000 + 75_000
