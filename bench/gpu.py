@@ -32,6 +32,8 @@ from models.convert.free_batch import with_free_batch
 from models.runtimes.engines import InstalledRuntime, in_half, nothing
 from models.runtimes.placement import Placement, Serving, Tensor
 from models.runtimes.providers import CUDA, TENSORRT, with_options
+from models.runtimes.torch_graph import plain
+from models.runtimes.torch_run import TorchRun, cuda
 
 EXIT_WITHOUT_GPU = 2
 NOT_RUN = "not run"
@@ -167,57 +169,13 @@ def with_torch(network: Measured, batch: int, half: bool, device: str = "cuda") 
         UnknownOperator: The graph has an operator that is not run here.
         ValueError: The answers differ.
     """
-    import torch
-
-    from models.runtimes.torch_graph import TorchGraph, plain
-
-    content = plain(network.content, batch, network.side)
-    graph = TorchGraph(content, device, half)
     random = np.random.default_rng(1)
     zeros = nothing(inputs_of(network.content), batch, network.side)
     arrays = {name: random.random(each.shape).astype(each.dtype) for name, each in zeros.items()}
-    there = [torch.from_numpy(arrays[name]) for name in graph.inputs]
-    on_gpu = device == "cuda"
-    if on_gpu:
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-        there = [each.pin_memory() for each in there]
-    here = [each.to(device) for each in there]
-    with torch.no_grad():
-        answers = graph.run(*here)
-        if not half:
-            _compare(network, arrays, [each.float().cpu().numpy() for each in answers])
-        replay = _captured(graph, here) if on_gpu else (lambda: graph.run(*here), answers)
-    run, answers = replay
-    back = [torch.empty(each.shape, dtype=each.dtype, pin_memory=on_gpu) for each in answers]
-
-    def once() -> None:
-        for one, other in zip(here, there, strict=True):
-            one.copy_(other, non_blocking=True)
-        with torch.no_grad():
-            told = run() or answers
-        for one, other in zip(back, told, strict=True):
-            one.copy_(other, non_blocking=True)
-        if on_gpu:
-            torch.cuda.synchronize()
-
-    return once
-
-
-def _captured(graph: Any, here: Sequence[Any]) -> tuple[Callable[[], Any], list[Any]]:
-    """The graph as one CUDA graph, and the tensors that its answers lie in."""
-    import torch
-
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            graph.run(*here)
-    torch.cuda.current_stream().wait_stream(stream)
-    captured = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(captured):
-        answers = graph.run(*here)
-    return captured.replay, answers
+    run = TorchRun(plain(network.content, batch, network.side), arrays, device, half)
+    if not half:
+        _compare(network, arrays, run.first)
+    return run
 
 
 def _compare(network: Measured, arrays: dict[str, Any], told: Sequence[Any]) -> None:
@@ -248,19 +206,16 @@ class Gpu:
 def find_gpu() -> Gpu | None:
     """The GPU of this machine with what can reach it; None without either."""
     providers: tuple[str, ...] = ()
-    name, version = "", None
+    name: str = ""
+    version: str | None = None
     try:
         available = InstalledRuntime().available()
         providers = tuple(each for each in (CUDA, TENSORRT) if each in available)
     except ImportError:
         pass
-    try:
-        import torch
-
-        if torch.cuda.is_available():
-            name, version = torch.cuda.get_device_name(0), torch.__version__
-    except ImportError:
-        pass
+    found = cuda()
+    if found is not None:
+        name, version = found
     if not name and not (providers and Path("/dev/nvidia0").exists()):
         return None
     return Gpu(name or "NVIDIA", providers, version)

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.catalogue import Catalogue
 from models.runtimes.engines import CpuEngine
 from models.runtimes.torch_graph import TorchGraph, UnknownOperator, plain
+from models.runtimes.torch_run import TorchRun
 
 torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
@@ -97,3 +98,13 @@ def test_the_face_embedding_comes_out_the_same(models_dir: Path) -> None:
     with torch.no_grad():
         (told,) = TorchGraph(plain(content, 2, 150)).run(torch.from_numpy(images))
     assert told.numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_run_answers_what_it_was_given_and_can_be_repeated() -> None:
+    content = network(helper.make_node("PRelu", ["x", "s"], ["y"]), s=SLOPES)
+    x = RANDOM.standard_normal((2, 4, 6, 6)).astype(np.float32)
+    run = TorchRun(plain(content, 2, 6), {"x": x}, device="cpu")
+    (expected,) = CpuEngine("some", content).run({"x": x}, borrow=False)
+    assert run.first[0] == pytest.approx(expected, abs=1e-6)
+    run()
+    run()
