@@ -100,5 +100,6 @@ async def test_killing_host_replica_and_shard_in_turn(
     opened = {key[0] for key in per_incident if key[1] == "opened"}
     closed = {key[0] for key in per_incident if key[1] == "closed"}
     assert opened == closed
-    accusations = {a["rule_id"] for a in alerts if a["category"] != "coverage"}
+    # the browser plays its clip in a loop, and that the same pictures come again is told as well
+    accusations = {a["rule_id"] for a in alerts if a["category"] not in ("coverage", "integrity")}
     assert accusations == {"looking_away"}

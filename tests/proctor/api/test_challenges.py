@@ -29,7 +29,7 @@ class Exam:
         self.id = joined["session"]["candidate_id"]
         token = api.candidate_token(self.id, joined["session"]["session_id"])
         self.headers = {"Authorization": f"Bearer {token}"}
-        self._shots = 100
+        self.shots = 100
 
     async def ask(self, headers: dict[str, str] | None = None) -> httpx.Response:
         path = f"/v1/candidates/{self.id}/challenges"
@@ -57,8 +57,8 @@ class Exam:
         names += [f"step_{at + 1}" for at, step in enumerate(scenes) for _ in step]
         files = []
         for name in names:
-            self._shots += 0 if one_file and name not in ("images", "step_1") else 1
-            files.append((name, ("a.jpg", picture(self._shots), "image/jpeg")))
+            self.shots += 0 if one_file and name not in ("images", "step_1") else 1
+            files.append((name, ("a.jpg", picture(self.shots), "image/jpeg")))
         return await self.api.client.post(
             f"/v1/candidates/{self.id}/enrolments",
             files=files,
@@ -138,6 +138,19 @@ async def test_a_challenge_is_good_once_even_when_it_was_failed(exam: Exam) -> N
     assert (await exam.enroll(nonce, [[NEUTRAL]] * 3)).json()["reasons"] == ["not_followed"]
     assert (await exam.enroll(nonce, shown)).json()["reasons"] == ["used"]
     assert (await exam.enroll("cha_" + "0" * 20, shown)).json()["reasons"] == ["unknown"]
+
+
+async def test_a_repeated_call_with_its_key_is_no_second_try(exam: Exam) -> None:
+    nonce, steps = await exam.asked()
+    headers = {**exam.headers, "Idempotency-Key": "once-and-for-all"}
+    shown, start = [[SHOWN[step]] for step in steps], exam.shots
+    first = await exam.enroll(nonce, shown, headers)
+    exam.shots = start  # the same files
+    again = await exam.enroll(nonce, shown, headers)
+    assert (first.status_code, first.text) == (201, again.text) and again.status_code == 201
+    exam.shots = start + 50  # the same key for something else
+    other = await exam.enroll(nonce, shown, headers)
+    assert other.json()["code"] == "idempotency/mismatch"
 
 
 async def test_it_expires_and_is_nobody_elses(exam: Exam) -> None:

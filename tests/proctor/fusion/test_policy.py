@@ -203,3 +203,17 @@ def test_what_is_no_policy_is_refused_in_one_line(text: str) -> None:
         parse_policy(text)
     assert "\n" not in refused.value.detail
     assert len(refused.value.detail) < 500
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("off", "off"), ('"off"', "off"), ("required", "required")]
+)
+def test_yaml_reads_off_as_false_and_here_it_is_a_word(written: str, meant: str) -> None:
+    text = STANDARD.replace("challenge: off ", f"challenge: {written} ")
+    assert parse_policy(text).enrolment.challenge == meant
+
+
+@pytest.mark.parametrize("written", ["on", "maybe", "0", "null"])
+def test_any_other_word_for_a_challenge_is_refused(written: str) -> None:
+    with pytest.raises(InvalidInput, match=r"enrolment\.challenge"):
+        parse_policy(STANDARD.replace("challenge: off ", f"challenge: {written} "))
