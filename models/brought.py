@@ -1,9 +1,10 @@
-"""What is done with a file that an operator brings before it is kept: converted, and loaded once."""
+"""What is done with a file that an operator brings before it is kept: converted, loaded or read once."""
 
 from importlib import import_module
 
 from models.errors import ModelFileError
 from models.manifest import ModelFile
+from models.objects.settings import parse_settings
 
 CONVERTERS = {
     "l2cs-to-onnx": "models.export.l2cs:l2cs_to_onnx",
@@ -19,8 +20,11 @@ def taken_in(file: ModelFile, content: bytes) -> bytes:
     """The bytes to keep: as they are, or a checkpoint's network as ONNX.
 
     Raises:
-        ModelFileError: They are damaged, of another network or kind, or torch is needed and absent.
+        ModelFileError: They are damaged, of another network or kind, settings that are wrong, or torch is
+            needed and absent.
     """
+    if file.runtime == "none" and file.task == "objects":
+        parse_settings(content, file.id)
     if file.runtime != "onnx":
         return content
     if content.startswith(STARTS_OF_A_CHECKPOINT):

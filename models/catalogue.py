@@ -128,9 +128,10 @@ class Catalogue:
         accepted = self.records.accepted
         for file in files:
             if file.licence.accept is not None and file.licence.accept not in accepted:
+                do = f"add {file.id} FILE" if file.is_operators else f"fetch {file.id}"
                 raise LicenceNotAccepted(
                     f"{file.id} is under {file.licence.name}: to use it under these terms, run "
-                    f"`proctor models fetch {file.id} --accept-licence {file.licence.accept}`"
+                    f"`proctor models {do} --accept-licence {file.licence.accept}`"
                 )
 
     def verify(self, names: Sequence[str] = (DEFAULT_PACK,)) -> dict[str, FileState]:

@@ -69,10 +69,17 @@ def fetch(
 def add(
     name: Annotated[str, typer.Argument(metavar="ID", help="The file, as the manifest calls it.")],
     path: Annotated[Path, typer.Argument(help="Where it lies now; it is copied.")],
+    accept_licence: Annotated[
+        list[str] | None,
+        typer.Option(help="Accept terms by their name, for this folder; may be repeated."),
+    ] = None,
 ) -> None:
     """Take in a file that only you can bring; its digest is recorded and checked from then on."""
     with one_line_on_failure(Console(stderr=True)):
-        placed = _catalogue(None).add(name, path, at=SystemClock().now())
+        catalogue = _catalogue(None)
+        for licence in accept_licence or ():
+            catalogue.accept(licence, by=_account(), at=SystemClock().now())
+        placed = catalogue.add(name, path, at=SystemClock().now())
     Console().print(f"{name} is in {placed}", highlight=False, soft_wrap=True)
 
 

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from deployments.cli.models import app
 from models.catalogue import Catalogue, default_dir
 from proctor.settings import Settings
+from tests.models.objects.graphs import constant
 
 RUN = CliRunner()
 
@@ -132,6 +134,30 @@ def test_an_operator_s_file_is_copied_under_the_digest_it_has(empty: Path, tmp_p
     assert record["bytes"] == 24
     (row,) = json.loads(RUN.invoke(app, ["list", "whisper-checkpoint", "--json"]).stdout)
     assert row["model"] == "whisper" and row["sha256"][0] == record["sha256"]
+
+
+def test_a_detector_is_brought_with_its_settings_once_its_terms_are_accepted(
+    empty: Path, tmp_path: Path
+) -> None:
+    network, settings = tmp_path / "mine.onnx", tmp_path / "mine.yaml"
+    network.write_bytes(constant({"output0": np.zeros((1, 84, 5), np.float32)}))
+    refused = RUN.invoke(app, ["add", "object-detector", str(network)])
+    assert refused.exit_code == 2
+    assert "proctor models add object-detector FILE --accept-licence own-detector" in refused.stderr
+    terms = ["--accept-licence", "own-detector"]
+    done = RUN.invoke(app, ["add", "object-detector", str(network), *terms])
+    assert done.exit_code == 0, done.stderr
+    settings.write_text("detector: 1\ninput: {width: 64}\n")
+    wrong = RUN.invoke(app, ["add", "object-detector-settings", str(settings)])
+    assert wrong.exit_code == 2
+    assert "object-detector-settings is wrong at input.height" in wrong.stderr
+    settings.write_text(
+        "{detector: 1, input: {width: 64, height: 64}, output: {layout: yolov8},"
+        " classes: coco-80, labels: {phone: [cell phone]}}"
+    )
+    assert RUN.invoke(app, ["add", "object-detector-settings", str(settings)]).exit_code == 0
+    (row,) = json.loads(RUN.invoke(app, ["list", "coco-onnx", "--json"]).stdout)
+    assert row["installed"] and row["accepted"] and not row["commercial_use"]
 
 
 def test_without_names_the_choice_of_the_settings_is_meant(
