@@ -21,7 +21,7 @@ from proctor.domain.media import Image
 from proctor.domain.observations import GazeSeen
 from proctor.domain.perception import FaceAnswer, FaceAsk
 from proctor.domain.signals import Signal
-from proctor.fusion.policy import Sampling
+from proctor.fusion.rates import Sampling
 from proctor.ports.world import Perception
 from proctor.sensing.gaze import GazeSensor, GazeState
 from proctor.sensing.limits import GazeLimits

@@ -5,7 +5,6 @@ every part with comments. It names no state of mind: such names are refused (EU 
 """
 
 import json
-import math
 import re
 from collections.abc import Hashable, Iterator
 from functools import lru_cache
@@ -19,12 +18,12 @@ from proctor.domain.errors import InvalidInput
 from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
 from proctor.fusion.conditions import Condition
+from proctor.fusion.rates import AT_A_RATE, Sampling, check_rates
 from proctor.sensing.figures import FIGURES, LABELLED, LABELS, LASTED
 from proctor.sensing.limits import SensingLimits
 from proctor.sensing.strict import Milliseconds, PositiveMilliseconds, Strict
 
 MAX_POLICY_CHARS = 65_536
-BURST_PICTURES = 3  # comparisons of one burst, at least (ACCURACY.md)
 _STATES_OF_MIND = """
     anger anxiety anxious attention attentiveness bored boredom concentration deception disgust
     emotion emotional emotions engaged engagement fatigue fear frustration happiness happy honesty
@@ -38,9 +37,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 Texts = Annotated[dict[Language, Text], Field(min_length=1)]
-Rate = Annotated[float, Field(gt=0.0, le=30.0)]
-Seconds = Annotated[float, Field(gt=0.0, le=3600.0)]
-SecondsOrNever = Annotated[float, Field(ge=0.0, le=3600.0)]
 
 WEAK = {
     SignalKind.GAZE_AWAY: "gaze",
@@ -56,50 +52,6 @@ WEAK = {
     SignalKind.SOURCE_CHANGED: "a change of codec or shape",
 }
 """Signals that by themselves never make a rule of high severity: each alone is wrong too often."""
-
-
-_AT_A_RATE = {
-    SignalKind.OBJECT_SEEN: "objects_every_s",
-    SignalKind.OTHER_VOICE: "speakers_every_s",
-    SignalKind.SEVERAL_VOICES: "speakers_every_s",
-}
-"""Signals that do not exist at a rate of 0."""
-
-
-class Sampling(Strict):
-    """How often each model group looks.
-
-    Attributes:
-        face_hz: Pictures a second for the face group when nothing is going on.
-        face_attentive_hz: The same while something is pending (the shard asks to look closer).
-        body_hz: Pictures a second for the body group.
-        identity_every_s: How often the face is compared with the enrolled one, besides every gap.
-        small_faces_every_s: How often a picture is also searched for small faces behind; twice as often
-            while attentive.
-        objects_every_s: How often a picture is searched for things (a phone, a book), twice as often
-            while attentive; 0 for never. It needs a detector that the operator brings.
-        audio: Whether sound is listened to (all of it) or not at all.
-        speakers_every_s: How often at most a window of speech (up to 10 s of it) is asked whose voices it
-            holds; 0 for never. It needs a model of speakers.
-        voice_enrol_s: How much speech of the candidate alone makes the template of their voice, which
-            needs their consent and lives only as long as the session.
-    """
-
-    face_hz: Rate = 1.0
-    face_attentive_hz: Rate = 4.0
-    body_hz: Rate = 0.2
-    identity_every_s: Seconds = 15.0
-    small_faces_every_s: Seconds = 4.0
-    objects_every_s: SecondsOrNever = 0.0
-    audio: bool = True
-    speakers_every_s: SecondsOrNever = 0.0
-    voice_enrol_s: Annotated[float, Field(ge=10.0, le=600.0)] = 60.0
-
-    @model_validator(mode="after")
-    def _closer_is_more(self) -> Self:
-        if self.face_attentive_hz < self.face_hz:
-            raise ValueError("face_attentive_hz must not be less than face_hz")
-        return self
 
 
 class Escalation(Strict):
@@ -229,11 +181,11 @@ class Policy(Strict):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        self._looks_often_enough()
+        check_rates(self.sampling, self.sensing, self.signals())
         for rule in self.rules:
-            for kind in rule.when.kinds() & _AT_A_RATE.keys():
-                if not getattr(self.sampling, _AT_A_RATE[kind]):
-                    raise ValueError(f"rule {rule.id} needs sampling.{_AT_A_RATE[kind]} above 0")
+            for kind in rule.when.kinds() & AT_A_RATE.keys():
+                if not getattr(self.sampling, AT_A_RATE[kind]):
+                    raise ValueError(f"rule {rule.id} needs sampling.{AT_A_RATE[kind]} above 0")
         ids = [rule.id for rule in self.rules]
         if len(set(ids)) < len(ids):
             raise ValueError(f"two rules share an id: {sorted(ids)}")
@@ -243,59 +195,6 @@ class Policy(Strict):
             if self.language not in text:
                 raise ValueError(f"{where} has no text in the policy's language {self.language!r}")
         return self
-
-    def _looks_often_enough(self) -> None:
-        """Refuse rates at which no two looks are ever taken together: a detector off in silence."""
-        rates, limits = self.sampling, self.sensing
-        face_ms, several, identity = 1000 / rates.face_hz, limits.several_faces, limits.identity
-        bursts = math.ceil(identity.readings / BURST_PICTURES)
-        identity_ms = (bursts - 1) * rates.identity_every_s * 1000
-        attentive_ms = rates.objects_every_s * 500  # twice as often
-        span_ms = (limits.objects.out_of - 1) * attentive_ms
-        if rates.objects_every_s and limits.objects.dwell_ms > span_ms:
-            raise ValueError(
-                f"sensing.objects.dwell_ms is over {span_ms:.0f}, the time that out_of pictures take"
-            )
-        for name, has_ms, needs_ms in (
-            ("no_face.stale_ms", limits.no_face.stale_ms, face_ms),
-            ("gaze.stale_ms", limits.gaze.stale_ms, face_ms),
-            ("head.stale_ms", limits.head.stale_ms, face_ms),
-            ("body.stale_ms", limits.body.stale_ms, 1000 / rates.body_hz),
-            (
-                "several_faces.within_ms",
-                several.within_ms,
-                (several.needed - 1) * rates.small_faces_every_s * 1000,
-            ),
-            (
-                "objects.within_ms",
-                limits.objects.within_ms,
-                (limits.objects.needed - 1) * rates.objects_every_s * 1000,
-            ),
-            (
-                "lips.within_ms",
-                limits.lips.within_ms,
-                limits.lips.pictures * 1000 / rates.face_attentive_hz,
-            ),
-            (
-                "other_voice.within_ms",
-                limits.other_voice.within_ms,
-                (limits.other_voice.windows - 1) * rates.speakers_every_s * 1000,
-            ),
-            (
-                "several_voices.within_ms",
-                limits.several_voices.within_ms,
-                (limits.several_voices.needed - 1) * rates.speakers_every_s * 1000,
-            ),
-            (
-                "identity.within_ms",
-                identity.within_ms,
-                identity_ms + (BURST_PICTURES - 1) * face_ms,
-            ),
-        ):
-            if has_ms < needs_ms:
-                raise ValueError(
-                    f"sensing.{name} is under {needs_ms:.0f}, as long as sampling needs"
-                )
 
 
 def _check_template(text: str, known: frozenset[str], texts: frozenset[str] = frozenset()) -> None:

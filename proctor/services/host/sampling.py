@@ -11,7 +11,7 @@ faces, then the attentive rate of faces, then half of the base rate.
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from proctor.fusion.policy import Sampling
+from proctor.fusion.rates import Sampling
 
 BURST_HZ = 2.0
 

@@ -13,7 +13,7 @@ from deployments.cli.bench import app
 from models.catalogue import Catalogue, default_dir
 from proctor.domain.geometry import Gaze
 from proctor.domain.observations import GazeSeen
-from proctor.fusion.policy import Sampling
+from proctor.fusion.rates import Sampling
 from proctor.sensing.limits import GazeLimits
 from proctor.settings import Settings
 

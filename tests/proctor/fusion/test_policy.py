@@ -217,3 +217,11 @@ def test_yaml_reads_off_as_false_and_here_it_is_a_word(written: str, meant: str)
 def test_any_other_word_for_a_challenge_is_refused(written: str) -> None:
     with pytest.raises(InvalidInput, match=r"enrolment\.challenge"):
         parse_policy(STANDARD.replace("challenge: off ", f"challenge: {written} "))
+
+
+def test_pictures_of_the_mouth_are_only_needed_by_a_rule_that_looks_at_it() -> None:
+    slow = {"face_hz": 1.0, "face_attentive_hz": 1.0}
+    parse_policy(yaml.safe_dump({**small(), "sampling": slow}))
+    lips = small(when={"signal": "voice_without_lips"})
+    with pytest.raises(InvalidInput, match=r"lips\.within_ms"):
+        parse_policy(yaml.safe_dump({**lips, "sampling": slow}))

@@ -1,6 +1,6 @@
 import pytest
 
-from proctor.fusion.policy import Sampling
+from proctor.fusion.rates import Sampling
 from proctor.services.host.sampling import Need, Shed, Slots, after, face_hz, owed
 
 CALM = Need()
