@@ -33,11 +33,13 @@ class Loadable:
 
     Attributes:
         selection: The chosen models; the default pack's instead of those that cannot be loaded.
-        absent: Task -> why the chosen model cannot be.
+        absent: Task -> why the chosen model cannot be, in a word or two.
+        remarks: The same with what can be done about it, a line each.
     """
 
     selection: Selection
     absent: Mapping[str, str]
+    remarks: tuple[str, ...]
 
 
 def loadable(selection: Selection, catalogue: Catalogue, progress: Progress = silent) -> Loadable:
@@ -49,6 +51,7 @@ def loadable(selection: Selection, catalogue: Catalogue, progress: Progress = si
     chosen = dict(selection.chosen)
     fallback = select(DEFAULT_PACK, manifest=selection.manifest).chosen
     absent: dict[str, str] = {}
+    remarks: list[str] = []
     for task in TASKS:
         model = selection.model(task)
         if model is None:
@@ -60,11 +63,12 @@ def loadable(selection: Selection, catalogue: Catalogue, progress: Progress = si
             name = chosen.pop(task)
             if fallback.get(task) == name:
                 raise
-            absent[task] = f"{_why(error)}: {error.detail}"
+            absent[task] = f"{_why(error)}: {name}"
+            remarks.append(f"{_why(error)}: {error.detail}")
             if task in fallback:
                 chosen[task] = fallback[task]
                 catalogue.fetch(selection.manifest.models[fallback[task]].files, progress)
-    return Loadable(Selection(selection.manifest, chosen), absent)
+    return Loadable(Selection(selection.manifest, chosen), absent, tuple(remarks))
 
 
 def _why(error: ModelFileError) -> str:
@@ -123,7 +127,7 @@ async def measure_accuracy(
         threads: How many cores the models may use.
         say: Told of each step.
     """
-    media = Media(folder)
+    media = Media(folder, list(chosen.remarks))
     groups = frozenset(chosen.selection.groups())
     with InProcessPerception(
         catalogue.models_dir, groups, chosen.selection, threads=threads

@@ -111,5 +111,5 @@ async def run_accuracy(
         conditions=conditions,
         day=day,
         figures=figures,
-        remarks=list(dict.fromkeys([*missing_models.values(), *media.remarks])),
+        remarks=list(dict.fromkeys(media.remarks)),
     )
