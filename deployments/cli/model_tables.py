@@ -218,6 +218,10 @@ def one_line_on_failure(console: Console) -> Iterator[None]:
         yield
     except ModelFileError as error:
         console.print(
-            f"proctor models: {error.detail}", style="red", highlight=False, soft_wrap=True
+            f"proctor models: {error.detail}",
+            style="red",
+            highlight=False,
+            markup=False,  # a path or a shape may hold brackets
+            soft_wrap=True,
         )
         raise typer.Exit(EXIT_UNUSABLE) from error

@@ -37,7 +37,11 @@ def export_triton(
         written = write_repository(folder, networks, backend, settings.device)
     except ModelFileError as error:
         Console(stderr=True).print(
-            f"proctor models: {error.detail}", style="red", highlight=False, soft_wrap=True
+            f"proctor models: {error.detail}",
+            style="red",
+            highlight=False,
+            markup=False,  # a path or a shape may hold brackets
+            soft_wrap=True,
         )
         raise typer.Exit(EXIT_UNUSABLE) from error
     table = Table("network", "version", "MB", "largest batch", title=str(folder))

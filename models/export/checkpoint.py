@@ -29,7 +29,7 @@ def torch_for(network: str) -> Any:
         import torch
     except ImportError as error:
         raise ModelFileError(
-            f"a checkpoint of {network} is converted with torch: pip install 'rayproctor[torch]', "
+            f"a checkpoint of {network} is converted with torch: install the extra `torch`, "
             "or bring the network as ONNX"
         ) from error
     return torch
@@ -55,7 +55,7 @@ def read_state(content: bytes, network: str) -> dict[str, Any]:
         AttributeError,
         OSError,
     ) as error:
-        reason = (str(error) or type(error).__name__).partition("\n")[0]
+        reason = (str(error) or type(error).__name__).partition("\n")[0].partition(". ")[0]
         raise ModelFileError(f"the checkpoint of {network} cannot be read: {reason}") from error
     for wrapper in WRAPPERS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
@@ -119,6 +119,6 @@ def to_onnx(network: Any, side_px: int, outputs: Sequence[str]) -> bytes:
             )
     except ImportError as error:
         raise ModelFileError(
-            "torch's exporter needs onnxscript: pip install 'rayproctor[torch]'"
+            "torch's exporter needs onnxscript: install the extra `torch`"
         ) from error
     return bytes(program.model_proto.SerializeToString())
