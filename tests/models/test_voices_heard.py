@@ -1,8 +1,12 @@
 """Real voices through the host's ears and the sensors: sounds in, signals out. Needs PROCTOR_MEDIA."""
 
+import itertools
 import wave
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -11,17 +15,19 @@ from models.catalogue import Catalogue
 from models.in_process import InProcessPerception
 from models.selection import select
 from models.sound.likeness import voice_likeness
-from proctor.domain.coverage import CoverageState, Modality
 from proctor.domain.media import Samples
-from proctor.domain.observations import Observation, SpeakersHeard, SpeechHeard, StreamState
+from proctor.domain.observations import GazeSeen, Observation, SpeakersHeard, SpeechHeard
+from proctor.domain.perception import FaceAsk
 from proctor.domain.signals import SignalKind
 from proctor.fusion.policy import parse_policy
 from proctor.identity.voices import VoiceCalibration
 from proctor.sensing.suite import SensingSuite, SuiteState
+from proctor.services.host import facts
 from proctor.services.host.audio import AudioTrack
+from proctor.services.host.picture import JudgedPicture, judged
 from proctor.services.host.sampling import Shed
 from proctor.services.host.voices import Ears
-from tests.fakes.facts import SESSION, STANDARD_POLICY
+from tests.fakes.facts import SESSION, STANDARD_POLICY, media_come
 
 pytestmark = [pytest.mark.weights, pytest.mark.media]
 
@@ -56,7 +62,10 @@ def voice(media: Path, speaker: str, seconds: float) -> Samples:
 
 
 async def hear(
-    perception: InProcessPerception, likeness: VoiceCalibration, sound: Samples
+    perception: InProcessPerception,
+    likeness: VoiceCalibration,
+    sound: Samples,
+    mouths: Sequence[GazeSeen] = (),
 ) -> tuple[list[Observation], dict[SignalKind, int]]:
     """What the host tells of it, and when each kind of signal first began."""
     policy = yaml.safe_load(STANDARD_POLICY)
@@ -69,15 +78,8 @@ async def hear(
         joined_ms=0,
     )
     suite = SensingSuite(SESSION, parsed.sensing, SuiteState())
-    suite.observe(
-        StreamState(
-            observed_ms=0,
-            since_ms=0,
-            modality=Modality.AUDIO,
-            state=CoverageState.MONITORED,
-            reason=None,
-        )
-    )
+    for state in media_come():
+        suite.observe(state)
     noise = np.random.default_rng(5).normal(0, 3e-4, len(sound)).astype(np.float32)
     told: list[Observation] = []
     opened: dict[SignalKind, int] = {}
@@ -90,7 +92,8 @@ async def hear(
             look.answered((await perception.speech([look.ask]))[0])
         if (asked := track.speakers_look(now_ms, Shed.NOTHING)) is not None:
             asked.answered((await perception.speakers([asked.ask]))[0])
-        for seen in track.take_seen():
+        around = [seen for seen in mouths if now_ms - TICK_MS <= seen.observed_ms < now_ms]
+        for seen in [*around, *track.take_seen()]:
             told.append(seen)
             for signal in suite.observe(seen).signals:
                 opened.setdefault(signal.kind, signal.started_ms)
@@ -135,6 +138,41 @@ async def test_whispered_speech_is_heard_as_a_whisper_and_spoken_speech_is_not(
     assert spoken_ms > 6_000 and pitched_ms < 0.05 * spoken_ms
     _, opened = await hear(ears, likeness, spoken)
     assert SignalKind.WHISPER not in opened
+
+
+async def test_a_real_voice_beside_a_real_face_that_is_silent(
+    perception: InProcessPerception,
+    ears: InProcessPerception,
+    likeness: VoiceCalibration,
+    media: Path,
+) -> None:
+    clip = list(pictures(media / "video" / "gaze_center_focus.mp4"))
+    answers = await perception.faces([FaceAsk(picture=each.jpeg) for each in clip])
+    mouths = [facts.gaze_seen(answer, each) for answer, each in zip(answers, clip, strict=True)]
+    speech = voice(media, "1988", clip[-1].captured_ms / 1000)
+    _, opened = await hear(ears, likeness, speech, mouths)
+    assert opened[SignalKind.VOICE_WITHOUT_LIPS] <= 2_000
+    moving = [
+        replace(seen, mouth_open=(seen.mouth_open or 0) + 0.02 * (number % 3))
+        for number, seen in enumerate(mouths)
+    ]
+    _, opened = await hear(ears, likeness, speech, moving)
+    assert SignalKind.VOICE_WITHOUT_LIPS not in opened
+
+
+def pictures(path: Path, per_second: int = 5) -> Iterator[JudgedPicture]:
+    """A clip as a host would judge it, half its size."""
+    video = cv2.VideoCapture(str(path))
+    step = video.get(cv2.CAP_PROP_FPS) / per_second
+    for number in itertools.count():
+        more, frame = video.read()
+        if not more:
+            break
+        if number % step < 1:
+            small = cv2.resize(frame, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            at_ms = round(number / step * 1000 / per_second)
+            yield judged(np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8), at_ms)
+    video.release()
 
 
 def whispered(spoken: Samples, order: int = 18, window: int = 512) -> Samples:
