@@ -1,6 +1,6 @@
 """What a batch brings on a CPU: items per second of each network at several batch sizes, on one core.
 
-    python -m bench.batches --json FILE             every network whose file is in the models folder
+    proctor bench networks --json FILE              every network whose file is in the models folder
     python -m bench.batches --write FOLDER          put the networks into a folder, for bench.gpu
 
 CPU time of the process is measured, so other work on the machine counts little. The smallest batch
@@ -33,6 +33,7 @@ NEAR = 0.95
 LEAST_S = 0.15
 LEAST_RUNS = 3
 LONGEST_MS = 1_500.0
+WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found += of_voice(catalogue, asked.batches)
     except ModelFileError as error:
         missing["voice"] = error.detail
-    Console().print(table(found, f"items per second, one core of {machine()['cpu']}"))
+    Console(width=WIDTH).print(table(found, f"items per second, one core of {machine()['cpu']}"))
     if asked.json:
         asked.json.write_text(json.dumps(as_json(found, missing), indent=2) + "\n")
     return 0

@@ -49,6 +49,9 @@ class Measured:
 def collect(catalogue: "Catalogue") -> tuple[list[Measured], dict[str, str]]:
     """Every ONNX network of the manifest whose file is here, as its reader opens it.
 
+    A network with a state (the voice detector, whose rate is a number beside it) is left out: its
+    reader measures it.
+
     Returns:
         The networks, and for each model that cannot be opened why not.
     """
@@ -71,7 +74,7 @@ def collect(catalogue: "Catalogue") -> tuple[list[Measured], dict[str, str]]:
         except ModelFileError as error:
             missing[name] = error.detail
         for network in here:
-            if model.task != "voice":  # it has a state, and is measured by its reader
+            if all(tensor.shape for tensor in network.inputs):
                 found[network.name] = Measured(
                     name=network.name,
                     model=name,

@@ -72,6 +72,20 @@ def idle(
 
 
 @app.command()
+def networks(
+    batches: Annotated[str, typer.Option(help="Items of one run.")] = "1,4,8,16,32",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures here.")
+    ] = None,
+) -> None:
+    """Items per second of each network at several batch sizes, on one core (GPU: bench.gpu)."""
+    from bench import batches as measuring
+
+    asked = ["--batches", batches, *(["--json", str(json_file)] if json_file else [])]
+    raise typer.Exit(measuring.main(asked))
+
+
+@app.command()
 def load(
     sessions: Annotated[
         int, typer.Option(min=1, max=500, help="How many candidates at once.")
