@@ -23,9 +23,7 @@ from models.sound.voices import (
 )
 from proctor.domain.media import Samples
 from proctor.domain.perception import Fault, SpeakersAnswer, SpeakersAsk, SpeechAsk
-
-BRIDGED_CHUNKS = 10
-"""A pause of up to 0.32 s is part of what is said around it (ACCURACY.md, Speech: hangover)."""
+from proctor.services.host.voiced import ONSET_CHUNKS, Hangover
 
 
 class VoiceClusters:
@@ -36,9 +34,7 @@ class VoiceClusters:
         detector, encoder = files
         self._detector = VoiceModel(catalogue, [detector])
         self._embedder = SpeakerEmbedder(catalogue, encoder)
-        (voice,) = catalogue.files([detector])
         (speaker,) = catalogue.files([encoder])
-        self._voiced = voice.thresholds["probability"]
         self._limits = VoiceLimits.of(speaker.thresholds)
         self._producers = (catalogue.producer(detector), catalogue.producer(encoder))
 
@@ -47,15 +43,17 @@ class VoiceClusters:
         if fault := fault_of(ask.samples):
             return refusal(fault, self._producers)
         try:
-            speech = voiced_stretches(self._detector, ask.samples, self._voiced)
+            speech = voiced_stretches(self._detector, ask.samples)
             voices = tell_apart(self._embedder, ask.samples, speech, self._limits)
         except ModelOutputInvalid:
             return refusal(Fault.MODEL_OUTPUT_INVALID, self._producers)
         return answer(voices, self._limits, self._producers)
 
 
-def voiced_stretches(detector: VoiceModel, samples: Samples, threshold: float) -> list[Stretch]:
-    """Where somebody speaks, short pauses included.
+def voiced_stretches(detector: VoiceModel, samples: Samples) -> list[Stretch]:
+    """Where somebody speaks, by the host's own rule: pauses of up to 0.32 s belong to what is said.
+
+    Less than three chunks in a row are a click, not speech.
 
     Raises:
         ModelOutputInvalid: The detector's answer is not finite.
@@ -64,11 +62,5 @@ def voiced_stretches(detector: VoiceModel, samples: Samples, threshold: float) -
     (heard,) = detector.listen([SpeechAsk(samples=samples[:whole].astype(np.float32))])
     if heard.fault is not None:
         raise ModelOutputInvalid("the voice detector's answer is not finite")
-    found = stretches(np.array(heard.probabilities) > threshold, CHUNK)
-    joined: list[Stretch] = []
-    for part in found:
-        if joined and part.start - joined[-1].end <= BRIDGED_CHUNKS * CHUNK:
-            joined[-1] = Stretch(joined[-1].start, part.end)
-        else:
-            joined.append(part)
-    return joined
+    found = stretches(np.array(Hangover().decide(heard.probabilities), bool), CHUNK)
+    return [part for part in found if part.length >= ONSET_CHUNKS * CHUNK]

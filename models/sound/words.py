@@ -16,7 +16,8 @@ from proctor.domain.media import AUDIO_RATE_HZ
 from proctor.domain.perception import Fault, WordsAnswer, WordsAsk
 
 LONGEST_S = 30.0
-LEAST_VOICED_S = 0.3
+LEAST_VOICED_S = 0.6
+"""With the 0.32 s that the detector's rule adds after speech."""
 
 
 class WhisperWords:
@@ -26,8 +27,6 @@ class WhisperWords:
         """`files` are the checkpoint and the voice detector. Raises `ModelFileError`."""
         checkpoint, detector = files
         self._detector = VoiceModel(catalogue, [detector])
-        (voice,) = catalogue.files([detector])
-        self._voiced = voice.thresholds["probability"]
         self._whisper = WhisperModel(checkpoint, catalogue.read(checkpoint))
         self._producers = (catalogue.producer(detector), catalogue.producer(checkpoint))
 
@@ -36,7 +35,7 @@ class WhisperWords:
         if fault := fault_of(ask.samples, LONGEST_S):
             return self._answer(fault=fault)
         try:
-            speech = voiced_stretches(self._detector, ask.samples, self._voiced)
+            speech = voiced_stretches(self._detector, ask.samples)
             if sum(part.length for part in speech) < LEAST_VOICED_S * AUDIO_RATE_HZ:
                 return self._answer()
             said = self._whisper.transcribe(ask.samples, ask.language)
