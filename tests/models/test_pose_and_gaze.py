@@ -6,9 +6,9 @@ import pytest
 from models.face.alignment import similarity
 from models.face.dlib import MARGIN, MESH_POINTS, TEMPLATE, face_chip
 from models.face.gaze import DEPTH, RADIUS, eyes_open, gaze, mouth_open
-from models.face.head_pose import ACROSS, DOWN, head_pose
+from models.face.head_pose import ACROSS, DOWN, head_pose, straightened
 from models.face.mesh import FaceMesh, Irises, region_of_track
-from proctor.domain.geometry import Box
+from proctor.domain.geometry import Box, HeadPose
 
 CENTRE = np.array([320.0, 240.0, 0.0])
 
@@ -52,6 +52,18 @@ def test_roll_is_positive_clockwise(roll: float) -> None:
     pose = head_pose(face(roll_deg=roll))
     assert pose.roll_deg == pytest.approx(roll, abs=0.01)
     assert pose.yaw_deg == pytest.approx(0, abs=0.01)
+
+
+def test_what_the_mesh_bends_is_straightened_both_ways_alike() -> None:
+    """Yaw 1.05 up to 42 degrees and steeper beyond, pitch 0.73, roll as it is."""
+    still = straightened(HeadPose(0.0, 0.0, 7.0))
+    assert (still.yaw_deg, still.pitch_deg, still.roll_deg) == (0.0, 0.0, 7.0)
+    turned = straightened(HeadPose(21.0, 10.0, 0.0))
+    assert (turned.yaw_deg, turned.pitch_deg) == pytest.approx((22.0, 7.3))
+    assert straightened(HeadPose(51.0, 0.0, 0.0)).yaw_deg == pytest.approx(59.5)
+    yaws = [straightened(HeadPose(float(yaw), 0.0, 0.0)).yaw_deg for yaw in range(-60, 61)]
+    assert yaws == sorted(set(yaws)), "more turned never reads as less"
+    assert [-yaw for yaw in reversed(yaws)] == pytest.approx(yaws)
 
 
 def irises_looking(points: np.ndarray, yaw_deg: float, pitch_deg: float) -> Irises:
