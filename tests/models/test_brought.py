@@ -26,6 +26,8 @@ FILES = {file.id: file for file in load_manifest().files}
 def bring(catalogue: Catalogue, name: str, content: bytes) -> None:
     source = catalogue.models_dir.parent / "brought"
     source.write_bytes(content)
+    if terms := FILES[name].licence.accept:
+        catalogue.accept(terms, by="tests", at=NOW)
     catalogue.add(name, source, NOW)
 
 

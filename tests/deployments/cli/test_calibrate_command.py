@@ -28,7 +28,8 @@ def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     Catalogue(folder, str(known)).fetch(["embedded"])
     monkeypatch.setenv("PROCTOR_MODELS_DIR", str(folder))
-    done = RUN.invoke(app, ["add", "arcface-file", str(Path(settings.models_mirror) / NETWORK)])
+    add = ["add", "arcface-file", str(Path(settings.models_mirror) / NETWORK)]
+    done = RUN.invoke(app, [*add, "--accept-licence", "own-recogniser"])
     assert done.exit_code == 0, done.stderr
     return folder
 

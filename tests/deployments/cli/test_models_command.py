@@ -126,7 +126,8 @@ def test_restricted_terms_are_accepted_by_name_and_the_record_says_by_whom(empty
 def test_an_operator_s_file_is_copied_under_the_digest_it_has(empty: Path, tmp_path: Path) -> None:
     brought = tmp_path / "mine.pt"
     brought.write_bytes(b"whatever an operator has")
-    broken = RUN.invoke(app, ["add", "arcface-file", str(brought)])
+    terms = ["--accept-licence", "own-recogniser"]
+    broken = RUN.invoke(app, ["add", "arcface-file", str(brought), *terms])
     assert broken.exit_code == 2 and "arcface-file is no ONNX model" in broken.stderr
     done = RUN.invoke(app, ["add", "whisper-checkpoint", str(brought)])
     assert done.exit_code == 0, done.stderr
