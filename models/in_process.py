@@ -127,9 +127,12 @@ class InProcessPerception:
         return await self._each("objects", asks)
 
     async def _each(self, group: str, asks: Sequence[Any]) -> list[Any]:
-        """On a CPU every ask on a thread, for batching brings nothing there; else all together."""
+        """On a CPU every ask on a thread, for batching brings nothing there; else all together.
+
+        A group that had to leave its GPU is on a CPU.
+        """
         together = self._together.get(group)
-        if together is not None:
+        if together is not None and not self._fallbacks[group]:
             return self._told(group, await together.answers(asks))
         loop, read = asyncio.get_running_loop(), self._reader(group).read
         answers = await asyncio.gather(

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+MOST_NUMBERS = 16
+
 Attributes = Mapping[str, Any]
 Operator = Callable[[Any, Attributes, Sequence[Any]], Any]
 
@@ -91,13 +93,20 @@ class TorchGraph:
             for name, array in self._arrays.items()
             if array.dtype.kind == "f"
         }
+        # what parameters say must be known without asking the device: nobody may ask it while a CUDA
+        # graph is captured
+        for name, tensor in self._weights.items():
+            if tensor.numel() <= MOST_NUMBERS:
+                tensor.numbers = [float(each) for each in np.ravel(self._arrays[name])]
+        self._constants = {
+            name: Constant(array, device)
+            for name, array in self._arrays.items()
+            if name not in self._weights
+        }
 
     def run(self, *inputs: Any) -> list[Any]:
         """The outputs, on the device and in its arithmetic; inputs in the order of `inputs`."""
-        values: dict[str, Any] = dict(self._weights)
-        values |= {
-            name: Constant(array) for name, array in self._arrays.items() if name not in values
-        }
+        values: dict[str, Any] = self._weights | self._constants
         for name, each in zip(self.inputs, inputs, strict=True):
             values[name] = each.to(self._dtype)
         for operator, attributes, takes, gives in self._nodes:
@@ -109,16 +118,23 @@ class TorchGraph:
 
 
 class Constant:
-    """Whole numbers of the graph: shapes, axes, pads. They never go to the device."""
+    """Whole numbers of the graph: shapes, axes, pads, places.
 
-    def __init__(self, array: np.ndarray) -> None:
-        self.array = array
+    Attributes:
+        numbers: They.
+        index: They on the device, in their shape.
+    """
+
+    def __init__(self, array: np.ndarray, device: str) -> None:
+        import torch
+
         self.numbers: list[int] = [int(each) for each in np.ravel(array)]
+        self.index = torch.tensor(np.array(array, np.int64), device=device)
 
 
 def _numbers(value: Any) -> list[Any]:
     """Constants of whole numbers, or weights that are parameters (a Resize's scales), as a list."""
-    return list(value.numbers) if isinstance(value, Constant) else list(value.flatten().tolist())
+    return list(value.numbers)
 
 
 def _axes(attributes: Attributes, arguments: Sequence[Any]) -> list[int]:
@@ -242,9 +258,8 @@ def _unsqueeze(torch: Any, attributes: Attributes, arguments: Sequence[Any]) -> 
 def _gather(torch: Any, attributes: Attributes, arguments: Sequence[Any]) -> Any:
     x, where = arguments
     axis = attributes.get("axis", 0) % x.dim()
-    index = torch.as_tensor(where.array, device=x.device)
-    picked = x.index_select(axis, index.flatten() % x.shape[axis])
-    return picked.reshape([*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]])
+    picked = x.index_select(axis, where.index.flatten() % x.shape[axis])
+    return picked.reshape([*x.shape[:axis], *where.index.shape, *x.shape[axis + 1 :]])
 
 
 def _gemm(torch: Any, attributes: Attributes, arguments: Sequence[Any]) -> Any:

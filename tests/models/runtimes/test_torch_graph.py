@@ -69,13 +69,21 @@ SLOPES = np.array([[[0.1]], [[0.2]], [[0.3]], [[0.4]]], np.float32)
             helper.make_node("Softmax", ["r"], ["y"], axis=-1),
             shape=np.array([0, -1, 2]),
         ),
+        network(helper.make_node("Gather", ["x", "i"], ["y"], axis=1), i=np.array([[0, -1]])),
+        network(
+            helper.make_node("Clip", ["x", "low"], ["c"]),
+            helper.make_node("Pad", ["c", "pads", "value"], ["y"]),
+            low=np.array(-0.5, np.float32),
+            pads=np.array([0, 0, 1, 2, 0, 0, 0, 3]),
+            value=np.array(0.25, np.float32),
+        ),
         network(
             helper.make_node("ReduceL2", ["x"], ["l"], axes=[1, 2], keepdims=0),
             helper.make_node("Unsqueeze", ["l", "axes"], ["y"]),
             axes=np.array([0, -1]),
         ),
     ],
-    ids=["conv", "prelu", "pool", "resize", "slice", "reshape", "reduce"],
+    ids=["conv", "prelu", "pool", "resize", "slice", "reshape", "gather", "clip", "reduce"],
 )
 def test_an_operator_answers_as_in_onnx_runtime(content: bytes) -> None:
     x = RANDOM.standard_normal((2, 4, 10, 10)).astype(np.float32)
