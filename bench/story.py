@@ -9,6 +9,9 @@ from proctor.fusion.policy import Policy
 DELIVERY_S = 4.0
 """An alert later than its dwell and this is counted as missing."""
 
+STILL_LIPS = frozenset({"voice_without_lips"})
+"""The recording is played beside pictures of somebody who does not speak: to say so is right."""
+
 LOADED_DELIVERY_S = 60.0
 """The load generator measures the delay instead of judging it: late is late, not missing."""
 
@@ -100,7 +103,7 @@ def write_story(cast: Cast, policy: Policy) -> Script:
     story.add("covers the camera", 7, cast.covered, quiet, ("camera_covered",))
     story.add("uncovers it", 5, cast.calm, quiet)
     said = Spoken(cast.speech, seed=1)
-    story.add("speaks", min(10.0, said.length_s), cast.calm, said, ("speech",))
+    story.add("speaks", min(10.0, said.length_s), cast.calm, said, ("speech",), STILL_LIPS)
     story.add("is quiet again", 5, cast.calm, quiet)
     return Script(story.scenes, story.now_s)
 
@@ -120,9 +123,9 @@ def write_load_script(cast: Cast, policy: Policy, variant: int, length_s: float)
 
     def add(name: str, picture: Pictures, sound: Sound, expects: tuple[Expected, ...] = ()) -> None:
         # told twice is not false; and a script comes again picture by picture, which is told as well
-        again = frozenset({"video_repeated", *(expected.rule_id for expected in expects)})
+        may = STILL_LIPS | {"video_repeated", *(expected.rule_id for expected in expects)}
         scene = Scene(
-            name=name, start_s=now_s, picture=picture, sound=sound, expects=expects, may=again
+            name=name, start_s=now_s, picture=picture, sound=sound, expects=expects, may=may
         )
         scenes.append(scene)
 

@@ -59,4 +59,6 @@ async def test_looking_left_opens_looking_away_and_speech_is_heard(
     assert away[0]["frame_digest"]
     assert away[0]["producers"]
     assert "speech" in {alert["rule_id"] for alert in opened}
-    assert {alert["rule_id"] for alert in opened} <= {"looking_away", "speech"}
+    # the speech is another recording's: nobody in the clip opens their mouth, and to say so is right
+    told = {alert["rule_id"] for alert in opened}
+    assert told <= {"looking_away", "speech", "voice_without_lips"}
