@@ -1,24 +1,12 @@
 """Asks the model groups for all sessions of a host, each group at its own pace."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
-from proctor.domain.perception import (
-    BodyAnswer,
-    BodyAsk,
-    FaceAnswer,
-    FaceAsk,
-    ObjectsAnswer,
-    ObjectsAsk,
-    SpeakersAnswer,
-    SpeakersAsk,
-    SpeechAnswer,
-    SpeechAsk,
-)
 from proctor.ports import Clock, Metrics, Perception
 from proctor.services.host.live_session import LiveSession
-from proctor.services.host.rounds import Group, GroupRounds
+from proctor.services.host.rounds import Answer, Ask, Group, GroupRounds
 from proctor.services.host.sampling import Shed
 
 DEADLINE_MS = 2_000
@@ -49,46 +37,30 @@ class Asker:
         metrics: Metrics,
     ) -> None:
         self._broke = broke
-        self._face = GroupRounds[FaceAsk, FaceAnswer](
-            group=Group.FACE,
-            ask=perception.faces,
-            deadline_ms=DEADLINE_MS,
-            took=took,
-            clock=clock,
-            metrics=metrics,
-        )
-        self._body = GroupRounds[BodyAsk, BodyAnswer](
-            group=Group.BODY,
-            ask=perception.bodies,
-            deadline_ms=DEADLINE_MS,
-            took=took,
-            clock=clock,
-            metrics=metrics,
-        )
-        self._objects = GroupRounds[ObjectsAsk, ObjectsAnswer](
-            group=Group.OBJECTS,
-            ask=perception.objects,
-            deadline_ms=DEADLINE_MS,
-            took=took,
-            clock=clock,
-            metrics=metrics,
-        )
-        self._speech = GroupRounds[SpeechAsk, SpeechAnswer](
-            group=Group.SPEECH,
-            ask=perception.speech,
-            deadline_ms=DEADLINE_MS,
-            took=took,
-            clock=clock,
-            metrics=metrics,
+        self._clock = clock
+        self._metrics = metrics
+        self._face = self._rounds(Group.FACE, perception.faces, took)
+        self._body = self._rounds(Group.BODY, perception.bodies, took)
+        self._objects = self._rounds(Group.OBJECTS, perception.objects, took)
+        self._speech = self._rounds(Group.SPEECH, perception.speech, took)
+        self._speakers = self._rounds(
+            Group.SPEAKERS, perception.speakers, _is_no_sign_of_load, SPEAKERS_DEADLINE_MS
         )
 
-        self._speakers = GroupRounds[SpeakersAsk, SpeakersAnswer](
-            group=Group.SPEAKERS,
-            ask=perception.speakers,
-            deadline_ms=SPEAKERS_DEADLINE_MS,
-            took=_is_no_sign_of_load,
-            clock=clock,
-            metrics=metrics,
+    def _rounds(
+        self,
+        group: Group,
+        ask: Callable[[Sequence[Ask]], Awaitable[Sequence[Answer]]],
+        took: Callable[[Group, int, bool], None],
+        deadline_ms: int = DEADLINE_MS,
+    ) -> GroupRounds[Ask, Answer]:
+        return GroupRounds[Ask, Answer](
+            group=group,
+            ask=ask,
+            deadline_ms=deadline_ms,
+            took=took,
+            clock=self._clock,
+            metrics=self._metrics,
         )
 
     def ask(self, sessions: Mapping[LiveSession, int], shed: Shed) -> None:
