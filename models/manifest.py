@@ -259,7 +259,9 @@ class ModelFile(_Strict):
         if self.is_operators and (self.sources or self.mirror):
             raise ValueError(f"{self.id}: a file with a source has a digest")
         if self.is_folder and not self.is_operators:
-            raise ValueError(f"{self.id}: a folder is the operator's to bring, so it states no digest")
+            raise ValueError(
+                f"{self.id}: a folder is the operator's to bring, so it states no digest"
+            )
         if not (self.sources or self.obtain):
             raise ValueError(f"{self.id} has no source, so it must say how it is obtained")
         if self.task == "face_embedding" and not self.is_operators and self.calibration is None:
