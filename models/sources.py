@@ -125,7 +125,7 @@ def download(
     )
     try:
         tries(_stream, url, file, part, progress)
-    except httpx.TransportError as error:
+    except (httpx.RequestError, httpx.InvalidURL) as error:  # redirects and encodings, too
         why = str(error) or type(error).__name__
         raise FetchFailed(f"{file.id}: no answer from {url} ({why})") from error
     digest = file_digest(part)

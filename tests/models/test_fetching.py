@@ -25,16 +25,26 @@ class Server(BaseHTTPRequestHandler):
     served: ClassVar[dict[str, bytes]] = {}
     asked: ClassVar[list[str | None]] = []
     cut_after: ClassVar[int | None] = None
+    encoded: ClassVar[set[str]] = set()
+    looping: ClassVar[set[str]] = set()
 
     def do_GET(self) -> None:
         content = self.served.get(self.path)
         self.asked.append(self.headers.get("Range"))
+        if any(self.path.startswith(each) for each in self.looping):
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if content is None:
             self.send_error(404)
             return
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(content) - start))
+        if self.path in self.encoded:
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         body = content[start:]
         if Server.cut_after is not None:
@@ -49,6 +59,7 @@ class Server(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     Server.served, Server.asked, Server.cut_after = {}, [], None
+    Server.encoded, Server.looping = set(), set()
     running = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     thread = threading.Thread(target=running.serve_forever)
     thread.start()
@@ -227,6 +238,22 @@ def test_a_missing_address_and_a_closed_port_are_one_line(tmp_path: Path, server
     for url, said in ((f"{server}/absent", "answers 404"), ("http://127.0.0.1:9/x", "no answer")):
         with pytest.raises(FetchFailed, match=said):
             download(url, tiny(), tmp_path / "t", tmp_path, lambda *_: None, first_wait_s=0.0)
+
+
+@pytest.mark.parametrize("broken", ["gzip", "loop", "address"])
+def test_a_broken_mirror_is_passed_over_for_the_next_source(
+    tmp_path: Path, offline: Path, server: str, broken: str
+) -> None:
+    Server.served["/official.bin"] = CONTENT
+    Server.encoded.add("/tiny/tiny.bin")
+    Server.served["/tiny/tiny.bin"] = b"no gzip"
+    Server.looping.add("/loop/")
+    mirror = {"gzip": server, "loop": f"{server}/loop", "address": "http://[::1"}[broken]
+    official = HttpsSource.model_construct(kind="https", url=f"{server}/official.bin")
+    file = tiny().model_copy(update={"sources": (official,)})
+    catalogue = Catalogue(tmp_path / "models", mirror, manifest(file))
+    assert [path.read_bytes() for path in catalogue.fetch()] == [CONTENT]
+    assert left_over(tmp_path / "models") == ["tiny.bin"]
 
 
 def test_every_source_that_failed_is_told(tmp_path: Path, offline: Path) -> None:
