@@ -41,7 +41,6 @@ SHARD_CPUS = 0.1
 
 async def open_services(process: str, deployments: Mapping[str, str]) -> "Services":
     """Everything behind the HTTP door and the WebSockets."""
-    from models.selection import select
     from proctor.bootstrap import build_services, open_stores
 
     settings = begin(process)
@@ -55,7 +54,7 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
         judges=_judges(settings),
         calibrations={embedding: calibration},
         embedding=embedding,
-        groups=(*deployments, *select(settings.pack, settings.models).chosen),
+        groups=offers_of(deployments, settings),
     )
 
 
@@ -200,8 +199,22 @@ def identity_of(settings: Settings) -> "tuple[ModelRef, MatchCalibration]":
     return match_calibration(chosen, Catalogue(settings.models_dir))
 
 
-def likeness_of(settings: Settings) -> "VoiceCalibration":
-    """How the likeness of two voices is read, by the speakers model that was chosen."""
+def offers_of(deployments: Mapping[str, str], settings: Settings) -> frozenset[str]:
+    """What signals beyond the usual may need: groups that are served and have a model, and more."""
+    from models.selection import select
+    from proctor.fusion.offered import LIKENESS, LIVENESS, SPEAKERS
+
+    chosen = select(settings.pack, settings.models)
+    offers = set(deployments) & set(chosen.groups())
+    if chosen.model("liveness") is not None:
+        offers.add(LIVENESS)
+    if SPEAKERS in offers and likeness_of(settings) is not None:
+        offers.add(LIKENESS)
+    return frozenset(offers)
+
+
+def likeness_of(settings: Settings) -> "VoiceCalibration | None":
+    """How the likeness of two voices is read, by the speakers model that was chosen; None: unknown."""
     from models.catalogue import Catalogue
     from models.selection import select
     from models.sound.likeness import voice_likeness

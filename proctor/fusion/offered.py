@@ -1,7 +1,8 @@
 """Which of a policy's signals an installation can give: those whose models are there.
 
-Faces, bodies and speech are always looked for; the other model groups exist only where a model was
-chosen for them. A rule on a signal of a group that is off never holds, so whoever makes the exam is told.
+Faces, bodies and speech are always looked for; everything else is an offer: a model group that is
+served, or something that a chosen model can do. A rule on a signal that needs what is not offered never
+holds, so whoever makes the exam is told.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,33 +11,40 @@ from proctor.domain.candidates import ConsentScope
 from proctor.domain.signals import SignalKind
 from proctor.fusion.policy import Policy
 
-GROUP_OF: Mapping[SignalKind, str] = {
-    SignalKind.OBJECT_SEEN: "objects",
-    SignalKind.OTHER_VOICE: "speakers",
-    SignalKind.SEVERAL_VOICES: "speakers",
-    SignalKind.NOT_LIVE: "liveness",
-}
-"""The model group that a signal needs besides those that are always there; for liveness, a task of faces
-that may be off, the task."""
+OBJECTS = "objects"
+"""The group of the object detector is served."""
+SPEAKERS = "speakers"
+"""The group that tells voices apart is served."""
+LIKENESS = "likeness"
+"""It is, and how alike two of its vectors are is calibrated."""
+LIVENESS = "liveness"
+"""The face group has a model of liveness."""
 
+NEEDS: Mapping[SignalKind, str] = {
+    SignalKind.OBJECT_SEEN: OBJECTS,
+    SignalKind.SEVERAL_VOICES: SPEAKERS,
+    SignalKind.OTHER_VOICE: LIKENESS,
+    SignalKind.NOT_LIVE: LIVENESS,
+}
+"""The offer that a signal needs besides what is always there."""
 
 CONSENT_TO: Mapping[SignalKind, ConsentScope] = {SignalKind.OTHER_VOICE: ConsentScope.VOICE}
 """What the candidate must have agreed to before a signal exists in their session."""
 
 
 def signals_off(
-    policy: Policy, groups: Collection[str], scopes: Collection[ConsentScope] | None = None
+    policy: Policy, offers: Collection[str], scopes: Collection[ConsentScope] | None = None
 ) -> tuple[SignalKind, ...]:
     """The signals that rules of the policy name and that do not exist here.
 
     Args:
         policy: Whose rules.
-        groups: The model groups that are served, and the tasks that are on.
+        offers: What the installation has (`OBJECTS`, `SPEAKERS`, `LIKENESS`, `LIVENESS`).
         scopes: What the candidate of a session agreed to; None when no session is asked about.
     """
 
     def is_off(kind: SignalKind) -> bool:
-        if kind in GROUP_OF and GROUP_OF[kind] not in groups:
+        if kind in NEEDS and NEEDS[kind] not in offers:
             return True
         return scopes is not None and kind in CONSENT_TO and CONSENT_TO[kind] not in scopes
 

@@ -6,7 +6,7 @@ every part with comments. It names no state of mind: such names are refused (EU 
 
 import json
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from functools import lru_cache
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
@@ -38,20 +38,23 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 Text = Annotated[str, Field(min_length=1, max_length=300)]
 Texts = Annotated[dict[Language, Text], Field(min_length=1)]
 
-WEAK = {
-    SignalKind.GAZE_AWAY: "gaze",
-    SignalKind.OBJECT_SEEN: "a thing seen",
-    SignalKind.WHISPER: "whispering",
-    SignalKind.VOICE_WITHOUT_LIPS: "a voice beside still lips",
-    SignalKind.OTHER_VOICE: "another voice",
-    SignalKind.SEVERAL_VOICES: "a count of voices",
-    SignalKind.NOT_LIVE: "a liveness score",
-    SignalKind.PICTURES_DOUBLED: "pictures sent twice",
-    SignalKind.NO_CAMERA_NOISE: "a picture without noise",
-    SignalKind.STEADY_BEAT: "a steady clock",
-    SignalKind.SOURCE_CHANGED: "a change of codec or shape",
+WEAK: Mapping[SignalKind, tuple[str, str]] = {
+    SignalKind.IDENTITY_UNVERIFIED: ("a comparison that is missing", "identity"),
+    SignalKind.GAZE_AWAY: ("gaze", "eyes"),
+    SignalKind.OBJECT_SEEN: ("a thing seen", "things"),
+    SignalKind.WHISPER: ("whispering", "sound"),
+    SignalKind.VOICE_WITHOUT_LIPS: ("a voice beside still lips", "sound"),
+    SignalKind.OTHER_VOICE: ("another voice", "sound"),
+    SignalKind.SEVERAL_VOICES: ("a count of voices", "sound"),
+    SignalKind.NOT_LIVE: ("a liveness score", "pictures"),
+    SignalKind.VIDEO_REPEATED: ("a stretch seen before", "pictures"),
+    SignalKind.PICTURES_DOUBLED: ("pictures sent twice", "pictures"),
+    SignalKind.NO_CAMERA_NOISE: ("a picture without noise", "pictures"),
+    SignalKind.STEADY_BEAT: ("a steady clock", "pictures"),
+    SignalKind.SOURCE_CHANGED: ("a change of codec or shape", "pictures"),
 }
-"""Signals that by themselves never make a rule of high severity: each alone is wrong too often."""
+"""Signals that by themselves never make a rule of high severity: each alone is wrong too often. With
+what they rest on: two from one source (the same sound, the same pictures) are wrong together."""
 
 
 class Escalation(Strict):
@@ -98,8 +101,10 @@ class Rule(Strict):
         if frozenset() in ways:
             raise ValueError(f"rule {self.id} could hold on missing data alone: name a signal")
         top = self.escalate.severity if self.escalate else self.severity
-        for kind, said in WEAK.items():
-            if top is Severity.HIGH and frozenset({kind}) in ways:
+        for way in ways if top is Severity.HIGH else ():
+            sources = {WEAK[kind][1] if kind in WEAK else kind for kind in way}
+            if way <= WEAK.keys() and len(sources) == 1:
+                said = " and ".join(WEAK[kind][0] for kind in sorted(way))
                 raise ValueError(f"rule {self.id}: {said} alone never reaches high severity")
         if self.escalate and _ORDER.index(top) <= _ORDER.index(self.severity):
             raise ValueError(f"rule {self.id}: escalate.severity must be above {self.severity}")

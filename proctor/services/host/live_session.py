@@ -67,7 +67,7 @@ class LiveSession:
         calibrations: Mapping[ModelRef, MatchCalibration],
         overdue_ms: int,
         groups: Collection[str] = (),
-        likeness: VoiceCalibration = FIRST_CALIBRATION,
+        likeness: VoiceCalibration | None = FIRST_CALIBRATION,
     ) -> None:
         policy = parse_policy(spec.policy_text)
         self.spec = spec

@@ -80,7 +80,7 @@ class SessionHost:
         clock: Clock,
         metrics: Metrics,
         groups: Collection[str] = (),
-        likeness: VoiceCalibration = FIRST_CALIBRATION,
+        likeness: VoiceCalibration | None = FIRST_CALIBRATION,
     ) -> None:
         self._name = name
         self._likeness = likeness

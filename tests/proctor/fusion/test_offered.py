@@ -4,7 +4,7 @@ import yaml
 
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.signals import SignalKind
-from proctor.fusion.offered import GROUP_OF, signals_off
+from proctor.fusion.offered import LIKENESS, NEEDS, SPEAKERS, signals_off
 from proctor.fusion.policy import parse_policy
 from tests.fakes.facts import STANDARD_POLICY
 
@@ -15,20 +15,22 @@ def test_without_a_detector_the_signal_for_things_does_not_exist() -> None:
     policy = parse_policy(STANDARD_POLICY)
     assert SignalKind.OBJECT_SEEN in signals_off(policy, ALWAYS)
     assert SignalKind.OBJECT_SEEN not in signals_off(policy, (*ALWAYS, "objects"))
-    assert signals_off(policy, (*ALWAYS, *GROUP_OF.values())) == ()
+    assert signals_off(policy, (*ALWAYS, *NEEDS.values())) == ()
 
 
 def test_without_a_model_of_speakers_there_is_no_telling_voices_apart() -> None:
     policy = parse_policy(STANDARD_POLICY)
     voices = {SignalKind.OTHER_VOICE, SignalKind.SEVERAL_VOICES}
     assert voices <= set(signals_off(policy, ALWAYS))
-    assert not voices & set(signals_off(policy, (*ALWAYS, "speakers")))
+    assert not voices & set(signals_off(policy, (*ALWAYS, SPEAKERS, LIKENESS)))
+    uncalibrated = voices & set(signals_off(policy, (*ALWAYS, SPEAKERS)))
+    assert uncalibrated == {SignalKind.OTHER_VOICE}
     needs_no_model = {SignalKind.WHISPER, SignalKind.VOICE_WITHOUT_LIPS}
     assert not needs_no_model & set(signals_off(policy, ALWAYS))
 
 
 def test_without_the_candidate_s_consent_their_session_has_no_other_voice() -> None:
-    policy, served = parse_policy(STANDARD_POLICY), (*ALWAYS, *GROUP_OF.values())
+    policy, served = parse_policy(STANDARD_POLICY), (*ALWAYS, *NEEDS.values())
     assert signals_off(policy, served, (ConsentScope.FACE,)) == (SignalKind.OTHER_VOICE,)
     assert signals_off(policy, served, (ConsentScope.VOICE,)) == ()
 

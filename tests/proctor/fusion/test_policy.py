@@ -138,6 +138,23 @@ def test_a_wrong_rule_is_named(changes: dict[str, Any], named: str) -> None:
     assert named in refused.value.detail
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("other_voice", "several_voices"),
+        ("pictures_doubled", "steady_beat"),
+    ],
+)
+def test_two_weak_facts_about_the_same_thing_are_no_more_than_one(kinds: tuple[str, str]) -> None:
+    both = {"all": [{"signal": kind} for kind in kinds]}
+    policy = small(severity="medium", when=both, reason={"en": "x"})
+    policy["sampling"] = {"speakers_every_s": 10.0}
+    parse_policy(yaml.safe_dump(policy))
+    policy["rules"][0]["severity"] = "high"
+    with pytest.raises(InvalidInput, match=r" and .* alone never reaches high severity"):
+        parse_policy(yaml.safe_dump(policy))
+
+
 def test_gaze_with_something_else_may_be_urgent() -> None:
     both = {"all": [{"signal": "gaze_away"}, {"signal": "speech"}]}
     text = yaml.safe_dump(small(when=both, severity="high"))

@@ -154,7 +154,16 @@ def test_what_is_remembered_survives_being_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["not_live", "steady_beat", "no_camera_noise", "pictures_doubled", "source_changed"]
+    "kind",
+    [
+        "not_live",
+        "steady_beat",
+        "no_camera_noise",
+        "pictures_doubled",
+        "source_changed",
+        "video_repeated",
+        "identity_unverified",
+    ],
 )
 def test_a_weak_fact_alone_is_never_urgent(kind: str) -> None:
     policy = facts.STANDARD_POLICY
