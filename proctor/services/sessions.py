@@ -183,7 +183,8 @@ class Connections:
                 have begun has not begun.
             NotFound: No such session.
             SessionEnded: It is over.
-            Unavailable: No host takes it now (`NoCapacity`) or none can be reached.
+            Unavailable: No host takes it now (`NoCapacity`), none can be reached, or the consent
+                was changed meanwhile: the next offer goes by the new one.
         """
         check_offer(sdp)
         session = await self._store.get(tenant_id, session_id)
@@ -203,6 +204,10 @@ class Connections:
         if session.state is SessionState.ENDED:  # while the host was answering
             await self._placement.leave(session_id, answer.epoch)
             raise SessionEnded("The session has ended.")
+        if await self._candidates.live_consent(tenant_id, session.candidate_id) != consent:
+            # Taken back, or given anew, while the host was answering by the old one.
+            await self._placement.leave(session_id, answer.epoch)
+            raise Unavailable("The consent was changed meanwhile; connect again.")
         return answer
 
     async def trickle(

@@ -4,6 +4,8 @@ import pytest
 
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.ids import SessionId
+from proctor.domain.sessions import SessionSpec
+from proctor.ports import Answer
 from tests.fakes.api import CONSENT, OFFER, FakeApi
 
 
@@ -71,6 +73,36 @@ async def test_a_narrower_consent_takes_the_voice_back_and_leaves_the_face(api: 
     assert api.placement.hosted[session_id].scopes == (ConsentScope.FACE,)
     await agree(api, candidate_id, "face")
     assert session_id in api.placement.hosted, "the same consent again changes nothing"
+
+
+@pytest.mark.parametrize("left", [(), ("face",)])
+async def test_a_consent_that_is_taken_back_while_the_host_answers_is_taken_back(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...]
+) -> None:
+    made = await api.new_session()
+    candidate_id = made["session"]["candidate_id"]
+    await agree(api, candidate_id, "face", "voice")
+    join = api.placement.join
+
+    async def take_back_and_join(spec: SessionSpec, sdp: str) -> Answer:
+        if left:
+            await agree(api, candidate_id, *left)
+        else:
+            path = f"/v1/candidates/{candidate_id}/consents"
+            assert (await api.client.delete(path, headers=api.as_())).status_code == 204
+        return await join(spec, sdp)
+
+    session_id = SessionId(made["session"]["session_id"])
+    token = api.candidate_token(candidate_id, session_id)
+    page = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
+    with monkeypatch.context() as patch:
+        patch.setattr(api.placement, "join", take_back_and_join)
+        path = f"/v1/sessions/{session_id}/whip"
+        answer = await api.client.post(path, content=OFFER, headers=page)
+    assert answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
+    assert session_id not in api.placement.hosted
+    await connect(api, made)
+    assert api.placement.hosted[session_id].scopes == tuple(ConsentScope(one) for one in left)
 
 
 async def test_staff_are_told_which_signals_a_session_lacks_and_candidates_are_not(
