@@ -1,11 +1,12 @@
 """ONNX networks that a Triton server runs, over gRPC, with the interface of the local engines.
 
 `proctor models export-triton DIR` writes the repository that the server is started with. The server says
-which bytes it serves (`sha256` among its parameters), so an answer is signed with what really ran.
+which bytes it serves (`sha256` among its parameters), so an answer is signed with what really ran: every
+request names the version that was compared, and after a lost connection it is compared again.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ KINDS: Mapping[str, str] = {
     "tensor(bool)": "TYPE_BOOL",
 }
 _AWAY = frozenset({"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED"})
+_RENEWED = frozenset({"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND"})
+"""What a server says that restarts, or that serves this version no more."""
 
 
 def triton_name(name: str) -> str:
@@ -66,13 +69,13 @@ class TritonEngine:
         self._name = name
         self._url = url
         self._within_s = within_s
+        self._digest = digest_of(content)
+        self._version = ""
+        self._compare = Lock()
+        self._renewed = self._connected = False
+        self._channel = self._client._channel  # the client tells nobody that it connected anew
         config = self._config()
-        served = config.parameters[DIGEST].string_value if DIGEST in config.parameters else "none"
-        if served != digest_of(content):
-            raise ModelFileError(
-                f"the Triton server at {url} serves other bytes as {name} (sha256 {served[:12]}): "
-                "run `proctor models export-triton DIR` again and restart it"
-            )
+        self._channel.subscribe(self._watch)
         free: tuple[int | str | None, ...] = ("batch",) if config.max_batch_size > 0 else ()
         self.batch_limit: int | None = config.max_batch_size or None
         self.inputs = tuple(_tensor(each, free) for each in config.input)
@@ -96,11 +99,7 @@ class TritonEngine:
             )
             tensor.set_data_from_numpy(np.ascontiguousarray(array))
             asked.append(tensor)
-        answer = self._twice(
-            partial(
-                self._client.infer, triton_name(self._name), asked, client_timeout=self._within_s
-            )
-        )
+        answer = self._twice(asked)
         answers = [answer.as_numpy(output.name) for output in self.outputs]
         for output, array in zip(self.outputs, answers, strict=True):
             if array is None:
@@ -109,15 +108,14 @@ class TritonEngine:
 
     def close(self) -> None:
         """End the connection."""
+        self._channel.unsubscribe(self._watch)
         self._client.close()
 
     def _config(self) -> Any:
         from tritonclient.utils import InferenceServerException
 
         try:
-            return self._client.get_model_config(
-                triton_name(self._name), client_timeout=LOAD_WITHIN_S
-            ).config
+            return self._compared(LOAD_WITHIN_S)
         except InferenceServerException as error:
             if error.status() in _AWAY:
                 raise ModelFileError(
@@ -128,17 +126,56 @@ class TritonEngine:
                 f"({_one_line(error)}): run `proctor models export-triton DIR`"
             ) from error
 
-    def _twice(self, ask: Any) -> Any:
+    def _compared(self, within_s: float) -> Any:
+        """The configuration of the version that answers from now on: it holds the right bytes."""
+        name = triton_name(self._name)
+        versions = self._client.get_model_metadata(name, client_timeout=within_s).versions
+        version = max(versions, key=int, default="")
+        config = self._client.get_model_config(name, version, client_timeout=within_s).config
+        served = config.parameters[DIGEST].string_value if DIGEST in config.parameters else "none"
+        if served != self._digest:
+            raise ModelFileError(
+                f"the Triton server at {self._url} serves other bytes as {self._name} (sha256 "
+                f"{served[:12]}): run `proctor models export-triton DIR` again and restart it"
+            )
+        self._version = version
+        return config
+
+    def _watch(self, state: Any) -> None:
+        """A connection that was there and is there no more may lead to another server next."""
+        ready = state.name == "READY"
+        if self._connected and not ready:
+            self._renewed = True
+        self._connected = ready
+
+    def _compare_if_renewed(self) -> None:
+        with self._compare:
+            if not self._renewed:
+                return
+            self._renewed = False  # before it is asked: what is lost meanwhile counts
+            try:
+                self._compared(self._within_s)
+            except BaseException:
+                self._renewed = True
+                raise
+
+    def _twice(self, asked: Sequence[Any]) -> Any:
         from tritonclient.utils import InferenceServerException
 
         for left in reversed(range(TRIES)):
             try:
-                return ask()
+                self._compare_if_renewed()
+                return self._client.infer(
+                    triton_name(self._name), asked, self._version, client_timeout=self._within_s
+                )
+            except ModelFileError as error:
+                raise PerceptionUnavailable(error.detail) from error
             except InferenceServerException as error:
-                if error.status() not in _AWAY:
+                if error.status() not in _AWAY | _RENEWED:
                     raise ModelOutputInvalid(
                         f"{self._name} could not be run by Triton: {_one_line(error)}"
                     ) from error
+                self._renewed |= error.status() in _RENEWED
                 if left == 0:
                     raise PerceptionUnavailable(
                         f"the Triton server at {self._url} did not answer"

@@ -112,10 +112,7 @@ def _dims(tensor: Tensor, batched: bool) -> list[int]:
 
 
 def _version(home: Path, content: bytes) -> int:
-    """The version that holds these bytes, or the next one."""
-    there = sorted(int(each.name) for each in home.glob("*") if each.name.isdecimal())
-    for version in reversed(there):
-        path = home / str(version) / NETWORK
-        if path.is_file() and path.read_bytes() == content:
-            return version
-    return there[-1] + 1 if there else 1
+    """The highest version when it holds these bytes, else a higher one: Triton serves the highest."""
+    newest = max((int(each.name) for each in home.glob("*") if each.name.isdecimal()), default=0)
+    path = home / str(newest) / NETWORK
+    return newest if path.is_file() and path.read_bytes() == content else newest + 1

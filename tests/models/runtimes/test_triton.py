@@ -1,5 +1,6 @@
 """A Triton server in front of the networks: what is written for it, and what it answers."""
 
+import time
 from pathlib import Path
 
 import cv2
@@ -75,6 +76,15 @@ def test_a_repository_is_what_triton_calls_one(tmp_path: Path) -> None:
     assert {each.name for each in (home / "2").iterdir()} == {"model.onnx", "model.py"}
 
 
+def test_bytes_that_are_served_again_get_a_version_above_the_others(tmp_path: Path) -> None:
+    for amount, version in ((1.0, 1), (2.0, 2), (1.0, 3), (1.0, 3)):
+        assert write_repository(tmp_path, [network(amount)], "onnxruntime") == {
+            "proctor-adder": version
+        }
+    with FakeTriton(tmp_path) as server:
+        assert opened(server.url).run({"x": ROWS})["y"] == pytest.approx(ROWS + 1)
+
+
 def test_a_network_whose_batch_is_not_first_is_written_without_batches() -> None:
     state = Tensor("state", (2, None, 128), "tensor(float)")
     rate = Tensor("sr", (), "tensor(int64)")
@@ -126,6 +136,35 @@ def test_a_server_that_serves_other_bytes_is_not_believed(tmp_path: Path) -> Non
         with pytest.raises(ModelFileError, match="serves other bytes as adder") as told:
             opened(server.url)
         assert "export-triton" in told.value.detail and "\n" not in told.value.detail
+
+
+def test_other_bytes_that_are_served_later_are_not_believed_either(tmp_path: Path) -> None:
+    write_repository(tmp_path, [network()], "onnxruntime")
+    with FakeTriton(tmp_path) as server:
+        model = opened(server.url)
+        write_repository(tmp_path, [network(2.0)], "onnxruntime")
+        server.renew()
+        for _ in range(2):
+            with pytest.raises(PerceptionUnavailable, match="serves other bytes as adder"):
+                model.run({"x": ROWS})
+        write_repository(tmp_path, [network()], "onnxruntime")
+        server.renew()
+        assert model.run({"x": ROWS})["y"] == pytest.approx(ROWS + 1)
+
+
+def test_a_server_that_was_exchanged_between_two_requests_is_noticed(tmp_path: Path) -> None:
+    for amount in (1.0, 2.0):
+        write_repository(tmp_path / str(amount), [network(amount)], "onnxruntime")
+    with FakeTriton(tmp_path / "1.0") as server:
+        model = opened(server.url)
+        assert model.run({"x": ROWS})["y"] == pytest.approx(ROWS + 1)
+        port = int(server.url.rpartition(":")[2])
+    time.sleep(0.5)  # no server restarts faster
+    with (
+        FakeTriton(tmp_path / "2.0", port),  # the same version number, other bytes
+        pytest.raises(PerceptionUnavailable, match="serves other bytes as adder"),
+    ):
+        model.run({"x": ROWS})
 
 
 def test_a_server_without_the_network_or_none_at_all_is_one_line(tmp_path: Path) -> None:
