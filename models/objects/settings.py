@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from models.errors import ModelFileError
 from models.objects.coco import COCO_80, COCO_91
-from proctor.fusion.policy import PROHIBITED
+from proctor.fusion.policy import PROHIBITED, PlainLoader, words_of
 from proctor.sensing.limits import Label
 
 MAX_CHARS = 65_536
@@ -25,6 +25,7 @@ Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 ClassName = Annotated[str, Field(min_length=1, max_length=64)]
 Three = Annotated[tuple[float, float, float], Field(strict=False)]
+Named = str | tuple[str, ...] | dict[str, tuple[str, ...]]
 ThreePositive = Annotated[tuple[Positive, Positive, Positive], Field(strict=False)]
 
 
@@ -166,17 +167,16 @@ class DetectorSettings(_Strict):
         """Names by index."""
         return NAMED_CLASSES[self.classes] if isinstance(self.classes, str) else self.classes
 
-    @field_validator("labels")
+    @field_validator("classes", "labels")
     @classmethod
-    def _no_states_of_mind(cls, labels: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """A detector of moods is no detector of things (EU AI Act, article 5)."""
-        for label, names in labels.items():
-            for word in (
-                " ".join((label, *names)).lower().replace("-", " ").replace("_", " ").split()
-            ):
-                if word in PROHIBITED:
-                    raise ValueError(f"{word!r} names a state of mind; none is inferred here")
-        return labels
+    def _no_states_of_mind(cls, told: Named) -> Named:
+        """A detector of moods is no detector of things (EU AI Act, article 5), whatever it reports."""
+        names = [told] if isinstance(told, str) else list(told)
+        if isinstance(told, dict):
+            names += [name for each in told.values() for name in each]
+        for word in sorted({word for name in names for word in words_of(name)} & PROHIBITED):
+            raise ValueError(f"{word!r} names a state of mind; none is inferred here")
+        return told
 
     @model_validator(mode="after")
     def _names_fit_together(self) -> Self:
@@ -213,11 +213,15 @@ def parse_settings(content: bytes, name: str) -> DetectorSettings:
     if len(content) > MAX_CHARS:
         raise ModelFileError(f"{name} has more than {MAX_CHARS} characters")
     try:
-        tree = yaml.safe_load(content.decode("utf-8"))
+        tree = yaml.load(content.decode("utf-8"), Loader=PlainLoader)
+    except (
+        *(yaml.YAMLError, TypeError, ValueError, RecursionError),
+        *(AttributeError, LookupError),  # PyYAML's own, for `!!timestamp x`, `!!bool x`, `!!int ""`
+    ) as error:
+        raise ModelFileError(f"{name} is no YAML: {' '.join(str(error).split())[:200]}") from error
+    try:
         return DetectorSettings.model_validate(tree)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "its form"
         raise ModelFileError(f"{name} is wrong at {place}: {first['msg']}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"{name} is no YAML: {' '.join(str(error).split())[:200]}") from error

@@ -212,15 +212,17 @@ def _check_template(text: str, known: frozenset[str], texts: frozenset[str] = fr
             raise ValueError(f"{{{field}:{spec}}}: only formats such as .0f or .0% are allowed")
 
 
-class _PlainLoader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """YAML without references (they can grow without bound) and without keys given twice."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A part of the text; a reference is none."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("references (&, *) are not allowed")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping; of two equal keys neither is taken."""
         keys = [key.value for key, _ in node.value]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
@@ -245,7 +247,7 @@ def parse_policy(text: str) -> Policy:
     if len(text) > MAX_POLICY_CHARS:
         raise InvalidInput(f"a policy has at most {MAX_POLICY_CHARS} characters", "policy/invalid")
     try:
-        tree = yaml.load(text, Loader=_PlainLoader)
+        tree = yaml.load(text, Loader=PlainLoader)
         plain = json.dumps(tree)
     except (
         *(yaml.YAMLError, TypeError, ValueError, RecursionError),
@@ -253,7 +255,7 @@ def parse_policy(text: str) -> Policy:
     ) as error:
         problem = " ".join(str(error).split())[:300]
         raise InvalidInput(f"not a policy in YAML: {problem}", "policy/invalid") from error
-    for word in sorted({word for said in _strings(tree) for word in _words(said)} & PROHIBITED):
+    for word in sorted({word for said in _strings(tree) for word in words_of(said)} & PROHIBITED):
         raise InvalidInput(
             f"{word!r} names a state of mind; none is inferred here", "detector/prohibited"
         )
@@ -278,5 +280,6 @@ def _strings(tree: Any) -> Iterator[str]:
             yield from _strings(value)
 
 
-def _words(said: str) -> list[str]:
+def words_of(said: str) -> list[str]:
+    """The words of a text in small letters; everything that is no letter is between words."""
     return [word for word in re.split(r"[^a-z]+", said.lower()) if word]
