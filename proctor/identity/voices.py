@@ -14,7 +14,8 @@ from proctor.domain.perception import Embedding
 
 SMALLEST_SCORE = 1e-3
 AGREEING_SHARE = 2 / 3
-MOST_PIECES = 64
+LEAST_ALONE_MS = 1_600
+"""Less of a voice alone is no piece of a template. So one of 600 s never keeps more than 375 pieces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ class VoiceTemplate:
 
     Whoever spoke first may not be the candidate, so what was collected has to agree: the vectors
     that agree with the most others must hold two thirds of the speech, and only they make the
-    template. Else the oldest is given up and more is waited for.
+    template. Else the oldest is given up and more is waited for. No more is kept than is wanted: at
+    most one piece for every `LEAST_ALONE_MS` of it.
     """
 
     def __init__(self, calibration: VoiceCalibration, enough_ms: int) -> None:
@@ -70,7 +72,7 @@ class VoiceTemplate:
         return self._made_ms if self._made is not None else None
 
     def take(self, embedding: Embedding, alone_ms: int, producers: tuple[Producer, ...]) -> None:
-        """Take a voice that was heard alone, unless the template is whole.
+        """Take a voice that was heard alone for long enough, unless the template is whole.
 
         Args:
             embedding: (d,) float32 of unit length.
@@ -78,9 +80,9 @@ class VoiceTemplate:
             producers: The models that made it; vectors of other models begin a new template.
         """
         self._follow(producers)
-        if self._made is not None:
+        if self._made is not None or alone_ms < LEAST_ALONE_MS:
             return
-        self._pieces = [*self._pieces, (alone_ms, embedding)][-MOST_PIECES:]
+        self._pieces.append((alone_ms, embedding))
         total_ms = sum(length_ms for length_ms, _ in self._pieces)
         if total_ms < self._enough_ms:
             return
@@ -114,7 +116,7 @@ class VoiceTemplate:
             self._producers = producers
 
     def _agreement(self, vectors: np.ndarray) -> np.ndarray:
-        cosines = vectors @ vectors.T
-        same = np.vectorize(self._calibration.probability)(cosines) >= 0.5
+        scores = np.clip(vectors @ vectors.T, SMALLEST_SCORE, 1 - SMALLEST_SCORE)
+        same = np.log(scores) - np.log1p(-scores) >= self._calibration.midpoint
         np.fill_diagonal(same, True)
         return np.asarray(same, dtype=bool)

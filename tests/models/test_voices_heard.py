@@ -27,7 +27,7 @@ from proctor.services.host.audio import AudioTrack
 from proctor.services.host.picture import JudgedPicture, judged
 from proctor.services.host.sampling import Shed
 from proctor.services.host.voices import Ears
-from tests.fakes.facts import SESSION, STANDARD_POLICY, media_come
+from tests.fakes.facts import SESSION, STANDARD_POLICY, gaze, media_come
 
 pytestmark = [pytest.mark.weights, pytest.mark.media]
 
@@ -93,6 +93,7 @@ async def hear(
         if (asked := track.speakers_look(now_ms, Shed.NOTHING)) is not None:
             asked.answered((await perception.speakers([asked.ask]))[0])
         around = [seen for seen in mouths if now_ms - TICK_MS <= seen.observed_ms < now_ms]
+        track.mouth.note(around)
         for seen in [*around, *track.take_seen()]:
             told.append(seen)
             for signal in suite.observe(seen).signals:
@@ -109,7 +110,11 @@ async def test_the_candidate_s_own_voice_stays_theirs_and_another_is_told(
     other: str,
 ) -> None:
     both = np.concatenate([voice(media, candidate, 36), voice(media, other, 24)])
-    told, opened = await hear(ears, likeness, both)
+    talking = [
+        replace(gaze(at_ms, 0.0), mouth_open=0.05 * (at_ms // 250 % 3))
+        for at_ms in range(0, 60_000, 250)
+    ]
+    told, opened = await hear(ears, likeness, both, talking)
     assert opened.keys() == {SignalKind.SPEECH, SignalKind.OTHER_VOICE}
     assert opened[SignalKind.OTHER_VOICE] >= 24_000
     windows = [seen for seen in told if isinstance(seen, SpeakersHeard) and seen.template_ms]

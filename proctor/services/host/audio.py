@@ -42,7 +42,7 @@ class AudioTrack:
     def __init__(self, *, policy: Policy, ears: Ears, overdue_ms: int, joined_ms: int) -> None:
         self.voice = StreamVoice(Modality.AUDIO, joined_ms)
         self.mouth = Mouth(policy.sensing.lips)
-        self.voices = open_voices(policy, ears, self.mouth.was_still, self.voice)
+        self.voices = open_voices(policy, ears, self.mouth.has_moved, self.voice)
         self.seen: list[Observation] = []
         self.counts: Counter[str] = Counter()
         self._buffer = SoundBuffer()

@@ -6,6 +6,7 @@ slow group come late and in the past; a report sorts what it has by that time.
 
 import math
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 
@@ -154,8 +155,9 @@ def is_usable_face(answer: FaceAnswer) -> bool:
     return all(
         _finite(face.score, face.presence, face.box.left, face.box.top)
         and _finite(face.box.width, face.box.height)
-        and (face.head is None or _finite(face.head.yaw_deg, face.head.pitch_deg))
+        and (face.head is None or _finite(*astuple(face.head)))
         and (face.gaze is None or _finite(face.gaze.yaw_deg, face.gaze.pitch_deg))
+        and _finite(*(each for each in (face.eyes_open, face.mouth_open) if each is not None))
         and (face.embedding is None or bool(np.isfinite(face.embedding).all()))
         and (face.live is None or 0 <= face.live <= 1)
         for face in answer.faces

@@ -2,7 +2,7 @@
 
 Only where a model is there, the policy asks and a rule names such a signal. The vectors of the answer
 are compared with the candidate's template and forgotten; the template itself is only made with
-consent to it, from speech that was heard alone while the lips of the face were not still.
+consent to it, from speech that was heard alone while the lips of the face were seen to move.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from proctor.domain.observations import Observation, SpeakersHeard, VoiceHeard
 from proctor.domain.perception import Fault, SpeakersAnswer, SpeakersAsk
 from proctor.domain.signals import SignalKind
 from proctor.fusion.policy import Policy
-from proctor.identity.voices import VoiceCalibration, VoiceTemplate
+from proctor.identity.voices import LEAST_ALONE_MS, VoiceCalibration, VoiceTemplate
 from proctor.services.host.rounds import Group, Look
 from proctor.services.host.sampling import Shed
 from proctor.services.host.sound import CHUNK, Sound
@@ -29,7 +29,12 @@ from proctor.services.host.watchdog import AnswerWatch, FallbackWatch
 LEAST_MS = 3_000
 OVERDUE_MS = 30_000
 SHED_TOLD_MS = 10_000
-ENROL_ALONE_MS = 1_600
+
+_OF_THE_GROUP = (
+    CoverageReason.MODEL_TIMEOUT,
+    CoverageReason.MODEL_OUTPUT_INVALID,
+    CoverageReason.GPU,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +43,18 @@ class Ears:
 
     Attributes:
         has_model: Whether the speakers group is served.
-        likeness: How the likeness of two of its vectors becomes a probability.
+        likeness: How the likeness of two of its vectors becomes a probability; None where that is
+            not known of the model: then no voice is learnt, and another one is never told.
         has_consent: Whether the candidate agreed to a template of their voice.
     """
 
     has_model: bool
-    likeness: VoiceCalibration
+    likeness: VoiceCalibration | None
     has_consent: bool
 
 
 def open_voices(
-    policy: Policy, ears: Ears, was_still: Callable[[int, int], bool], voice: StreamVoice
+    policy: Policy, ears: Ears, has_moved: Callable[[int, int], bool], voice: StreamVoice
 ) -> "Voices | None":
     """What listens for voices; None where there is no model, or no rule that asks for one."""
     named, sampling = policy.signals(), policy.sampling
@@ -57,12 +63,12 @@ def open_voices(
     if not named & {SignalKind.OTHER_VOICE, SignalKind.SEVERAL_VOICES}:
         return None
     template = None
-    if ears.has_consent and SignalKind.OTHER_VOICE in named:
+    if ears.has_consent and ears.likeness is not None and SignalKind.OTHER_VOICE in named:
         template = VoiceTemplate(ears.likeness, round(sampling.voice_enrol_s * 1000))
     return Voices(
         every_ms=round(sampling.speakers_every_s * 1000),
         template=template,
-        lips_were_still=was_still,
+        lips_moved=has_moved,
         voice=voice,
     )
 
@@ -73,7 +79,7 @@ class Voices:
     Args:
         every_ms: How long at least between two windows.
         template: Where the candidate's voice is collected; None without consent to it.
-        lips_were_still: Whether the face's mouth is known to have been still between two moments.
+        lips_moved: Whether the face's mouth is known to have moved between two moments.
         voice: What is wrong with the sound is told here.
     """
 
@@ -82,14 +88,14 @@ class Voices:
         *,
         every_ms: int,
         template: VoiceTemplate | None,
-        lips_were_still: Callable[[int, int], bool],
+        lips_moved: Callable[[int, int], bool],
         voice: StreamVoice,
     ) -> None:
         self.template = template
         self.seen: list[Observation] = []
         self.counts: Counter[str] = Counter()
         self._every_ms = every_ms
-        self._lips_were_still = lips_were_still
+        self._lips_moved = lips_moved
         self._voice = voice
         self._window = SpeechWindow()
         self._answers = AnswerWatch(OVERDUE_MS)
@@ -110,14 +116,18 @@ class Voices:
         """Look at the time. A group that scales from zero may take half a minute to answer first.
 
         Speech that nobody could listen to for a minute is given up: nothing more is owed then, and
-        what was wrong with the group is over until somebody speaks again.
+        what was wrong with the group is over until somebody speaks again. Load is over as soon as too
+        little speech waits for a question.
         """
         self._now_ms = now_ms
         self._window.expire(now_ms)
         if not self._asking and now_ms - self._heard_ms > OLD_AFTER_MS:
             self._answers.answered()
-            for reason in (CoverageReason.MODEL_TIMEOUT, CoverageReason.MODEL_OUTPUT_INVALID):
+            for reason in _OF_THE_GROUP:
                 self._voice.right(reason, now_ms, now_ms, Group.SPEAKERS)
+        if self._window.held_ms < LEAST_MS:
+            self._shed_ms = None
+            self._voice.right(CoverageReason.OVERLOAD, now_ms, now_ms, Group.SPEAKERS)
         overdue_ms = self._answers.overdue_since(now_ms)
         if overdue_ms is not None:
             self._voice.wrong(CoverageReason.MODEL_TIMEOUT, overdue_ms, now_ms, Group.SPEAKERS)
@@ -211,13 +221,13 @@ class Voices:
         )
 
     def _enrol(self, answer: SpeakersAnswer, start_ms: int, end_ms: int) -> None:
-        """A window with one voice may be the candidate's, unless their lips say that it is not."""
+        """A window with one voice may be the candidate's, if their lips were seen to move."""
         if self.template is None or self.template.rests_on_ms is not None:
             return
-        alone = [each for each in answer.voices if each.alone_ms >= ENROL_ALONE_MS]
+        alone = [each for each in answer.voices if each.alone_ms >= LEAST_ALONE_MS]
         if len(answer.voices) != 1 or not alone or alone[0].embedding is None:
             return
-        if self._lips_were_still(start_ms, end_ms):
+        if not self._lips_moved(start_ms, end_ms):
             self.counts["voices_not_enrolled"] += 1
             return
         self.template.take(alone[0].embedding, alone[0].alone_ms, answer.producers)

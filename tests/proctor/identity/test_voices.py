@@ -3,7 +3,12 @@ import pytest
 
 from proctor.domain.observations import Producer
 from proctor.domain.perception import Embedding
-from proctor.identity.voices import FIRST_CALIBRATION, VoiceCalibration, VoiceTemplate
+from proctor.identity.voices import (
+    FIRST_CALIBRATION,
+    LEAST_ALONE_MS,
+    VoiceCalibration,
+    VoiceTemplate,
+)
 from tests.fakes.perception import SPEAKERS, voice_of
 
 MODEL = (SPEAKERS,)
@@ -81,3 +86,28 @@ def test_what_is_forgotten_is_gone() -> None:
     made = template(*[("ana", 10_000)] * 3)
     made.forget()
     assert made.rests_on_ms is None and made.probability(voice_of("ana"), MODEL) is None
+
+
+@pytest.mark.parametrize(
+    ("enough_ms", "piece_ms"), [(300_000, 4_000), (600_000, 4_000), (600_000, LEAST_ALONE_MS)]
+)
+def test_the_smallest_windows_that_count_make_the_longest_template(
+    enough_ms: int, piece_ms: int
+) -> None:
+    made = template(*[("ana", piece_ms)] * (enough_ms // piece_ms), enough_ms=enough_ms)
+    assert made.rests_on_ms == enough_ms
+
+
+def test_less_than_the_smallest_piece_is_not_collected() -> None:
+    made = template(*[("ana", LEAST_ALONE_MS - 1)] * 100, enough_ms=10_000)
+    assert made.rests_on_ms is None
+    made.take(voice_of("ana"), 10_000, MODEL)
+    assert made.rests_on_ms == 10_000
+
+
+def test_what_never_agrees_does_not_grow() -> None:
+    made = VoiceTemplate(FIRST_CALIBRATION, 60_000)
+    for at in range(400):
+        made.take(voice_of("ab"[at % 2]), LEAST_ALONE_MS, MODEL)
+        assert len(made._pieces) * LEAST_ALONE_MS <= 60_000
+    assert made.rests_on_ms is None

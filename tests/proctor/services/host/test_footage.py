@@ -145,6 +145,22 @@ def test_a_clock_without_jitter(story: str, ticks: list[int], steady_s: float) -
     assert watch.steady_ms == 0
 
 
+@pytest.mark.parametrize("first", [1, 15, 18, 100, 200, 700, 749])
+def test_a_tiny_first_interval_makes_no_jittering_clock_steady(first: int) -> None:
+    watch, random = BeatWatch(), np.random.default_rng(first)
+    ticks, longest_ms = first, 0
+    watch.observe(0)
+    for interval in [0, *random.integers(15_500, 20_500, 400)]:
+        ticks += int(interval)
+        watch.observe(ticks)
+        longest_ms = max(longest_ms, watch.steady_ms)
+    assert longest_ms < 2_000
+    for _ in range(300):
+        ticks += 18_000
+        watch.observe(ticks)
+    assert watch.steady_ms >= 59_000 and watch.interval_ms == 200.0, "what is steady still is"
+
+
 def test_another_codec_or_size_is_told_at_once() -> None:
     footage = Footage()
     footage.sent(640, 480, PictureOrigin("VP8", 0))

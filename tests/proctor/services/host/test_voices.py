@@ -18,12 +18,15 @@ from proctor.domain.perception import (
     SpeakersAsk,
     SpeakerTurn,
 )
+from proctor.sensing.sound_limits import LipsLimits
+from proctor.services.host.mouth import Mouth
 from proctor.services.host.sampling import Shed
 from proctor.services.host.sound import CHUNK, Sound
 from proctor.services.host.speech_window import SpeechWindow
 from proctor.services.host.stream_voice import StreamVoice
 from proctor.services.host.voices import Voices, is_usable, overlap_ms
-from tests.fakes.media_peers import SPEAKING
+from tests.fakes.facts import gaze
+from tests.fakes.media_peers import ROOM, SPEAKING
 from tests.fakes.perception import SPEAKERS, Scene, Trouble, voice_of
 from tests.proctor.services.host.room import STANDARD, Room
 
@@ -113,6 +116,35 @@ async def test_a_voice_beside_still_lips_is_not_learnt_as_the_candidate_s() -> N
         await room.join()
         await room.watch(100_000, microphone=SPEAKING)
         assert {seen.template_ms for seen in room.seen(SpeakersHeard)} == {None}
+
+
+@pytest.mark.parametrize("unseen", ["turned away", "no camera", "no answers"])
+async def test_a_voice_beside_lips_that_were_not_seen_is_not_learnt(unseen: str) -> None:
+    async with Room(groups=SERVED, scopes=BOTH) as room:
+        scene = Scene(from_ms=0, people=("ana",), turned_away=unseen == "turned away")
+        room.perception.scenes = [scene]
+        if unseen == "no answers":
+            room.perception.troubles = [
+                Trouble(group="face", kind="is_away", from_ms=0, to_ms=200_000)
+            ]
+        await room.join()
+        lens = None if unseen == "no camera" else ROOM
+        await room.watch(100_000, lens=lens, microphone=SPEAKING)
+        told = room.seen(SpeakersHeard)
+        assert len(told) >= 8 and {seen.template_ms for seen in told} == {None}
+        assert room.metrics.counted("host_media", what="voices_not_enrolled") >= 8
+
+
+@pytest.mark.parametrize(
+    ("pictures", "step", "moved"), [(8, 0.05, True), (7, 0.05, False), (8, 0.0, False)]
+)
+def test_lips_have_moved_only_when_enough_pictures_say_so(
+    pictures: int, step: float, moved: bool
+) -> None:
+    mouth = Mouth(LipsLimits())
+    mouth.note(replace(gaze(at * 1_000, 0.0), mouth_open=at % 2 * step) for at in range(pictures))
+    assert mouth.has_moved(0, 10_000) is moved
+    assert not mouth.has_moved(2_000, 10_000), "of the window, not of before"
 
 
 async def test_several_voices_at_once_are_not_learnt_but_told() -> None:
@@ -272,7 +304,7 @@ def test_a_host_that_is_too_busy_gives_voices_up_and_says_so() -> None:
     voice = StreamVoice(Modality.AUDIO, 0)
     voice.right(Reason.AUDIO_MISSING, 0, 0)
     voices = Voices(
-        every_ms=10_000, template=None, lips_were_still=lambda _start, _end: False, voice=voice
+        every_ms=10_000, template=None, lips_moved=lambda _start, _end: True, voice=voice
     )
     voices.hear(sound(0, 200, fresh=True), [True] * 200)
     assert voices.look(7_000, Shed.BODY) is None and voice.is_monitored
@@ -282,10 +314,48 @@ def test_a_host_that_is_too_busy_gives_voices_up_and_says_so() -> None:
     assert look is not None and voice.is_monitored
 
 
+def test_load_is_over_when_no_speech_waits_any_more() -> None:
+    voice = StreamVoice(Modality.AUDIO, 0)
+    voice.right(Reason.AUDIO_MISSING, 0, 0)
+    voices = Voices(
+        every_ms=10_000, template=None, lips_moved=lambda _start, _end: True, voice=voice
+    )
+    voices.hear(sound(0, 200, fresh=True), [True] * 200)
+    for at_ms in (7_000, 18_000, 60_000):
+        assert voices.look(at_ms, Shed.BODY) is None
+        voices.tick(at_ms)
+    assert voice.is_wrong(Reason.OVERLOAD, "speakers")
+    voices.tick(70_000)
+    assert voice.is_monitored
+    voice.take()
+    # hours later it is told from when it began, and again only after it has lasted
+    voices.hear(sound(7_000_000, 200, fresh=True), [True] * 200)
+    assert voices.look(7_007_000, Shed.BODY) is None and voice.is_monitored
+    assert voices.look(7_018_000, Shed.BODY) is None
+    assert [state.since_ms for state in voice.take()] == [7_007_000]
+
+
+def test_a_group_without_its_gpu_is_no_matter_while_nobody_speaks() -> None:
+    voice = StreamVoice(Modality.AUDIO, 0)
+    voice.right(Reason.AUDIO_MISSING, 0, 0)
+    voices = Voices(
+        every_ms=10_000, template=None, lips_moved=lambda _start, _end: True, voice=voice
+    )
+    for start_ms in (0, 200_000):
+        voices.hear(sound(start_ms, 200, fresh=True), [True] * 200)
+        look = voices.look(start_ms + 7_000, Shed.NOTHING)
+        assert look is not None
+        look.answered(replace(GOOD, fallback=True))
+        voices.tick(start_ms + 60_000)
+        assert voice.is_wrong(Reason.GPU, "speakers")
+        voices.tick(start_ms + 70_000)
+        assert voice.is_monitored
+
+
 def test_a_window_that_nobody_can_use_is_counted() -> None:
     voice = StreamVoice(Modality.AUDIO, 0)
     voices = Voices(
-        every_ms=10_000, template=None, lips_were_still=lambda _start, _end: False, voice=voice
+        every_ms=10_000, template=None, lips_moved=lambda _start, _end: True, voice=voice
     )
     voices.hear(sound(0, 200, fresh=True), [True] * 200)
     look = voices.look(7_000, Shed.NOTHING)

@@ -1,0 +1,44 @@
+"""What a face model answered is checked before it becomes a fact."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from proctor.domain.geometry import Box, Gaze, HeadPose
+from proctor.domain.perception import FaceAnswer, FaceReading
+from proctor.services.host.facts import is_usable_face
+from tests.fakes.perception import DETECTOR
+
+GOOD = FaceReading(
+    box=Box(0.3, 0.2, 0.3, 0.4),
+    score=0.9,
+    presence=0.97,
+    width_px=96.0,
+    sharpness=300.0,
+    brightness=0.5,
+    head=HeadPose(0.0, 0.0, 0.0),
+    gaze=Gaze(0.0, 0.0),
+    eyes_open=0.3,
+    mouth_open=0.05,
+)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+@pytest.mark.parametrize("name", ["eyes_open", "mouth_open", "roll", "yaw", "gaze"])
+def test_no_number_that_is_none_is_passed_on(name: str, number: float) -> None:
+    changes: Mapping[str, Mapping[str, object]] = {
+        "eyes_open": {"eyes_open": number},
+        "mouth_open": {"mouth_open": number},
+        "roll": {"head": HeadPose(0.0, 0.0, number)},
+        "yaw": {"head": HeadPose(number, 0.0, 0.0)},
+        "gaze": {"gaze": Gaze(0.0, number)},
+    }
+    bad = replace(GOOD, **changes[name])
+    assert not is_usable_face(FaceAnswer(faces=(GOOD, bad), producers=(DETECTOR,)))
+
+
+def test_a_face_without_a_mesh_is_usable() -> None:
+    bare = replace(GOOD, head=None, gaze=None, eyes_open=None, mouth_open=None)
+    assert is_usable_face(FaceAnswer(faces=(GOOD, bare), producers=(DETECTOR,)))
