@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from models.brought import taken_in
+from models.brought import looked_through, taken_in
 from models.convert.dlib import dlib_resnet_to_onnx
 from models.convert.voice_encoder import voice_encoder_to_onnx
 from models.errors import (
@@ -215,6 +215,8 @@ class Catalogue:
         if not file.is_operators:
             raise ModelFileError(f"{file.id} has a source of its own: run `proctor models fetch`")
         self._require_acceptance([file])
+        if file.is_folder:
+            looked_through(file, source)
         content = b"" if file.is_folder else taken_in(file, _read(source))
         with self._alone():
             if file.is_folder:

@@ -4,8 +4,11 @@ This is the only place that knows about parts that cannot. One face whose answer
 affair: the others of the batch have theirs.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
+
+import cv2
 
 from models.errors import ModelOutputInvalid
 from models.face.detected import DetectedFace
@@ -23,6 +26,11 @@ from models.face.mesh import FaceMesh, Irises
 from proctor.domain.geometry import Box, Gaze, HeadPose
 from proctor.domain.media import Image
 from proctor.domain.perception import Embedding
+
+logger = logging.getLogger(__name__)
+
+OWN_FAULTS = (ModelOutputInvalid, cv2.error, ValueError, ArithmeticError)
+"""What one picture's own geometry or crop raises; an outage is none of it."""
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -69,6 +77,15 @@ def searched(look: Look, images: Sequence[Image]) -> list[list[DetectedFace] | M
     return _together(images, look.search, look.search_all)
 
 
+def own_fault(error: Exception) -> ModelOutputInvalid:
+    """One of `OWN_FAULTS` as what it is for the ask; what no model raised on purpose is logged."""
+    if isinstance(error, ModelOutputInvalid):
+        return error
+    kind = type(error).__name__
+    logger.warning("a face could not be read", extra={"error": kind}, exc_info=error)
+    return ModelOutputInvalid(f"a face could not be read: {kind}")
+
+
 def _together(
     items: Sequence[Item],
     alone: Callable[[Item], Answer],
@@ -77,12 +94,12 @@ def _together(
     if many is not None and len(items) > 1:
         try:
             return list(many(items))
-        except ModelOutputInvalid:
+        except OWN_FAULTS:
             pass  # one of them spoiled the run: each by itself
     answers: list[Answer | ModelOutputInvalid] = []
     for item in items:
         try:
             answers.append(alone(item))
-        except ModelOutputInvalid as error:
-            answers.append(error)
+        except OWN_FAULTS as error:
+            answers.append(own_fault(error))
     return answers

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.catalogue import Catalogue
+from models.errors import ModelOutputInvalid
 from models.face.blazeface import tiles
 from models.face.detected import DetectedFace
 from models.face.interfaces import Look
@@ -62,11 +63,17 @@ class TaskFaceDetector:
 
 
 def faces_of(found: Sequence[TaskFinding], width: int, height: int) -> list[DetectedFace]:
-    """What the task found in a picture of this size, best score first; it names eyes in fractions."""
+    """What the task found in a picture of this size, best score first; it names eyes in fractions.
+
+    Raises:
+        ModelOutputInvalid: The network has no key points for the eyes.
+    """
     faces = []
     for one in found:
         assert one.box is not None
         assert one.score is not None
+        if len(one.points) < EYES:
+            raise ModelOutputInvalid("a face detector answered without the key points of both eyes")
         right, left = one.points[:EYES]
         faces.append(
             DetectedFace(

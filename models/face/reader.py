@@ -12,7 +12,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from models.errors import ModelOutputInvalid, PictureUnreadable
-from models.face.batches import embeddings, gazes, head_poses, probabilities, searched
+from models.face.batches import (
+    OWN_FAULTS,
+    embeddings,
+    gazes,
+    head_poses,
+    own_fault,
+    probabilities,
+    searched,
+)
 from models.face.detected import DetectedFace
 from models.face.gaze import eyes_open, mouth_open
 from models.face.head_pose import head_pose
@@ -151,7 +159,7 @@ class FaceReader:
         self._search([p for p in every if not p.is_tracked], each)
         _do(self._look_closer, every, each)
         self._estimate([p for p in every if p.main is not None and p.fault is None])
-        return list(each(self._answer, every))
+        return list(each(self._answer_or_fault, every))
 
     def _begin(self, p: _Progress) -> None:
         """Decode, and look where the face was a moment ago."""
@@ -204,7 +212,7 @@ class FaceReader:
     def _confirm(self, p: _Progress, look: Look, boxes: list[DetectedFace]) -> None:
         """Add those of `boxes` that are other faces than the known ones, each with its mesh."""
         height, width = p.image.shape[:2]
-        known = len(p.found)
+        known = set(p.found)
         found = list(p.found)
         for face in boxes[:MOST_FACES]:
             box = Box(
@@ -220,7 +228,7 @@ class FaceReader:
             elif candidate.is_confirmed and not any(c.is_confirmed for c in same):
                 found = [c for c in found if c not in same] + [candidate]
         if look.only_confirmed:
-            found = [c for at, c in enumerate(found) if at < known or c.is_confirmed]
+            found = [c for c in found if c in known or c.is_confirmed]
         p.found = found
 
     def _look_closer(self, p: _Progress) -> None:
@@ -248,21 +256,39 @@ class FaceReader:
         parts = self._parts
         faces = [(p, p.image, *_fitted(p)) for p in every]
         heads = head_poses(parts.head_pose, [(image, mesh) for _, image, mesh, _ in faces])
-        looks = gazes(parts.gaze, [(image, mesh, irises) for _, image, mesh, irises in faces])
-        for p, head, gaze in zip(every, heads, looks, strict=True):
+        for p, head in zip(every, heads, strict=True):
             _set(p, "head", head)
+        faces = [each for each in faces if each[0].fault is None]
+        looks = gazes(parts.gaze, [(image, mesh, irises) for _, image, mesh, irises in faces])
+        for (p, *_), gaze in zip(faces, looks, strict=True):
             _set(p, "gaze", gaze)
-        known = [(p, image, mesh) for p, image, mesh, _ in faces if p.ask.embed]
-        chips = [parts.embedder.chip(image, mesh.points) for _, image, mesh in known]
-        for (p, _, _), vector in zip(known, embeddings(parts.embedder, chips), strict=True):
+        known, chips = [], []
+        for p, image, mesh, _ in faces:
+            if not p.ask.embed or p.fault is not None:
+                continue
+            try:
+                chips.append(parts.embedder.chip(image, mesh.points))
+            except OWN_FAULTS as error:
+                _fail(p, error)
+            else:
+                known.append(p)
+        for p, vector in zip(known, embeddings(parts.embedder, chips), strict=True):
             p.used += parts.embedder.producers
             _set(p, "embedding", vector)
         if parts.liveness is None:
             return
-        boxes = [(p.image, p.main.box) for p, _, _ in known if p.main is not None]
-        for (p, _, _), live in zip(known, probabilities(parts.liveness, boxes), strict=True):
+        known = [p for p in known if p.fault is None]
+        boxes = [(p.image, p.main.box) for p in known if p.main is not None]
+        for p, live in zip(known, probabilities(parts.liveness, boxes), strict=True):
             p.used += parts.liveness.producers
             _set(p, "live", live)
+
+    def _answer_or_fault(self, p: _Progress) -> FaceAnswer:
+        try:
+            return self._answer(p)
+        except OWN_FAULTS as error:
+            _fail(p, error)
+            return self._answer(p)
 
     def _answer(self, p: _Progress) -> FaceAnswer:
         if p.fault is not None:
@@ -279,16 +305,21 @@ class FaceReader:
 
 
 def _do(step: Step, every: Iterable[_Progress], each: Each) -> None:
-    """A step for every ask that is still well; an invalid answer is that ask's fault."""
+    """A step for every ask that is still well; an invalid answer or crop is that ask's fault."""
 
     def guarded(p: _Progress) -> None:
         try:
             step(p)
-        except ModelOutputInvalid:
-            p.fault = Fault.MODEL_OUTPUT_INVALID
+        except OWN_FAULTS as error:
+            _fail(p, error)
 
     for _ in each(guarded, [p for p in every if p.fault is None]):
         pass
+
+
+def _fail(p: _Progress, error: Exception) -> None:
+    own_fault(error)
+    p.fault = Fault.MODEL_OUTPUT_INVALID
 
 
 def _valid(answer: T | ModelOutputInvalid) -> T:

@@ -176,17 +176,17 @@ class GpuEngine:
             self._retry_at_s = None
             return
         content, half = self._content, self._serving.half
-        if half and usable[0] != TENSORRT:  # TensorRT chooses by itself where float16 is safe
-            content = in_half(content)
-        options = with_options(usable, self._placement, self._serving, self.inputs)
         try:
+            if half and usable[0] != TENSORRT:  # TensorRT chooses by itself where float16 is safe
+                content = in_half(content)
+            options = with_options(usable, self._placement, self._serving, self.inputs)
             session = self._runtime.open(content, options)
             got = session.get_providers()
             if got[0] not in usable:
                 raise RuntimeError(f"ONNX Runtime took {got[0]} instead of {usable[0]}")
             gpu = Buffers(session, self.outputs)
             gpu.run(nothing(self.inputs), borrow=False)
-        except Exception as error:  # noqa: BLE001  # its errors share no base class but this one
+        except Exception as error:  # noqa: BLE001  # the converter's and its errors share no other base
             self._leave_gpu(first_line(error))
             return
         if got[0] != asked[0]:

@@ -156,10 +156,11 @@ class MediaPipeTask:
             line = b""
         finally:
             dog.cancel()
-        if not line:
+        try:
+            told: dict[str, Any] = json.loads(line)
+        except ValueError:  # nothing, or half a line: it ended while it answered
             self._end()
             return None
-        told: dict[str, Any] = json.loads(line)
         return told
 
     def _end(self) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from models.convert.free_batch import with_free_batch
 from models.errors import ModelFileError, ModelOutputInvalid
 from models.runtimes.engines import open_engine
+from models.runtimes.onnx_file import require_whole
 from models.runtimes.placement import Serving, here
 
 
@@ -35,8 +36,10 @@ class OnnxModel:
             batch_limit: Most items of one run; None: what the manifest says for where it runs.
 
         Raises:
-            ModelFileError: The bytes are no network that can be run, or a Triton server has another.
+            ModelFileError: The bytes are no network that can be run or not all of it, or a Triton server
+                has another.
         """
+        require_whole(name, content)
         placement, fallbacks = here()
         serving = placement.serving.get(name, Serving())
         self._name = name

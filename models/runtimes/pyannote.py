@@ -130,15 +130,17 @@ def check_folder(name: str, folder: Path) -> None:
     """
     try:
         config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: no UTF-8, no such day
         raise ModelFileError(f"{name}: config.yaml cannot be read") from error
     if not isinstance(config, dict) or not isinstance(config.get("pipeline"), dict):
         raise ModelFileError(f"{name}: config.yaml describes no pipeline")
-    if unknown := sorted(set(config) - KNOWN_KEYS):
+    if unknown := sorted(set(config) - KNOWN_KEYS, key=str):
         raise ModelFileError(f"{name}: config.yaml says {unknown[0]}, which is not supported here")
     if config["pipeline"].get("name") not in PIPELINES:
         raise ModelFileError(f"{name}: config.yaml names another pipeline than {PIPELINES[0]}")
     params = config["pipeline"].get("params") or {}
+    if not isinstance(params, dict) or not isinstance(config.get("params") or {}, dict):
+        raise ModelFileError(f"{name}: config.yaml must give `params` by name, not as a list")
     if params.get("legacy") or params.get("clustering", CLUSTERINGS[0]) not in CLUSTERINGS:
         raise ModelFileError(
             f"{name}: config.yaml must not say `legacy`, and cluster by VBx or linkage"

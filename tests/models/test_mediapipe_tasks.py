@@ -22,7 +22,7 @@ from models.body.mediapipe_tasks import TaskBodyReader, joints_of
 from models.catalogue import Catalogue
 from models.errors import ModelFileError, ModelOutputInvalid
 from models.face.blazeface import search_whole, short_range
-from models.face.mediapipe_tasks import TaskFaceDetector
+from models.face.mediapipe_tasks import TaskFaceDetector, faces_of
 from models.in_process import InProcessPerception
 from models.runtimes import mediapipe_child
 from models.runtimes.mediapipe_tasks import MediaPipeTask, TaskFinding
@@ -82,6 +82,31 @@ def test_a_call_that_hangs_ends_the_process_and_the_next_one_starts_it_again(
     assert second is not None and not alive(second)
     with pytest.raises(ModelOutputInvalid, match="closed"):
         task.find(NOBODY)
+
+
+ENDS_IN_AN_ANSWER_ONCE = HANGS_ONCE.replace(
+    "time.sleep(600)", "sys.stdout.write('{\"found\": [{'); sys.stdout.flush(); os._exit(9)"
+)
+
+
+def test_a_process_that_ends_in_the_middle_of_an_answer_is_a_fault_and_is_started_again(
+    tmp_path: Path,
+) -> None:
+    program = child(tmp_path, ENDS_IN_AN_ANSWER_ONCE)
+    task = MediaPipeTask("it", "face_detector", b"", child=program)
+    with pytest.raises(ModelOutputInvalid, match="did not answer"):
+        task.find(NOBODY)
+    assert task.pid is None
+    assert len(task.find(NOBODY)) == 1
+    task.close()
+
+
+@pytest.mark.parametrize("points", [(), ((0.1, 0.2),)])
+def test_a_face_without_two_key_points_is_no_answer(
+    points: tuple[tuple[float, ...], ...],
+) -> None:
+    with pytest.raises(ModelOutputInvalid, match="both eyes"):
+        faces_of([TaskFinding(points, (10, 20, 30, 40), 0.9)], 64, 48)
 
 
 def test_a_picture_that_is_never_read_hangs_nobody(tmp_path: Path) -> None:

@@ -74,6 +74,9 @@ class TestAFolderIsLookedAtFirst:
             ("VBxClustering", "OracleClustering", "VBx"),
             ("pipeline:\n", "pipeline: 7\nrest:\n", "no pipeline"),
             ("dependencies:", "\tdependencies:", "cannot be read"),
+            ("dependencies: {", "dependencies: {on: 2026-99-99, ", "cannot be read"),
+            ("  params:\n", "  params: [x]\n  rest:\n", "by name, not as a list"),
+            ("\nparams:\n", "\nparams: [x]\nfreeze:\n", "by name, not as a list"),
         ],
     )
     def test_one_that_would_fetch_or_run_something_else_is_refused(
@@ -129,6 +132,19 @@ class TestAFolderIsBrought:
         catalogue.add("pyannote-pipeline", other, AT)
         assert "0.7" in (catalogue.folder("pyannote-pipeline") / "config.yaml").read_text()
         assert [each.name for each in folder.parent.iterdir()] == ["pipeline"]
+
+    def test_one_that_cannot_be_loaded_is_refused_when_it_is_brought(self, tmp_path: Path) -> None:
+        catalogue, folder = self.brought(tmp_path)
+        other = empty_folder(
+            tmp_path / "other", CONFIG.replace("  params:\n", "  params: [x]\n  rest:\n")
+        )
+        with pytest.raises(ModelFileError, match="by name, not as a list"):
+            catalogue.add("pyannote-pipeline", other, AT)
+        (other / "config.yaml").write_text(CONFIG)
+        (other / "plda" / "plda.npz").unlink()
+        with pytest.raises(ModelFileError, match=r"plda/plda\.npz is missing"):
+            catalogue.add("pyannote-pipeline", other, AT)
+        assert catalogue.folder("pyannote-pipeline") == folder
 
     def test_a_file_or_nothing_is_no_folder(self, tmp_path: Path) -> None:
         catalogue, _ = self.brought(tmp_path)

@@ -125,6 +125,25 @@ def test_a_gpu_that_is_full_at_the_start_is_tried_again_too() -> None:
     assert not bench.fallbacks
 
 
+def test_a_converter_that_fails_leads_to_the_cpu_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_content: bytes) -> bytes:
+        raise ValueError("no float16 for this one\nand more")
+
+    bench = Bench(FakeGpuRuntime(), serving={"doubler": Serving(half=True)})
+    with monkeypatch.context() as patched:
+        patched.setattr("models.runtimes.engines.in_half", fails)
+        model = bench.open()
+        assert bench.fallbacks.reasons == {"doubler": "no float16 for this one"}
+        bench.now_s = RETRY_S
+        assert model.run({"x": ROWS})["y"] == pytest.approx(2 * ROWS)
+        assert bench.counts == [1]
+    bench.now_s = 2 * RETRY_S
+    assert model.run({"x": ROWS})["y"] == pytest.approx(2 * ROWS)
+    assert not bench.fallbacks
+
+
 def test_a_bad_question_is_no_fault_of_the_gpu() -> None:
     bench = Bench(FakeGpuRuntime())
     model = bench.open()
