@@ -100,8 +100,9 @@ class SessionStore(Protocol):
         state: SessionState | None,
         after: SessionId | None,
         limit: int,
+        candidate_id: CandidateId | None = None,
     ) -> Sequence[Session]:
-        """By id, after a cursor, without coverage."""
+        """By id, after a cursor, without coverage; of this exam, state and candidate, if given."""
         ...
 
     async def next_epoch(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:

@@ -11,15 +11,18 @@ from datetime import datetime, timedelta
 
 from proctor.domain.challenges import Challenge, ChallengeReason, Step
 from proctor.domain.errors import ChallengeRefused, TooManyAttempts
-from proctor.domain.ids import CandidateId, SessionId, TenantId, new_id
+from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId, new_id
+from proctor.domain.sessions import SessionState
 from proctor.fusion.policy import parse_policy
 from proctor.ports import CandidateStore, Clock, ExamStore, LiveState, SessionStore
 from proctor.services.consents import require_consent
+from proctor.services.join import SessionEnded
 
 STEPS = 3
 LIFETIME = timedelta(minutes=3)
 TRIES_PER_HOUR = 8
 HOUR_S = 3600
+PAGE = 200
 
 
 class Challenges:
@@ -42,16 +45,21 @@ class Challenges:
         self._clock = clock
         self._choice = choice or secrets.SystemRandom()
 
-    async def issue(self, tenant_id: TenantId, candidate_id: CandidateId) -> Challenge:
+    async def issue(
+        self, tenant_id: TenantId, candidate_id: CandidateId, *, by_staff: bool = False
+    ) -> Challenge:
         """A new challenge of three different steps in random order.
+
+        Staff do not use up what the candidate may ask for: the route's own limit holds for them.
 
         Raises:
             NotFound: No such candidate.
             ConsentRequired: No live consent: there would be nothing to enrol.
-            TooManyAttempts: More than eight within an hour.
+            TooManyAttempts: The candidate asked for more than eight within an hour.
         """
         await require_consent(self._candidates, tenant_id, candidate_id)
-        await self._hold_back(tenant_id, candidate_id)
+        if not by_staff:
+            await self._hold_back(tenant_id, candidate_id)
         challenge = Challenge(
             nonce=new_id("cha"),
             steps=tuple(self._choice.sample(list(Step), STEPS)),
@@ -84,16 +92,37 @@ class Challenges:
             )
         return tuple(Step(step) for step in facts["steps"])
 
-    async def is_required(self, tenant_id: TenantId, session_id: SessionId | None) -> bool:
-        """Whether the exam of this session asks for one. Raises `NotFound`.
+    async def is_required(
+        self, tenant_id: TenantId, candidate_id: CandidateId, session_id: SessionId | None
+    ) -> bool:
+        """Whether the exam of any session of the candidate that has not ended asks for one.
 
-        Staff enrol without a session: they see for themselves whom they enrol.
+        The template serves them all, so an exam that does not ask is no way round one that does. Staff
+        enrol without a session: they see for themselves whom they enrol.
+
+        Raises:
+            NotFound: No such session.
+            SessionEnded: The candidate's own session is over, so nothing is enrolled through it.
         """
         if session_id is None:
             return False
         session = await self._sessions.get(tenant_id, session_id)
-        exam = await self._exams.get_exam(tenant_id, session.exam_id)
-        return parse_policy(exam.policy_text).enrolment.challenge == "required"
+        if session.state is SessionState.ENDED:
+            raise SessionEnded("The session has ended.")
+        exam_ids = {session.exam_id} | await self._open_exams(tenant_id, candidate_id)
+        for exam_id in exam_ids:
+            exam = await self._exams.get_exam(tenant_id, exam_id)
+            if parse_policy(exam.policy_text).enrolment.challenge == "required":
+                return True
+        return False
+
+    async def _open_exams(self, tenant_id: TenantId, candidate_id: CandidateId) -> set[ExamId]:
+        found: set[ExamId] = set()
+        after: SessionId | None = None
+        while page := await self._sessions.list(tenant_id, None, None, after, PAGE, candidate_id):
+            found.update(each.exam_id for each in page if each.state is not SessionState.ENDED)
+            after = page[-1].session_id
+        return found
 
     async def _hold_back(self, tenant_id: TenantId, candidate_id: CandidateId) -> None:
         counted, since = (f"challenge-{what}:{tenant_id}:{candidate_id}" for what in ("n", "since"))

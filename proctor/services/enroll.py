@@ -76,13 +76,15 @@ class Enroll:
             may_replace: Whether an enrolled face may be exchanged. Not by candidates themselves, nor
                 by erasing it first: who holds a stolen ticket must not be able to become the
                 enrolled person.
-            session_id: The session of a candidate who enrols alone: its exam may ask for a challenge.
+            session_id: The session of a candidate who enrols alone: it must not have ended, and any exam
+                of the candidate's open sessions may ask for a challenge.
             answer: The challenge that was followed, checked wherever it is given.
 
         Raises:
             NotFound: No such candidate.
             ConsentRequired: No live consent; nothing was decoded or computed.
-            Conflict: A face was enrolled before and may not be replaced, or another came in between.
+            Conflict: A face was enrolled before and may not be replaced, or another came in between, or
+                the candidate's session has ended (`SessionEnded`).
             QualityRefused: Fewer than three good pictures, or not all of one person.
             ChallengeRefused: The challenge is missing or was not passed.
             InvalidInput, PerceptionUnavailable: As `FaceLook.look`.
@@ -137,9 +139,10 @@ class Enroll:
         answer: ChallengeAnswer | None,
     ) -> tuple[Step, ...]:
         """Take the challenge before anything is decoded; () when there is none and need be none."""
+        is_required = await self._challenges.is_required(tenant_id, candidate_id, session_id)
         if answer is not None:
             return await self._challenges.redeem(tenant_id, candidate_id, answer.nonce)
-        if await self._challenges.is_required(tenant_id, session_id):
+        if is_required:
             raise ChallengeRefused(
                 "This exam asks for a challenge: ask for one and send its pictures, too.",
                 (ChallengeReason.MISSING,),

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from proctor.domain.errors import Conflict, NotFound
-from proctor.domain.ids import ExamId, SessionId
+from proctor.domain.ids import CandidateId, ExamId, SessionId
 from proctor.domain.sessions import SessionState
 from tests.contract.conftest import Relational
 from tests.contract.samples import ACME, NOON, OTHER, candidate, exam, judged, monitored, session
@@ -131,6 +131,19 @@ async def test_lists_filter_by_exam_and_state_and_page_by_id(furnished: Relation
     live = await list_(ACME, None, SessionState.LIVE, None, 9)
     assert [found.session_id for found in live] == ["ses_3"]
     assert await list_(OTHER, None, None, None, 9) == []
+
+
+async def test_lists_filter_by_candidate_within_the_tenant(furnished: Relational) -> None:
+    await furnished.candidates.add_candidate(candidate("cnd_7"))
+    for number in (4, 2, 3):
+        await furnished.sessions.add(session(f"ses_{number}", candidate_id="cnd_7"))
+    await furnished.sessions.next_epoch(ACME, SessionId("ses_3"), NOON)
+    list_, who = furnished.sessions.list, CandidateId("cnd_7")
+    every = await list_(ACME, None, None, None, 9, who)
+    assert [found.session_id for found in every] == ["ses_2", "ses_3", "ses_4"]
+    created = await list_(ACME, None, SessionState.CREATED, SessionId("ses_2"), 9, who)
+    assert [found.session_id for found in created] == ["ses_4"]
+    assert await list_(OTHER, None, None, None, 9, who) == []
 
 
 async def test_coverage_comes_with_the_session_not_with_the_list(furnished: Relational) -> None:

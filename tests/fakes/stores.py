@@ -9,7 +9,7 @@ from datetime import datetime
 
 from proctor.domain.alerts import FeedItem
 from proctor.domain.errors import Conflict, NotFound, StateStoreUnavailable
-from proctor.domain.ids import ExamId, SessionId, TenantId
+from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import Exam, Session, SessionState
 from proctor.ports import Judged
@@ -92,6 +92,7 @@ class FakeSessionStore(FakeRelational):
         state: SessionState | None,
         after: SessionId | None,
         limit: int,
+        candidate_id: CandidateId | None = None,
     ) -> Sequence[Session]:
         self._reach()
         found = (
@@ -100,6 +101,7 @@ class FakeSessionStore(FakeRelational):
             if session.tenant_id == tenant_id
             and exam_id in (None, session.exam_id)
             and state in (None, session.state)
+            and candidate_id in (None, session.candidate_id)
         )
         return page(found, after, limit)
 

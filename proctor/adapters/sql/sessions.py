@@ -10,7 +10,7 @@ from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.tables import coverage, sessions
 from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
 from proctor.domain.errors import Conflict, NotFound
-from proctor.domain.ids import ExamId, SessionId, TenantId
+from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.sessions import Session, SessionState
 
 
@@ -50,13 +50,16 @@ class SqlSessionStore:
         state: SessionState | None,
         after: SessionId | None,
         limit: int,
+        candidate_id: CandidateId | None = None,
     ) -> Sequence[Session]:
-        """By id, after a cursor, without coverage."""
+        """By id, after a cursor, without coverage; of this exam, state and candidate, if given."""
         page = select(sessions).where(sessions.c.tenant_id == tenant_id)
         if exam_id is not None:
             page = page.where(sessions.c.exam_id == exam_id)
         if state is not None:
             page = page.where(sessions.c.state == state.value)
+        if candidate_id is not None:
+            page = page.where(sessions.c.candidate_id == candidate_id)
         if after is not None:
             page = page.where(sessions.c.session_id > after)
         async with self._database.reading() as connection:

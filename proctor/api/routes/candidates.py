@@ -112,7 +112,11 @@ def candidates_router(services: Services) -> APIRouter:
     @router.post("/{candidate_id}/challenges", status_code=201)
     async def challenge(candidate_id: str, caller: Caller) -> ChallengeView:
         """Ask for a challenge: movements in a random order, good for one enrolment within minutes."""
-        made = await services.challenges.issue(caller.tenant_id, CandidateId(candidate_id))
+        made = await services.challenges.issue(
+            caller.tenant_id,
+            CandidateId(candidate_id),
+            by_staff=caller.role is not Role.CANDIDATE,
+        )
         return ChallengeView(
             challenge=made.nonce,
             steps=list(made.steps),

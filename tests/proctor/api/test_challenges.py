@@ -8,7 +8,7 @@ import structlog
 
 from proctor.domain.challenges import Step
 from proctor.domain.roles import Role
-from tests.fakes.api import CONSENT, FakeApi, picture, standard_policy
+from tests.fakes.api import CONSENT, OFFER, FakeApi, picture, standard_policy
 from tests.fakes.perception import Scene
 
 NEUTRAL = Scene(from_ms=0, people=("ana",))
@@ -26,6 +26,7 @@ class Exam:
 
     def __init__(self, api: FakeApi, joined: dict[str, Any]) -> None:
         self.api = api
+        self.joined = joined
         self.id = joined["session"]["candidate_id"]
         token = api.candidate_token(self.id, joined["session"]["session_id"])
         self.headers = {"Authorization": f"Bearer {token}"}
@@ -101,6 +102,38 @@ async def test_an_exam_that_asks_is_not_enrolled_for_without_and_staff_are_not_a
     assert refused.json()["reasons"] == ["missing"]
     assert not exam.api.faces.templates
     assert (await exam.enroll(headers=exam.api.as_())).status_code == 201
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+async def test_an_exam_that_does_not_ask_is_no_way_round_one_that_does(
+    exam: Exam, is_live: bool
+) -> None:
+    api, strict = exam.api, exam.joined["session"]["session_id"]
+    if is_live:
+        offer = {**exam.headers, "Content-Type": "application/sdp"}
+        await api.client.post(f"/v1/sessions/{strict}/whip", content=OFFER, headers=offer)
+    made = {"exam_id": await api.new_exam(), "candidate_id": exam.id}
+    lax = Exam(api, await api.post("/v1/sessions", made))
+    refused = await lax.enroll()
+    assert (refused.status_code, refused.json()["reasons"]) == (422, ["missing"])
+    assert not api.faces.templates
+    stranger = Exam(api, await api.new_session(ref="c-2"))
+    assert (await stranger.enroll()).status_code == 201, (
+        "another candidate's exam asks them nothing"
+    )
+    await api.post(f"/v1/sessions/{strict}/end")
+    assert (await lax.enroll()).status_code == 201, "what has ended asks for nothing"
+
+
+async def test_nobody_enrols_through_a_session_that_has_ended(exam: Exam) -> None:
+    nonce, steps = await exam.asked()
+    await exam.api.post(f"/v1/sessions/{exam.joined['session']['session_id']}/end")
+    for answer in (
+        await exam.enroll(),
+        await exam.enroll(nonce, [[SHOWN[step]] for step in steps]),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (409, "session/state")
+    assert not exam.api.faces.templates
 
 
 async def test_an_exam_that_does_not_ask_goes_on_as_before(api: FakeApi) -> None:
@@ -181,6 +214,14 @@ async def test_too_many_are_held_back_until_the_hour_is_over(exam: Exam) -> None
     assert held.headers["Retry-After"] == "3000"
     await exam.api.clock.advance(3_000_000)
     assert (await exam.ask(exam.api.as_())).status_code == 201
+
+
+async def test_staff_do_not_use_up_what_a_candidate_may_ask_for(exam: Exam) -> None:
+    for _ in range(9):
+        assert (await exam.ask(exam.api.as_(Role.PROCTOR))).status_code == 201
+    for _ in range(8):
+        await exam.asked()
+    assert (await exam.ask()).status_code == 429
 
 
 async def test_without_consent_there_is_no_challenge_and_none_for_a_stranger(
