@@ -1,10 +1,13 @@
 """Rules for every test: no Ray unless the test says so, no network but loopback, media by environment."""
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -22,6 +25,18 @@ def forbid_ray(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
             raise RuntimeError("unit tests do not start Ray; mark the test with `ray` if it must")
 
         monkeypatch.setattr(ray, "init", refuse)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Code under test that begins a process's log leaves the tests' own as it was."""
+    root = logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    root.setLevel(level)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -123,6 +123,7 @@ async def test_a_model_that_hangs_is_told_and_the_others_go_on() -> None:
 async def test_a_call_that_fails_is_made_again_in_the_next_tick(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
     async with Room() as room:
         trouble = Trouble(group="face", kind="is_away", from_ms=3_000, to_ms=4_000)
         room.perception.troubles = [dataclasses.replace(trouble, kind=kind)]
@@ -184,6 +185,7 @@ async def test_a_picture_that_is_none_is_counted_and_forgotten() -> None:
 async def test_a_connection_that_breaks_at_its_end_takes_nothing_with_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.WARNING)
     async with Room() as room:
         peer = await room.join()
         peer.breaks_at_close = True
