@@ -95,9 +95,17 @@ class Catalogue:
             wanted.update((member, self._files[member]) for member in members)
         return tuple(wanted.values())
 
+    def _one(self, name: str) -> ModelFile:
+        """The one file of that name. Raises `ModelFileError`, for a model or pack of several too."""
+        files = self.files([name])
+        if len(files) != 1:
+            parts = ", ".join(file.id for file in files) or "none"
+            raise ModelFileError(f"{name} is not one file; name one of its files: {parts}")
+        return files[0]
+
     def path(self, name: str) -> Path:
-        """Where a file is or will be."""
-        (file,) = self.files([name])
+        """Where a file is or will be. Raises `ModelFileError`."""
+        file = self._one(name)
         return self.models_dir / file.id / file.filename
 
     def state(self, file: ModelFile) -> FileState:
@@ -146,7 +154,7 @@ class Catalogue:
             ModelFileAltered: On disk, but not what the manifest names or the operator added.
             LicenceNotAccepted: Its terms must be accepted first.
         """
-        (file,) = self.files([name])
+        file = self._one(name)
         if file.is_folder:
             raise ModelFileError(f"{file.id} is a folder and has no bytes of its own")
         self._require_acceptance([file])
@@ -167,7 +175,7 @@ class Catalogue:
             ModelFileAltered: Not what the operator added.
             LicenceNotAccepted: Its terms must be accepted first.
         """
-        (file,) = self.files([name])
+        file = self._one(name)
         self._require_acceptance([file])
         state, do = self.state(file), f"run `proctor models add {file.id} FOLDER`"
         if state is FileState.MISSING:
@@ -178,7 +186,7 @@ class Catalogue:
 
     def producer(self, name: str) -> Producer:
         """What answers of this file are signed with. Raises `ModelFileMissing`."""
-        (file,) = self.files([name])
+        file = self._one(name)
         if file.sha256 is not None:
             return Producer(file.id, file.version, file.sha256)
         brought = self.records.brought.get(file.id)
@@ -211,7 +219,7 @@ class Catalogue:
             ModelFileError: It is not the operator's to bring, cannot be read, or is no such network.
             LicenceNotAccepted: Its terms must be accepted first.
         """
-        (file,) = self.files([name])
+        file = self._one(name)
         if not file.is_operators:
             raise ModelFileError(f"{file.id} has a source of its own: run `proctor models fetch`")
         self._require_acceptance([file])
@@ -226,26 +234,33 @@ class Catalogue:
                 write_verified(content, self.path(file.id), digest)
             records = self.records
             brought = records.brought | {file.id: Brought(sha256=digest, bytes=size, at=at)}
-            kept = dict(records.calibrations)
-            if records.brought.get(file.id, brought[file.id]).sha256 != digest:
-                kept.pop(file.id, None)  # other bytes, other distances
-            decided = {"brought": brought, "calibrations": kept}
-            write_records(self.models_dir, records.model_copy(update=decided))
+            write_records(self.models_dir, records.model_copy(update={"brought": brought}))
         return self.path(file.id)
 
-    def calibrate(self, name: str, calibration: Calibration) -> None:
+    def calibrate(self, name: str, digest: str, calibration: Calibration) -> None:
         """Keep how the distances of a brought embedding model are read.
 
+        Args:
+            name: Its file.
+            digest: sha256 of the bytes that were measured.
+            calibration: What was found.
+
         Raises:
-            ModelFileError: It is no embedding model, or its calibration is the manifest's own.
+            ModelFileError: It is no embedding model that an operator brings, or those bytes are not
+                the ones that are here now.
         """
-        (file,) = self.files([name])
+        file = self._one(name)
         if file.task != "face_embedding" or not file.is_operators:
             raise ModelFileError(f"{file.id} is no embedding model that an operator brings")
         with self._alone():
-            calibrations = self.records.calibrations | {file.id: calibration}
-            records = self.records.model_copy(update={"calibrations": calibrations})
-            write_records(self.models_dir, records)
+            records = self.records
+            brought = records.brought.get(file.id)
+            if brought is None or brought.sha256 != digest:
+                raise ModelFileError(f"{file.id} is not what was measured: calibrate it again")
+            calibrations = records.calibrations | {digest: calibration}
+            write_records(
+                self.models_dir, records.model_copy(update={"calibrations": calibrations})
+            )
 
     def fetch(
         self, names: Sequence[str] = (DEFAULT_PACK,), progress: Progress = silent
@@ -382,7 +397,7 @@ def match_calibration(
     assert model is not None, "identity cannot be switched off"
     (file,) = catalogue.files([model.files[0]])
     producer = catalogue.producer(file.id)
-    stated = file.calibration or catalogue.records.calibrations.get(file.id)
+    stated = file.calibration or catalogue.records.calibrations.get(producer.digest)
     if stated is None:
         raise ModelFileError(
             f"{file.id} has no calibration: run `proctor models calibrate {file.id} FOLDER`"

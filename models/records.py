@@ -51,7 +51,8 @@ class Records(_Strict):
     Attributes:
         accepted: Terms by the name under which the manifest asks for them.
         brought: Files by id.
-        calibrations: How distances of a brought embedding model are read, by file id.
+        calibrations: How distances of a brought embedding model are read, by the sha256 of its
+            bytes: other bytes, other distances.
     """
 
     accepted: dict[str, Acceptance] = {}

@@ -33,6 +33,7 @@ def calibrate_on(
     chosen = selection.model("face_embedding")
     assert chosen is not None, "identity cannot be switched off"
     (file,) = catalogue.files([chosen.files[0]])
+    digest = catalogue.producer(file.id).digest
     with InProcessPerception(catalogue.models_dir, frozenset({"face"}), selection, 2) as models:
         people = asyncio.run(accuracy_verification.read_people(models, folder))
     metric = "cosine" if file.calibration is None else file.calibration.metric
@@ -43,7 +44,7 @@ def calibrate_on(
     told = f"{model} states its calibration in the manifest; this is what the folder says:"
     stated = Calibration(**asdict(fitted.calibration), ece=fitted.ece, measured=fitted.measured)
     if file.is_operators:
-        catalogue.calibrate(file.id, stated)
+        catalogue.calibrate(file.id, digest, stated)
         told = f"kept for {model} in {catalogue.models_dir}:"
     shown = Group(
         accuracy_verification.table(fitted.groups, people),

@@ -80,23 +80,44 @@ def test_an_embedding_model_is_brought_calibrated_and_chosen(tmp_path: Path) -> 
     bring(catalogue, "arcface-file", channel_network(112))
     with pytest.raises(ModelFileError, match="proctor models calibrate arcface-file FOLDER"):
         match_calibration(chosen, catalogue)
-    catalogue.calibrate("arcface-file", CALIBRATION)
+    catalogue.calibrate("arcface-file", catalogue.producer("arcface-file").digest, CALIBRATION)
     model, calibration = match_calibration(chosen, catalogue)
     assert model.model == "arcface-file" and model.version == model.version[:12]
     assert (calibration.metric, calibration.midpoint) == ("cosine", 0.7)
 
 
-def test_the_same_bytes_keep_their_calibration_and_others_lose_it(tmp_path: Path) -> None:
+def test_a_calibration_belongs_to_the_bytes_that_were_measured(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path / "models")
+    chosen = select("embedded", {"face_embedding": "arcface-file"})
     bring(catalogue, "arcface-file", channel_network(112))
-    catalogue.calibrate("arcface-file", CALIBRATION)
+    measured = catalogue.producer("arcface-file").digest
+    catalogue.calibrate("arcface-file", measured, CALIBRATION)
     bring(catalogue, "arcface-file", channel_network(112))
-    assert "arcface-file" in catalogue.records.calibrations
+    match_calibration(chosen, catalogue)
+
     bring(catalogue, "arcface-file", channel_network(112, dimensions=8))
-    assert catalogue.records.calibrations == {}
+    with pytest.raises(ModelFileError, match="has no calibration"):
+        match_calibration(chosen, catalogue)
+    with pytest.raises(ModelFileError, match="not what was measured"):  # it was exchanged meanwhile
+        catalogue.calibrate("arcface-file", measured, CALIBRATION)
+
+
+def test_what_was_never_added_is_not_calibrated(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="not what was measured"):
+        Catalogue(tmp_path / "models").calibrate("arcface-file", "ab" * 32, CALIBRATION)
+
+
+@pytest.mark.parametrize("name", ["blazeface", "research", "pose-of-mesh"])
+def test_a_name_of_several_files_or_none_is_one_line(tmp_path: Path, name: str) -> None:
+    catalogue = Catalogue(tmp_path / "models")
+    for ask in (catalogue.path, catalogue.read, catalogue.producer):
+        with pytest.raises(ModelFileError, match="is not one file"):
+            ask(name)
+    with pytest.raises(ModelFileError, match="is not one file"):
+        catalogue.add(name, tmp_path, at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("name", ["face-embedding", "sixdrepnet"])
 def test_only_a_brought_embedding_model_is_calibrated(tmp_path: Path, name: str) -> None:
     with pytest.raises(ModelFileError, match="no embedding model that an operator brings"):
-        Catalogue(tmp_path).calibrate(name, CALIBRATION)
+        Catalogue(tmp_path).calibrate(name, "ab" * 32, CALIBRATION)
