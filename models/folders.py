@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def folder_digest(folder: Path) -> tuple[str, int]:
     """sha256 over the digests and names of a folder's files, and their bytes together.
 
     Raises:
-        ModelFileError: Something in it is neither a file nor a folder.
+        ModelFileError: Something in it is neither a file nor a folder, leads out of it, or cannot be
+            told by its name.
     """
     lines, size = [], 0
     for name in _names(folder):
@@ -33,10 +35,11 @@ def folder_digest(folder: Path) -> tuple[str, int]:
 def bring_folder(source: Path, target: Path) -> tuple[str, int]:
     """Copy a folder to its place, whole or not at all; digest and bytes of what is there now.
 
-    Links to files are followed: what they point at is copied.
+    A link to a file of the same folder is followed; one that leads out is refused, for what is copied may
+    be served to others.
 
     Raises:
-        ModelFileError: It is no folder, holds no file, or cannot be read.
+        ModelFileError: It is no folder, holds no file or one that is refused, or cannot be read.
     """
     if not source.is_dir():
         raise ModelFileError(f"{source} is no folder: this model is a folder of files")
@@ -67,12 +70,35 @@ def _names(folder: Path) -> list[str]:
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    for place, folders, files in os.walk(folder):
+    home = folder.resolve()
+    for place, folders, files in os.walk(folder, onerror=_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            _require_plain(name, place)
+            if (path := Path(place) / name).is_symlink():
+                raise ModelFileError(f"{path} is a link to a folder: put the folder itself there")
         for name in files:
             path = Path(place) / name
             if name.startswith("."):
                 continue
+            _require_plain(name, place)
             if not path.is_file():
                 raise ModelFileError(f"{path} is no file that can be read")
+            if not path.resolve().is_relative_to(home):
+                raise ModelFileError(
+                    f"{path} is a link out of the folder: put the file itself there"
+                )
             yield path.relative_to(folder).as_posix()
+
+
+def _unreadable(error: OSError) -> None:
+    raise ModelFileError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _require_plain(name: str, place: str) -> None:
+    """Names are lines of the digest: no control characters, nothing that is no UTF-8.
+
+    A backslash is refused, too, for sha256sum writes it in another way.
+    """
+    if "\\" in name or any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
+        raise ModelFileError(f"{place} holds a name that cannot be told: {name!a}; rename it")
