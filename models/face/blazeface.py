@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from models.catalogue import Catalogue
-from models.face.detected import DetectedFace
+from models.face.detected import DetectedFace, detected_faces
 from models.face.interfaces import Look
 from models.pictures import Floats, Region, as_input, crop, letterbox
 from models.runtimes.litert import LitertModel
@@ -88,13 +88,13 @@ def full_range(content: bytes, name: str = "face-detection-full") -> BlazeFace:
 
 def search_whole(network: BlazeFace, image: Image) -> list[DetectedFace]:
     """Faces in the picture as a whole, best score first."""
-    return _faces(network.search(image, letterbox(image)))
+    return detected_faces(network.search(image, letterbox(image)))
 
 
 def search_tiles(network: BlazeFace, image: Image) -> list[DetectedFace]:
     """Faces in overlapping square tiles; a face found in two tiles is told once."""
     found = [network.search(image, tile) for tile in tiles(image.shape[1], image.shape[0])]
-    return _faces(weighted_suppression(np.concatenate(found)))
+    return detected_faces(weighted_suppression(np.concatenate(found)))
 
 
 def tiles(width: int, height: int) -> list[Region]:
@@ -107,18 +107,3 @@ def _centres(length: float, side: float) -> list[float]:
     step = side * (1 - TILE_OVERLAP)
     count = 1 + int(np.ceil(max(length - side, 0) / step))
     return [float(at) for at in np.linspace(side / 2, length - side / 2, count)]
-
-
-def _faces(rows: Floats) -> list[DetectedFace]:
-    return [
-        DetectedFace(
-            left=float(row[0]),
-            top=float(row[1]),
-            width=float(row[2]),
-            height=float(row[3]),
-            score=float(row[4]),
-            right_eye=(float(row[5]), float(row[6])),
-            left_eye=(float(row[7]), float(row[8])),
-        )
-        for row in rows
-    ]

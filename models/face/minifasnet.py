@@ -5,7 +5,6 @@ screen or a print away) and says one of three: print, live, screen. The score is
 say for "live". Crop and order after upstream's `CropImage` and `test.py`.
 """
 
-import math
 from collections.abc import Sequence
 
 import cv2
@@ -14,8 +13,8 @@ import numpy.typing as npt
 
 from models.catalogue import Catalogue
 from models.errors import ModelFileError, ModelOutputInvalid
-from models.manifest import ScoreCalibration
 from models.runtimes.onnx import OnnxModel
+from models.scores import probabilities
 from proctor.domain.geometry import Box
 from proctor.domain.media import Image
 
@@ -23,8 +22,6 @@ INPUT_PX = 80
 SCALES = (2.7, 4.0)
 CLASSES = 3
 LIVE = 1
-LEAST_SCORE = 1e-6
-"""Nearer to 0 or 1 than this a score is not told apart: its log-odds stay finite."""
 
 
 def surroundings(box: Box, width: int, height: int, scale: float) -> tuple[int, int, int, int]:
@@ -70,13 +67,6 @@ def live_share(logits: npt.NDArray[np.float32], name: str) -> float:
     return float(shares[LIVE] / shares.sum())
 
 
-def calibrated(score: float, calibration: ScoreCalibration) -> float:
-    """P(live) of a score: logit(P) = slope * (logit(score) - midpoint)."""
-    score = min(1 - LEAST_SCORE, max(LEAST_SCORE, score))
-    odds = math.log(score) - math.log1p(-score)
-    return 1 / (1 + math.exp(-calibration.slope * (odds - calibration.midpoint)))
-
-
 class MiniFasNet:
     """`LivenessModel` of both networks. One instance serves all threads; it remembers nobody."""
 
@@ -103,12 +93,14 @@ class MiniFasNet:
 
     def probability(self, image: Image, box: Box) -> float:
         """P(live), 0..1, calibrated as the manifest says. Raises `ModelOutputInvalid`."""
-        return calibrated(self.score(image, box), self._calibration)
+        return float(probabilities(self.score(image, box), self._calibration))
 
     def probabilities(self, faces: Sequence[tuple[Image, Box]]) -> list[float | ModelOutputInvalid]:
         """As `probability`, one run of each network for all; what is wrong with one is in its place."""
         return [
-            score if isinstance(score, ModelOutputInvalid) else calibrated(score, self._calibration)
+            score
+            if isinstance(score, ModelOutputInvalid)
+            else float(probabilities(score, self._calibration))
             for score in self._scores(faces)
         ]
 

@@ -8,9 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from models.catalogue import Catalogue
-from models.face.interfaces import Look
-from models.face.search import STRIDES, GridModel, blob, cells, finite, look
+from models.face.search import STRIDES, GridModel, OneNetwork, blob, cells, finite
 from models.pictures import Floats
 from proctor.domain.media import Image
 
@@ -88,15 +86,10 @@ def decoded(
     return rows
 
 
-class RetinaFaceDetector:
+class RetinaFaceDetector(OneNetwork):
     """`FaceDetector` of RetinaFace."""
 
-    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
-        """`files` is the one network. Raises `ModelFileError`."""
-        (self._file,) = files
-        self._network = RetinaFace(catalogue.read(self._file), self._file)
-
-    def looks(self, *, search_small: bool) -> list[Look]:
-        """See `FaceDetector`."""
-        longest = LONGEST_FOR_SMALL if search_small else LONGEST
-        return [look(self._file, self._network, longest, OVERLAP)]
+    network = RetinaFace
+    longest = LONGEST
+    longest_for_small = LONGEST_FOR_SMALL
+    overlap = OVERLAP

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.catalogue import Catalogue
-from models.face.interfaces import Look
-from models.face.search import STRIDES, GridModel, blob, cells, finite, look
+from models.face.search import STRIDES, GridModel, OneNetwork, blob, cells, finite
 from models.pictures import Floats
 from proctor.domain.media import Image
 
@@ -84,15 +82,10 @@ def decoded(
     return rows
 
 
-class ScrfdDetector:
+class ScrfdDetector(OneNetwork):
     """`FaceDetector` of SCRFD."""
 
-    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
-        """`files` is the one network. Raises `ModelFileError`."""
-        (self._file,) = files
-        self._network = Scrfd(catalogue.read(self._file), self._file)
-
-    def looks(self, *, search_small: bool) -> list[Look]:
-        """See `FaceDetector`."""
-        longest = LONGEST_FOR_SMALL if search_small else LONGEST
-        return [look(self._file, self._network, longest, OVERLAP)]
+    network = Scrfd
+    longest = LONGEST
+    longest_for_small = LONGEST_FOR_SMALL
+    overlap = OVERLAP

@@ -7,14 +7,15 @@ the person's right eye x and y, left eye x and y.
 
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import cv2
 import numpy as np
 
+from models.catalogue import Catalogue
 from models.convert.free_size import with_free_size
 from models.errors import ModelFileError, ModelOutputInvalid
-from models.face.detected import DetectedFace
+from models.face.detected import DetectedFace, detected_faces
 from models.face.interfaces import Look
 from models.pictures import Floats
 from models.runtimes.onnx import OnnxModel
@@ -42,6 +43,14 @@ class Network(Protocol):
         Raises:
             ModelOutputInvalid: An answer is not finite or has another shape.
         """
+        ...
+
+
+class LoadedNetwork(Network, Protocol):
+    """A network that is made from a file."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        """Load from verified bytes; `name` is for messages. Raises `ModelFileError`."""
         ...
 
 
@@ -89,22 +98,7 @@ def search_all(
             for (at, scale, _), rows in zip(some, told, strict=True):
                 rows[:, PLACES] /= np.float32(scale)
                 found[at].append(rows)
-    return [_faces(suppressed(np.concatenate(each), overlap)) for each in found]
-
-
-def _faces(rows: Floats) -> list[DetectedFace]:
-    return [
-        DetectedFace(
-            left=float(row[0]),
-            top=float(row[1]),
-            width=float(row[2]),
-            height=float(row[3]),
-            score=float(row[4]),
-            right_eye=(float(row[5]), float(row[6])),
-            left_eye=(float(row[7]), float(row[8])),
-        )
-        for row in rows
-    ]
+    return [detected_faces(suppressed(np.concatenate(each), overlap)) for each in found]
 
 
 def fitted(image: Image, scale: float) -> Image:
@@ -146,6 +140,32 @@ def cells(height: int, width: int, stride: int, anchors: int = 1) -> Floats:
     corners = np.repeat(corners, anchors, axis=0)
     corners.flags.writeable = False
     return corners
+
+
+class OneNetwork:
+    """`FaceDetector` of one network that searches a picture at several sizes.
+
+    Attributes:
+        network: The class of the network: made from its verified bytes and its manifest id.
+        longest: Longer sides at which a picture is searched.
+        longest_for_small: The same when a small second face must not be missed.
+        overlap: Boxes that overlap a better one by more are the same face.
+    """
+
+    network: ClassVar[type[LoadedNetwork]]
+    longest: ClassVar[Sequence[int]]
+    longest_for_small: ClassVar[Sequence[int]]
+    overlap: ClassVar[float]
+
+    def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
+        """`files` is the one network. Raises `ModelFileError`."""
+        (self._file,) = files
+        self._network = self.network(catalogue.read(self._file), self._file)
+
+    def looks(self, *, search_small: bool) -> list[Look]:
+        """See `FaceDetector`."""
+        longest = self.longest_for_small if search_small else self.longest
+        return [look(self._file, self._network, longest, self.overlap)]
 
 
 class GridModel:

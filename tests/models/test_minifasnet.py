@@ -8,10 +8,11 @@ import pytest
 
 from models.catalogue import Catalogue
 from models.errors import ModelFileError, ModelOutputInvalid
-from models.face.minifasnet import MiniFasNet, calibrated, live_share, surroundings
+from models.face.minifasnet import MiniFasNet, live_share, surroundings
 from models.in_process import InProcessPerception
 from models.manifest import ScoreCalibration, load_manifest
 from models.readers import open_faces
+from models.scores import probabilities
 from models.selection import select
 from proctor.domain.geometry import Box
 from proctor.domain.perception import FaceAsk
@@ -61,9 +62,9 @@ def test_an_answer_that_is_none_is_never_live(logits: np.ndarray) -> None:
 
 
 def test_a_score_becomes_a_probability_by_the_manifests_line() -> None:
-    assert calibrated(1 / (1 + np.e), CALIBRATION) == pytest.approx(0.5)
-    assert calibrated(0.5, CALIBRATION) == pytest.approx(1 / (1 + np.exp(-0.5)))
-    assert 0 < calibrated(0.0, CALIBRATION) < 0.01 < 0.99 < calibrated(1.0, CALIBRATION) < 1
+    assert probabilities(1 / (1 + np.e), CALIBRATION) == pytest.approx(0.5)
+    assert probabilities(0.5, CALIBRATION) == pytest.approx(1 / (1 + np.exp(-0.5)))
+    assert 0 < probabilities(0.0, CALIBRATION) < 0.01 < 0.99 < probabilities(1.0, CALIBRATION) < 1
 
 
 def test_without_a_stated_calibration_there_is_no_probability() -> None:
