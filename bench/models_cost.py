@@ -52,7 +52,7 @@ async def measure_costs(perception: Perception, picture: bytes, sound: bytes) ->
         (found,) = await perception.faces([FaceAsk(picture=jpeg)])
         asks = {
             "face: detect, mesh, pose, gaze": FaceAsk(picture=jpeg),
-            "face: the same on a track": FaceAsk(picture=jpeg, track=found.faces[0].box),
+            "face: the same on a track": FaceAsk(picture=jpeg, track=found.faces[0].region),
             "face: with embedding": FaceAsk(picture=jpeg, embed=True),
             "face: with search for small faces": FaceAsk(picture=jpeg, search_small=True),
         }

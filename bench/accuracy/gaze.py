@@ -16,21 +16,21 @@ import numpy.typing as npt
 from bench.accuracy.figures import Estimate, Figure, Wanted, missing
 from bench.accuracy.media import Look, Media
 from bench.accuracy.statistics import Floats, area_under_curve, bootstrap, poisson_rate, share
+from proctor.domain.geometry import FaceRegion
 from proctor.domain.ids import SessionId
 from proctor.domain.media import Image
 from proctor.domain.observations import GazeSeen
-from proctor.domain.perception import FaceAnswer, FaceAsk
+from proctor.domain.perception import FaceAsk
 from proctor.domain.signals import Signal
 from proctor.fusion.rates import Sampling
 from proctor.ports.world import Perception
 from proctor.sensing.gaze import GazeSensor, GazeState
 from proctor.sensing.limits import GazeLimits
-from proctor.services.host.facts import gaze_seen
+from proctor.services.host.facts import gaze_seen, main_face
 from proctor.services.host.picture import JudgedPicture, judged
 
 CENTRE = ("center", "centre", "screen")
 BLOCK_S = 1.0
-PICTURES_PER_CALL = 16
 
 WANTED: tuple[Wanted, ...] = (
     ("gaze.auc", "aside told from the centre, per frame (area under the curve)", "area"),
@@ -104,16 +104,14 @@ async def measure_gaze(
 
 
 async def _readings(perception: Perception, pictures: Sequence[JudgedPicture]) -> list[Reading]:
+    """Each picture read as a session's are while nothing else moves: the face is followed."""
     readings: list[Reading] = []
-    for start in range(0, len(pictures), PICTURES_PER_CALL):
-        some = pictures[start : start + PICTURES_PER_CALL]
-        answers: Sequence[FaceAnswer] = await perception.faces(
-            [FaceAsk(picture=picture.jpeg) for picture in some]
-        )
-        readings += [
-            Reading(picture.captured_ms, gaze_seen(answer, picture))
-            for picture, answer in zip(some, answers, strict=True)
-        ]
+    track: FaceRegion | None = None
+    for picture in pictures:
+        (answer,) = await perception.faces([FaceAsk(picture=picture.jpeg, track=track)])
+        main = main_face(answer)
+        track = main.region if main else None
+        readings.append(Reading(picture.captured_ms, gaze_seen(answer, picture)))
     return readings
 
 

@@ -44,6 +44,23 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceRegion:
+    """Where to look for a face that was just seen: a square that turns with it.
+
+    Attributes:
+        x: Centre as a fraction of the picture's width.
+        y: Centre as a fraction of the picture's height.
+        side: Length of a side as a fraction of the picture's width.
+        angle_rad: Clockwise turn of the line between the eyes against the picture's horizontal.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle_rad: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class HeadPose:
     """Which way the head points."""
 

@@ -38,7 +38,7 @@ class SeenFace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FacesSeen:
-    """Every face found in a picture, the largest first.
+    """Every face found in a picture, the largest first; the followed one alone while nothing else moved.
 
     Attributes:
         observed_ms: When the picture was captured.

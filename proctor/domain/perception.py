@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
+from proctor.domain.geometry import BodyPoint, Box, FaceRegion, Gaze, HeadPose
 from proctor.domain.media import Samples
 from proctor.domain.observations import Producer
 
@@ -34,13 +34,14 @@ class FaceAsk:
         picture: JPEG or PNG bytes, RGB once decoded.
         search_small: Also search overlapping tiles, so that a small second face is found.
         embed: Whether to compute the embedding of the largest confirmed face.
-        track: Where the largest face was a moment ago; lets the replica skip detection.
+        track: Where the candidate's face was a moment ago; a face that is still there is read without
+            a search, so nobody else is seen.
     """
 
     picture: bytes
     search_small: bool = False
     embed: bool = False
-    track: Box | None = None
+    track: FaceRegion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,6 +61,7 @@ class FaceReading:
         mouth_open: Height over width of the lips' opening; None without a mesh.
         embedding: (d,) float32 when asked for and the face is confirmed. Never leaves the host.
         live: P(there in the flesh), calibrated, with an embedding; None when no model looked.
+        region: Where to look for it in the next picture (`FaceAsk.track`); the main face only.
     """
 
     box: Box
@@ -74,6 +76,7 @@ class FaceReading:
     mouth_open: float | None
     embedding: Embedding | None = None
     live: float | None = None
+    region: FaceRegion | None = None
 
     @property
     def is_confirmed(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from proctor.domain.candidates import FaceTemplate, ModelRef
 from proctor.domain.errors import PerceptionUnavailable
-from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
+from proctor.domain.geometry import BodyPoint, Box, FaceRegion, Gaze, HeadPose
 from proctor.domain.observations import Producer
 from proctor.domain.perception import (
     BodyAnswer,
@@ -94,6 +94,8 @@ class Scene:
         said: The words that are heard.
         things: Labels of objects in the picture.
         lips_still: The nearest person's mouth does not move.
+        can_be_followed: A face that was asked for by its track is read alone, without a search. Not where
+            people come and go before a lens that shows one picture all the time.
     """
 
     from_ms: int
@@ -109,6 +111,7 @@ class Scene:
     said: str = ""
     things: tuple[str, ...] = ()
     lips_still: bool = False
+    can_be_followed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +242,8 @@ class FakePerception:
             fault = Fault.MODEL_OUTPUT_INVALID
             return FaceAnswer(faces=(), producers=(DETECTOR, MESH), fault=fault)
         faces = []
-        for place, name in enumerate(scene.people):
+        is_followed = ask.track is not None and not ask.search_small and bool(scene.people)
+        for place, name in enumerate(scene.people[:1] if is_followed else scene.people):
             wants_embedding = ask.embed and place == 0 and not scene.turned_away
             faces.append(
                 FaceReading(
@@ -259,13 +263,16 @@ class FakePerception:
                     mouth_open=None if scene.turned_away else self._mouth(scene),
                     embedding=embedding_of(name) if wants_embedding else None,
                     live=scene.live if wants_embedding else None,
+                    region=FaceRegion(scene.left + scene.size / 2, 0.4, scene.size)
+                    if scene.can_be_followed and place == 0 and not scene.turned_away
+                    else None,
                 )
             )
         if trouble is not None and trouble.kind == "nan":
             faces = [replace(face, gaze=Gaze(float("nan"), 0.0)) for face in faces]
         embedded = any(face.embedding is not None for face in faces)
         producers = (DETECTOR, MESH, EMBEDDER) if embedded else (DETECTOR, MESH)
-        return FaceAnswer(faces=tuple(faces), producers=producers)
+        return FaceAnswer(faces=tuple(faces), producers=producers, detected=not is_followed)
 
     def _mouth(self, scene: Scene) -> float:
         """It opens and closes with the clock, whoever speaks."""

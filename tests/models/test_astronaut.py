@@ -125,7 +125,7 @@ async def test_a_track_saves_the_detector_and_reads_the_same(
     perception: InProcessPerception, astronaut: Image
 ) -> None:
     found = (await read(perception, astronaut)).faces[0]
-    answer = await read(perception, astronaut, track=found.box)
+    answer = await read(perception, astronaut, track=found.region)
     face = answer.faces[0]
     assert not answer.detected
     assert "face-detection-short" not in [p.model for p in answer.producers]
@@ -139,7 +139,7 @@ async def test_a_lost_track_falls_back_to_the_detector(
 ) -> None:
     found = (await read(perception, astronaut)).faces[0]
     moved = np.roll(astronaut, 250, axis=1)
-    answer = await read(perception, moved, track=found.box)
+    answer = await read(perception, moved, track=found.region)
     assert answer.detected
     (face,) = confirmed(answer)
     assert face.box.left == pytest.approx(found.box.left + 250 / 512, abs=0.02)

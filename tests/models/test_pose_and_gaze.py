@@ -1,5 +1,7 @@
 """Angles of made-up faces whose angles are known."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ from models.face.alignment import similarity
 from models.face.dlib import MARGIN, MESH_POINTS, TEMPLATE, face_chip
 from models.face.gaze import DEPTH, RADIUS, eyes_open, gaze, mouth_open
 from models.face.head_pose import ACROSS, DOWN, head_pose, straightened
-from models.face.mesh import FaceMesh, Irises, region_of_track
+from models.face.mesh import FaceMesh, Irises, is_nearly, region_of_track, track_of_region
+from models.pictures import Region
 from proctor.domain.geometry import Box, HeadPose
 
 CENTRE = np.array([320.0, 240.0, 0.0])
@@ -122,13 +125,32 @@ def test_openings_are_height_over_width() -> None:
     assert eyes_open(points) == pytest.approx(12 / 40)
 
 
-def test_a_track_looks_where_the_mesh_of_an_upright_face_would() -> None:
-    points = face()
-    points[~points.any(axis=1)] = CENTRE
-    mesh = FaceMesh(points, 1.0)
-    here, again = mesh.region(), region_of_track(mesh.box(640, 480), 640, 480)
-    assert (again.x, again.y, again.width) == pytest.approx((here.x, here.y, here.width))
-    assert here.angle_rad == again.angle_rad == 0
+@pytest.mark.parametrize("roll_deg", [0, 30])
+def test_a_track_looks_where_the_mesh_was_in_a_picture_of_any_size(roll_deg: float) -> None:
+    region = FaceMesh(face(roll_deg=roll_deg), 1.0).region()
+    track = track_of_region(region, 640, 480)
+    assert astuple(region_of_track(track, 640, 480)) == pytest.approx(astuple(region))
+    half = region_of_track(track, 320, 240)
+    assert (half.x, half.y, half.width) == pytest.approx(
+        (region.x / 2, region.y / 2, region.width / 2)
+    )
+
+
+@pytest.mark.parametrize(
+    ("story", "other", "expected"),
+    [
+        ("itself", Region(100, 100, 50, 50, 0.1), True),
+        ("a little aside", Region(102, 101, 51, 51, 0.12), True),
+        ("too far aside", Region(104, 100, 50, 50, 0.1), False),
+        ("too large", Region(100, 100, 54, 54, 0.1), False),
+        ("turned too far", Region(100, 100, 50, 50, 0.14), False),
+        ("turned all the way round", Region(100, 100, 50, 50, 0.1 + 2 * np.pi), True),
+    ],
+)
+def test_a_second_fit_is_spared_where_the_region_is_nearly_its_own(
+    story: str, other: Region, expected: bool
+) -> None:
+    assert is_nearly(other, Region(100, 100, 50, 50, 0.1)) is expected, story
 
 
 def test_a_mesh_is_looked_for_again_along_its_own_turn() -> None:

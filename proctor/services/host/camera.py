@@ -33,7 +33,7 @@ class Camera:
         self._every_ms = every_ms
         self._still = StillWatch()
         self._footage = Footage()
-        self._luma: Luma | None = None
+        self.luma: Luma | None = None
         self._measured_ms: int | None = None
         self._told_ms: int | None = None
         self._odd: Oddity = (False, False, False)
@@ -48,15 +48,15 @@ class Camera:
 
         Pictures closer together than 120 ms are passed over: at a high rate each carries too little
         news to tell a stopped camera by. Afterwards `repeats` says whether this picture is one more
-        of a still sender.
+        of a still sender, and `luma` is the newest small picture.
         """
         self._footage.sent(image.shape[1], image.shape[0], origin)
         if self._measured_ms is not None and at_ms - self._measured_ms < MEASURE_EVERY_MS:
             return []
         luma = small_luma(image)
-        measures = measure(luma, self._luma)
-        self._footage.observe(luma, self._luma, measures.change, at_ms)
-        self._luma, self._measured_ms = luma, at_ms
+        measures = measure(luma, self.luma)
+        self._footage.observe(luma, self.luma, measures.change, at_ms)
+        self.luma, self._measured_ms = luma, at_ms
         dark, flat = self._is_dark(measures), self._is_flat(measures)
         still_ms = self._still.observe(None if dark or flat else measures.change, at_ms)
         self.repeats = (

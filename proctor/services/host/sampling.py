@@ -4,16 +4,35 @@ Each kind of look has a slot, the moment at which it was last owed. A look is ow
 after its slot, and the next slot is counted from the slot and not from the moment of asking, so that
 coarse ticks do not slow the rate down. After a pause nothing is made up for.
 
+What has not changed is not searched again for a while, and counts as seen (`Around`, `body_still`); what
+has changed is searched at once.
+
 Under load looks are given up in one stated order (`Shed`): bodies and things, then tiles for small
 faces, then the attentive rate of faces, then half of the base rate.
 """
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 
 from proctor.fusion.rates import Sampling
 
 BURST_HZ = 2.0
+SEARCH_AGAIN_MS = 1_000
+"""Least distance of two searches for small faces when there is a reason to search."""
+STILL_PERIODS = 4
+"""A room that stands still is searched once in so many of the policy's periods."""
+BODY_STILL_PERIODS = 3
+"""A body that sits still is looked at once in so many periods: at the standard policy within 15 s, before
+its last reading is stale (`BodyLimits.stale_ms`, 16 s)."""
+
+
+class Around(Enum):
+    """What is known of the room around the candidate."""
+
+    UNKNOWN = auto()
+    STILL = auto()
+    CHANGED = auto()
+    CROWDED = auto()
 
 
 class Shed(IntEnum):
@@ -43,10 +62,14 @@ class Need:
     Attributes:
         attentive: The shard asked to look closer, and that has not run out.
         burst: An identity check has just begun and wants several pictures soon.
+        around: What is known of the room since it was last searched.
+        body_still: The candidate sits as they did when the body was last looked at.
     """
 
     attentive: bool = False
     burst: bool = False
+    around: Around = Around.UNKNOWN
+    body_still: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +85,7 @@ class Owed:
 def face_hz(sampling: Sampling, need: Need, shed: Shed) -> float:
     """How many pictures a second the face group should see."""
     wanted = sampling.face_hz
-    if need.burst:
+    if need.burst or need.around is Around.CHANGED:
         wanted = max(wanted, BURST_HZ)
     if need.attentive:
         wanted = max(wanted, sampling.face_attentive_hz)
@@ -77,7 +100,7 @@ def owed(sampling: Sampling, slots: Slots, need: Need, shed: Shed, now_ms: int) 
     small = shed < Shed.SMALL_FACES and _due(
         slots.small_faces_ms, _small_faces_period_ms(sampling, need), now_ms
     )
-    body = shed < Shed.BODY and _due(slots.body_ms, _period_ms(sampling.body_hz), now_ms)
+    body = shed < Shed.BODY and _due(slots.body_ms, _body_period_ms(sampling, need), now_ms)
     objects = shed < Shed.BODY and _due(
         slots.objects_ms, _objects_period_ms(sampling, need), now_ms
     )
@@ -95,7 +118,7 @@ def after(
         period_ms = _small_faces_period_ms(sampling, need)
         slots = replace(slots, small_faces_ms=_next(slots.small_faces_ms, period_ms, now_ms))
     if done.body:
-        period_ms = _period_ms(sampling.body_hz)
+        period_ms = _body_period_ms(sampling, need)
         slots = replace(slots, body_ms=_next(slots.body_ms, period_ms, now_ms))
     if done.objects:
         period_ms = _objects_period_ms(sampling, need)
@@ -104,8 +127,23 @@ def after(
 
 
 def _small_faces_period_ms(sampling: Sampling, need: Need) -> int:
-    """Tiles cost four looks: seldom when all is quiet, twice as often while attentive."""
-    return round(sampling.small_faces_every_s * (500 if need.attentive else 1000))
+    """Tiles cost eight looks: seldom when all is quiet, at once when something has changed."""
+    base_ms = round(1000 * sampling.small_faces_every_s)
+    match need.around:
+        case Around.STILL:
+            return STILL_PERIODS * base_ms
+        case Around.CHANGED:
+            return min(SEARCH_AGAIN_MS, base_ms)
+        case Around.CROWDED if need.attentive:
+            return min(SEARCH_AGAIN_MS, base_ms)
+        case _:
+            return base_ms // 2 if need.attentive else base_ms
+
+
+def _body_period_ms(sampling: Sampling, need: Need) -> int | None:
+    """Milliseconds between looks at the body; None for never."""
+    period_ms = _period_ms(sampling.body_hz)
+    return period_ms * BODY_STILL_PERIODS if period_ms and need.body_still else period_ms
 
 
 def _objects_period_ms(sampling: Sampling, need: Need) -> int | None:

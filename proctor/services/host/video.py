@@ -26,11 +26,12 @@ from proctor.domain.reports import EffectiveRate
 from proctor.fusion.policy import Policy
 from proctor.services.host import facts
 from proctor.services.host.camera import Camera
+from proctor.services.host.following import Following
 from proctor.services.host.identity import FaceTrack, IdentityCheck
 from proctor.services.host.pace import RateMeter
-from proctor.services.host.picture import JudgedPicture, judged
+from proctor.services.host.picture import JudgedPicture, Luma, judged
 from proctor.services.host.rounds import Group, Look
-from proctor.services.host.sampling import Need, Shed, Slots, after, owed
+from proctor.services.host.sampling import Around, Need, Owed, Shed, Slots, after, owed
 from proctor.services.host.stream_voice import StreamVoice
 from proctor.services.host.watchdog import AnswerWatch, FallbackWatch, TrackWatch
 
@@ -46,6 +47,7 @@ class _Picture:
     image: Image
     captured_ms: int
     repeats: bool
+    luma: Luma | None
     bytes: JudgedPicture | None = None
     looked_at: bool = False
 
@@ -82,6 +84,7 @@ class VideoTrack:
         self._answers = {group: AnswerWatch(overdue_ms) for group in watched}
         self._fallbacks = {group: FallbackWatch() for group in self._answers}
         self._track = FaceTrack()
+        self._following = Following()
         self._rates = RateMeter(joined_ms)
         self._newest: _Picture | None = None
         self._wanted_ms: int | None = None
@@ -99,12 +102,13 @@ class VideoTrack:
         if self._media.arrived(at_ms):
             self.voice.right(CoverageReason.NO_MEDIA, at_ms, at_ms)
             self._identity.schedule.restart(at_ms)
+            self._following.forget()
         self.seen += self._camera.look(image, at_ms, origin)
         if self._camera.thawed():
             self._identity.schedule.restart(at_ms)
         if self._newest is not None and not self._newest.looked_at:
             self.counts["superseded"] += 1
-        self._newest = _Picture(image, at_ms, self._camera.repeats)
+        self._newest = _Picture(image, at_ms, self._camera.repeats, self._camera.luma)
 
     def tick(self, now_ms: int) -> tuple[EffectiveRate, ...]:
         """Look at the time; return the effective rates when a window is over."""
@@ -130,9 +134,13 @@ class VideoTrack:
 
     def face_look(self, now_ms: int, need: Need, shed: Shed) -> Look[FaceAsk, FaceAnswer] | None:
         """What is owed to the face group now, if there is a picture that it has not seen."""
-        due = owed(self._sampling, self._slots, need, shed, now_ms)
         newest = self._unseen(Group.FACE)
-        if not due.face or newest is None:
+        if newest is None:
+            return None
+        around = self._following.around(newest.luma, newest.captured_ms)
+        need = replace(need, around=around)
+        due = owed(self._sampling, self._slots, need, shed, now_ms)
+        if not due.face:
             return None
         done, before = replace(due, body=False, objects=False), self._slots
         self._slots = after(self._sampling, before, need, shed, done, now_ms)
@@ -145,11 +153,12 @@ class VideoTrack:
             picture=picture.jpeg,
             search_small=due.small_faces,
             embed=self._identity.wants(now_ms),
+            track=None if due.small_faces else self._following.track(around, picture.captured_ms),
         )
         self._answers[Group.FACE].asked(picture.captured_ms, now_ms)
 
         def answered(answer: FaceAnswer) -> None:
-            self._face_answered(ask, answer, picture)
+            self._face_answered(ask, answer, picture, newest.luma)
 
         def unanswered() -> None:
             self._slots = replace(
@@ -161,9 +170,12 @@ class VideoTrack:
 
     def body_look(self, now_ms: int, need: Need, shed: Shed) -> Look[BodyAsk, BodyAnswer] | None:
         """What is owed to the body group now, if there is a picture that it has not seen."""
-        due = owed(self._sampling, self._slots, need, shed, now_ms)
         newest = self._unseen(Group.BODY)
-        if not due.body or newest is None:
+        if newest is None:
+            return None
+        need = replace(need, body_still=self._following.body_is_still(newest.captured_ms))
+        due = owed(self._sampling, self._slots, need, shed, now_ms)
+        if not due.body:
             return None
         done = replace(due, face=False, small_faces=False, objects=False)
         before = self._slots
@@ -257,20 +269,34 @@ class VideoTrack:
         for group, is_wanted in named:
             if is_wanted:
                 self._rates.want(group)
+        self._count_unchanged(want, newest, now_ms)
+
+    def _count_unchanged(self, want: Owed, newest: _Picture, now_ms: int) -> None:
+        """What has not changed since it was looked at counts as seen, until it is owed all the same."""
+        around = self._following.around(newest.luma, newest.captured_ms)
+        still = self._following.body_is_still(newest.captured_ms)
+        need = Need(around=around, body_still=still)
+        due = owed(self._sampling, self._slots, need, Shed.NOTHING, now_ms)
+        if want.small_faces and around is Around.STILL and not due.small_faces:
+            self._rates.see(SMALL_FACES)
+        if want.body and still and not due.body:
+            self._rates.see(Group.BODY)
 
     def _count_face(self, small_faces: bool) -> None:
         self._rates.see(Group.FACE)
         if small_faces:
             self._rates.see(SMALL_FACES)
 
-    def _face_answered(self, ask: FaceAsk, answer: FaceAnswer, picture: JudgedPicture) -> None:
+    def _face_answered(
+        self, ask: FaceAsk, answer: FaceAnswer, picture: JudgedPicture, luma: Luma | None
+    ) -> None:
         at_ms = picture.captured_ms
         self._tell_fallback(Group.FACE, answer.fallback, at_ms)
         if not self._accept(Group.FACE, answer.fault, facts.is_usable_face(answer), at_ms):
             return
         self._count_face(ask.search_small)
-        if answer.detected:
-            self.seen.append(facts.faces_seen(ask, answer, picture))
+        self._following.answered(ask, answer, luma, at_ms)
+        self.seen.append(facts.faces_seen(ask, answer, picture))
         self.seen.append(facts.gaze_seen(answer, picture))
         main = facts.main_face(answer)
         if self._track.follow(main.box if main else None):
@@ -288,6 +314,7 @@ class VideoTrack:
         self._tell_fallback(Group.BODY, answer.fallback, at_ms)
         if self._accept(Group.BODY, answer.fault, facts.is_usable_body(answer), at_ms):
             self._rates.see(Group.BODY)
+            self._following.body_answered()
             self.seen.append(facts.body_seen(answer, picture))
 
     def _objects_answered(self, answer: ObjectsAnswer, picture: JudgedPicture) -> None:

@@ -1,11 +1,16 @@
+from dataclasses import replace
+
 import pytest
 
 from proctor.fusion.rates import Sampling
-from proctor.services.host.sampling import Need, Shed, Slots, after, face_hz, owed
+from proctor.services.host.sampling import Around, Need, Shed, Slots, after, face_hz, owed
 
 CALM = Need()
 ATTENTIVE = Need(attentive=True)
 BURST = Need(burst=True)
+STILL = Need(around=Around.STILL, body_still=True)
+CHANGED = Need(around=Around.CHANGED)
+CROWDED = Need(around=Around.CROWDED)
 TICK_MS = 200
 
 
@@ -35,6 +40,12 @@ def looks(
         (ATTENTIVE, Shed.ATTENTION, 20, 0, 0),
         (BURST, Shed.ATTENTION, 20, 0, 0),
         (ATTENTIVE, Shed.HALF_OF_FACES, 10, 0, 0),
+        (STILL, Shed.NOTHING, 20, 2, 2),
+        (replace(STILL, attentive=True), Shed.NOTHING, 80, 2, 2),
+        (CHANGED, Shed.NOTHING, 40, 20, 4),
+        (CHANGED, Shed.SMALL_FACES, 40, 0, 0),
+        (CROWDED, Shed.NOTHING, 20, 5, 4),
+        (replace(CROWDED, attentive=True), Shed.NOTHING, 80, 20, 4),
     ],
 )
 def test_how_often_each_kind_of_look_is_owed_in_twenty_seconds(
@@ -51,6 +62,13 @@ def test_how_often_each_kind_of_look_is_owed_in_twenty_seconds(
 def test_coarse_ticks_do_not_slow_the_rate_down() -> None:
     assert looks(2_000, ATTENTIVE)["face"] == [0, 400, 600, 800, 1000, 1400, 1600, 1800]
     assert len(looks(21_000, CALM, tick_ms=700)["face"]) == 21_000 // 1_000
+
+
+def test_a_room_that_changes_is_searched_at_once() -> None:
+    searched = Slots(face_ms=10_000, small_faces_ms=9_000, body_ms=9_000)
+    assert not owed(Sampling(), searched, STILL, Shed.NOTHING, 10_500).face
+    due = owed(Sampling(), searched, CHANGED, Shed.NOTHING, 10_500)
+    assert (due.face, due.small_faces) == (True, True)
 
 
 def test_everything_is_owed_at_the_start() -> None:

@@ -20,8 +20,9 @@ from proctor.domain.observations import (
     PictureSeen,
     SpeechHeard,
 )
+from proctor.domain.perception import FaceAsk
 from proctor.domain.reports import Command, CommandName
-from tests.fakes.media_peers import BAD_OFFER, QUIET, SPEAKING
+from tests.fakes.media_peers import BAD_OFFER, QUIET, SPEAKING, Lens
 from tests.fakes.perception import Scene, template_of
 from tests.proctor.services.host.room import ADA, Room
 
@@ -63,8 +64,33 @@ async def test_faces_gaze_and_body_are_seen_at_the_rates_of_the_policy() -> None
         gaze = room.seen(GazeSeen)
         assert gaze[0].gaze is not None and gaze[0].gaze.yaw_deg == 3.0
         assert [seen.frame_digest for seen in gaze] == [seen.frame_digest for seen in faces]
-        assert 4 <= len(room.seen(BodySeen)) <= 5
+        assert (
+            len(room.seen(BodySeen)) == 2
+        )  # at the start, and as the candidate sits still, after 15 s
         assert 20 <= len(room.seen(PictureSeen)) <= 25
+
+
+async def test_a_visitor_is_searched_for_as_soon_as_the_room_changes() -> None:
+    async with Room() as room:
+        room.perception.scenes = [
+            Scene(from_ms=0, people=("ana",), can_be_followed=True),
+            Scene(from_ms=10_000, people=("ana", "ben"), can_be_followed=True),
+        ]
+        await room.join()
+        await room.watch(10_000)
+        asked = [ask for _, _, asks in room.perception.asked for ask in asks]
+        asked = [ask for ask in asked if isinstance(ask, FaceAsk)]
+        assert [ask.search_small for ask in asked[:2]] == [True, False]
+        assert all(ask.track is not None for ask in asked[1:])
+        await room.watch(4_000, lens=Lens(brightness=100, contrast=-60))
+        faces = room.seen(FacesSeen)
+        assert len(faces) >= 13, "a followed face is told like a found one"
+        first = next(seen for seen in faces if seen.observed_ms >= 10_000)
+        assert (first.observed_ms, first.searched_small) == (10_000, True)
+        assert len(first.faces) == 2
+        rates = [rate for report in room.reports() for rate in report.rates]
+        small = next(rate for rate in rates if rate.group == "small_faces")
+        assert small.actual_hz >= small.wanted_hz, "an unchanged room counts as searched"
 
 
 async def test_the_digest_is_of_the_very_bytes_that_the_models_received() -> None:

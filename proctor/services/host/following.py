@@ -1,0 +1,90 @@
+"""Follows the candidate from picture to picture, so that a known face is read and not searched for.
+
+Pure bookkeeping over what the face group answered; times are session time. A search remembers the room;
+while nothing in it has changed the face alone is followed (`FaceAsk.track`). Nothing is followed that was
+not seen shortly before, and the first picture in which the room differs is searched as a whole.
+"""
+
+from proctor.domain.geometry import Box, FaceRegion
+from proctor.domain.perception import FaceAnswer, FaceAsk
+from proctor.services.host.facts import main_face
+from proctor.services.host.picture import Luma
+from proctor.services.host.sampling import Around
+from proctor.services.host.surroundings import Surroundings
+
+FRESH_MS = 2_500
+"""A face seen longer ago is searched for: two looks at the base rate of one a second, with room."""
+RESTLESS_AFTER = 3
+"""Changes that were searched in a row without finding anybody: a curtain, a screen, a moving camera. From
+then on the clock says when to search, as where nothing is known."""
+SAME_SEAT_OVERLAP = 0.6
+
+
+class Following:
+    """One connection's candidate, and the room around them."""
+
+    def __init__(self) -> None:
+        self._room = Surroundings()
+        self._region: FaceRegion | None = None
+        self._box: Box | None = None
+        self._seen_ms = 0
+        self._is_crowded = False
+        self._changes = 0
+        self._seat: Box | None = None
+
+    def around(self, luma: Luma | None, at_ms: int) -> Around:
+        """What is known of the room in a picture that was captured at `at_ms`."""
+        if self._is_crowded:
+            return Around.CROWDED
+        if luma is None or self._box is None or not self._is_fresh(at_ms):
+            return Around.UNKNOWN
+        still = self._room.stand_still(luma, self._box)
+        if still is None:
+            return Around.UNKNOWN
+        if still:
+            self._changes = 0
+            return Around.STILL
+        return Around.CHANGED if self._changes < RESTLESS_AFTER else Around.UNKNOWN
+
+    def track(self, around: Around, at_ms: int) -> FaceRegion | None:
+        """Where to read the face; None when the picture has to be searched."""
+        return self._region if around is Around.STILL and self._is_fresh(at_ms) else None
+
+    def answered(self, ask: FaceAsk, answer: FaceAnswer, luma: Luma | None, at_ms: int) -> None:
+        """Take what was found in a picture, with its small luma picture."""
+        main = main_face(answer)
+        self._region = main.region if main else None
+        self._box = main.box if main else None
+        self._seen_ms = at_ms
+        if not answer.detected:
+            return
+        others = len(answer.faces) - (main is not None)
+        if ask.search_small or others:
+            self._is_crowded = others > 0
+        if not ask.search_small:
+            return
+        if main is None or others or luma is None:
+            self._room.forget()
+        else:
+            if self._room.stand_still(luma, main.box) is False:
+                self._changes += 1
+            self._room.searched(luma, main.box)
+
+    def body_answered(self) -> None:
+        """The body was looked at, where the face is now."""
+        self._seat = self._box
+
+    def body_is_still(self, at_ms: int) -> bool:
+        """Whether the candidate sits where they sat when the body was last looked at."""
+        if self._seat is None or self._box is None or not self._is_fresh(at_ms):
+            return False
+        return self._seat.overlap(self._box) >= SAME_SEAT_OVERLAP
+
+    def forget(self) -> None:
+        """The stream had a gap: whoever is there now is searched for."""
+        self._room.forget()
+        self._region = self._box = self._seat = None
+        self._is_crowded, self._changes = False, 0
+
+    def _is_fresh(self, at_ms: int) -> bool:
+        return at_ms - self._seen_ms <= FRESH_MS
