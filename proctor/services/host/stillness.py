@@ -32,7 +32,7 @@ class StillWatch:
         if self._held < LEVEL_SAMPLES:
             return
         sound = np.concatenate(self._pieces)
-        level_db = 10 * math.log10(float(np.mean(np.square(sound, dtype=np.float64))) + 1e-12)
+        level_db = 10 * math.log10(float(np.dot(sound, sound)) / len(sound) + 1e-12)
         self._pieces, self._held = [], 0
         self._quietest_db = min(self._quietest_db, level_db)
         self._loudest_db = max(self._loudest_db, level_db)

@@ -11,6 +11,7 @@ rooms (plain and pictured walls, a moving candidate, light that drifts by 2 %, s
 whose face is 24 px wide at 640x480 by 10 at the least, of 48 px by 35.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,25 +71,28 @@ class Surroundings:
 def around(candidate: Box) -> Mask:
     """(8, 10) which blocks the candidate does not cover."""
     x, _ = candidate.centre
-    chin = candidate.top + candidate.height
-    left = (np.arange(BLOCKS_ACROSS) / BLOCKS_ACROSS)[np.newaxis, :]
-    top = (np.arange(BLOCKS_DOWN) / BLOCKS_DOWN)[:, np.newaxis]
-    right, bottom = left + 1 / BLOCKS_ACROSS, top + 1 / BLOCKS_DOWN
-    half_head, half_shoulders = (
-        candidate.width * widths / 2 for widths in (HEAD_WIDTHS, SHOULDER_WIDTHS)
-    )
-    head = (right > x - half_head) & (left < x + half_head)
-    head = head & (bottom > candidate.top - ABOVE_HEADS * candidate.height)
-    shoulders = (right > x - half_shoulders) & (left < x + half_shoulders) & (bottom > chin)
-    return np.asarray(~(head | shoulders))
+    outside = np.ones((BLOCKS_DOWN, BLOCKS_ACROSS), np.bool_)
+    for top, widths in (
+        (candidate.top - ABOVE_HEADS * candidate.height, HEAD_WIDTHS),
+        (candidate.top + candidate.height, SHOULDER_WIDTHS),
+    ):
+        half = candidate.width * widths / 2
+        first_row = max(0, math.floor(top * BLOCKS_DOWN))
+        first, last = (x - half) * BLOCKS_ACROSS, (x + half) * BLOCKS_ACROSS
+        outside[first_row:, max(0, math.floor(first)) : max(0, math.ceil(last))] = False
+    return outside
 
 
 def changes(before: Luma, now: Luma, outside: Mask) -> npt.NDArray[np.float32]:
-    """(n,) mean absolute difference of each block of `outside` in grey levels, common light taken off."""
+    """(n,) mean absolute difference of each block of `outside` in grey levels, common light taken off.
+
+    The common light is the median of the blocks' mean differences.
+    """
     import cv2
 
-    difference = now.astype(np.float32) - before
+    difference = cv2.subtract(now, before, dtype=cv2.CV_32F)
     sized = (BLOCKS_ACROSS, BLOCKS_DOWN)
-    light = float(np.median(cv2.resize(difference, sized, interpolation=cv2.INTER_AREA)[outside]))
-    blocks = cv2.resize(np.abs(difference - light), sized, interpolation=cv2.INTER_AREA)
+    means = cv2.resize(difference, sized, interpolation=cv2.INTER_AREA)[outside]
+    light = float(np.sort(means)[len(means) // 2])
+    blocks = cv2.resize(np.abs(difference - np.float32(light)), sized, interpolation=cv2.INTER_AREA)
     return np.asarray(blocks[outside], np.float32)

@@ -135,8 +135,9 @@ class VideoTrack:
     def face_look(self, now_ms: int, need: Need, shed: Shed) -> Look[FaceAsk, FaceAnswer] | None:
         """What is owed to the face group now, if there is a picture that it has not seen."""
         newest = self._unseen(Group.FACE)
-        if newest is None:
-            return None
+        soonest = replace(need, around=Around.CHANGED)
+        if newest is None or not owed(self._sampling, self._slots, soonest, shed, now_ms).face:
+            return None  # nothing is owed even if the room had changed, so that is not looked at
         around = self._following.around(newest.luma, newest.captured_ms)
         need = replace(need, around=around)
         due = owed(self._sampling, self._slots, need, shed, now_ms)
@@ -269,7 +270,8 @@ class VideoTrack:
         for group, is_wanted in named:
             if is_wanted:
                 self._rates.want(group)
-        self._count_unchanged(want, newest, now_ms)
+        if want.small_faces or want.body:
+            self._count_unchanged(want, newest, now_ms)
 
     def _count_unchanged(self, want: Owed, newest: _Picture, now_ms: int) -> None:
         """What has not changed since it was looked at counts as seen, until it is owed all the same."""
