@@ -85,9 +85,8 @@ def straightened(axes: Rotation, key_points: npt.NDArray[np.floating] | None = N
     """
     seen = angles_of(axes)
     even, odd = _features(seen)
-    if key_points is None:
-        turn = odd @ TURN
-    else:
+    turn = odd @ TURN
+    if key_points is not None:
         turn = _turned(seen, odd, key_points) @ TURN_BY_KEY_POINTS
     # head_axes' rows are the columns of the head's rotation, the last one turned about
     head = np.stack([axes[0], axes[1], -axes[2]], axis=1)
