@@ -32,7 +32,8 @@ def face(yaw_deg: float = 0, pitch_deg: float = 0, roll_deg: float = 0) -> np.nd
         [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
     )
     # nose out of the face is -z; order and signs as proctor/domain/geometry.py has them
-    return points @ (turn_pitch.T @ turn_yaw @ turn_roll).T + CENTRE
+    turned: np.ndarray = points @ (turn_pitch.T @ turn_yaw @ turn_roll).T + CENTRE
+    return turned
 
 
 def key_points(yaw_deg: float) -> np.ndarray:
@@ -42,7 +43,8 @@ def key_points(yaw_deg: float) -> np.ndarray:
     )
     yaw = np.radians(yaw_deg)
     across = np.cos(yaw) * head[:, 0] - np.sin(yaw) * head[:, 2]
-    return np.column_stack([across, head[:, 1]]) + CENTRE[:2]
+    flat: np.ndarray = np.column_stack([across, head[:, 1]]) + CENTRE[:2]
+    return flat
 
 
 @pytest.mark.parametrize("yaw", [-40, -10, 0, 25])
