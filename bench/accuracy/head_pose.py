@@ -1,4 +1,8 @@
-"""How far the head's measured direction is from the labelled one."""
+"""How far the head's measured direction is from the labelled one.
+
+Both are Euler's angles of R = Rx(pitch) Ry(yaw) Rz(roll), as 300W-LP and AFLW2000 have them
+(proctor/domain/geometry.py); only the signs differ.
+"""
 
 import numpy as np
 

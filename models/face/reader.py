@@ -352,7 +352,7 @@ def _fitted(p: _Progress) -> tuple[FaceMesh, Irises]:
 
 
 def _told(p: _Progress, candidate: _Candidate) -> FaceReading:
-    reading = _reading(p.image, candidate)
+    reading = _reading(p.image, candidate, with_pose=candidate is not p.main)
     if candidate is not p.main:
         return reading
     region = track_of_region(candidate.mesh.region(), p.image.shape[1], p.image.shape[0])
@@ -361,7 +361,7 @@ def _told(p: _Progress, candidate: _Candidate) -> FaceReading:
     )
 
 
-def _reading(image: Image, candidate: _Candidate) -> FaceReading:
+def _reading(image: Image, candidate: _Candidate, *, with_pose: bool) -> FaceReading:
     """What the box and the mesh alone say."""
     points = candidate.mesh.points
     sharpness, brightness = face_measures(image, candidate.box)
@@ -373,7 +373,7 @@ def _reading(image: Image, candidate: _Candidate) -> FaceReading:
         width_px=candidate.box.width * image.shape[1],
         sharpness=sharpness,
         brightness=brightness,
-        head=head_pose(points) if confirmed else None,
+        head=head_pose(points) if confirmed and with_pose else None,
         gaze=None,
         eyes_open=eyes_open(points) if confirmed else None,
         mouth_open=mouth_open(points) if confirmed else None,

@@ -2,6 +2,11 @@
 
 Angles are degrees in the camera's frame: yaw > 0 points to the right edge of the picture,
 pitch > 0 points down, roll > 0 is clockwise as the picture is seen.
+A head's are Euler's: it rolls about its nose, then turns about the vertical, then nods about the
+picture's horizontal. So 300W-LP and AFLW2000 label (Zhu et al. 2016: R = Rx(pitch) Ry(yaw) Rz(roll)) and
+the networks trained on them answer. With the head's axes in the camera's frame, x to the right, y down,
+z away from it: yaw = asin(out x), pitch = atan2(out y, -out z), roll = atan2(-down x, left x). A head that
+turns before a camera above or below it keeps its pitch and its roll.
 """
 
 from dataclasses import dataclass
@@ -62,7 +67,7 @@ class FaceRegion:
 
 @dataclass(frozen=True, slots=True)
 class HeadPose:
-    """Which way the head points."""
+    """Which way the head points, in Euler's angles as above."""
 
     yaw_deg: float
     pitch_deg: float

@@ -107,7 +107,7 @@ def test_what_was_never_added_is_not_calibrated(tmp_path: Path) -> None:
         Catalogue(tmp_path / "models").calibrate("arcface-file", "ab" * 32, CALIBRATION)
 
 
-@pytest.mark.parametrize("name", ["blazeface", "research", "pose-of-mesh"])
+@pytest.mark.parametrize("name", ["blazeface", "research", "gaze-of-mesh"])
 def test_a_name_of_several_files_or_none_is_one_line(tmp_path: Path, name: str) -> None:
     catalogue = Catalogue(tmp_path / "models")
     for ask in (catalogue.path, catalogue.read, catalogue.producer):

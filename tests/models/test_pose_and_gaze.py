@@ -8,10 +8,10 @@ import pytest
 from models.face.alignment import similarity
 from models.face.dlib import MARGIN, MESH_POINTS, TEMPLATE, face_chip
 from models.face.gaze import DEPTH, RADIUS, eyes_open, gaze, mouth_open
-from models.face.head_pose import ACROSS, DOWN, head_pose, straightened
+from models.face.head_pose import ACROSS, DOWN, head_axes, head_pose, straightened
 from models.face.mesh import FaceMesh, Irises, is_nearly, region_of_track, track_of_region
 from models.pictures import Region
-from proctor.domain.geometry import Box, HeadPose
+from proctor.domain.geometry import Box
 
 CENTRE = np.array([320.0, 240.0, 0.0])
 
@@ -34,8 +34,20 @@ def face(yaw_deg: float = 0, pitch_deg: float = 0, roll_deg: float = 0) -> np.nd
     turn_roll = np.array(
         [[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]]
     )
-    # nose out of the face is -z; signs as proctor/domain/geometry.py has them
-    return points @ (turn_yaw @ turn_pitch.T @ turn_roll).T + CENTRE
+    # nose out of the face is -z; order and signs as proctor/domain/geometry.py has them
+    turned: np.ndarray = points @ (turn_pitch.T @ turn_yaw @ turn_roll).T + CENTRE
+    return turned
+
+
+def key_points(yaw_deg: float) -> np.ndarray:
+    """BlazeFace's six of an upright head that turns about the middle between its ears."""
+    head = np.array(
+        [(-30, -30, -40), (30, -30, -40), (0, 0, -90), (0, 40, -70), (-70, 0, 0), (70, 0, 0)]
+    )
+    yaw = np.radians(yaw_deg)
+    across = np.cos(yaw) * head[:, 0] - np.sin(yaw) * head[:, 2]
+    flat: np.ndarray = np.column_stack([across, head[:, 1]]) + CENTRE[:2]
+    return flat
 
 
 @pytest.mark.parametrize("yaw", [-40, -10, 0, 25])
@@ -57,16 +69,47 @@ def test_roll_is_positive_clockwise(roll: float) -> None:
     assert pose.yaw_deg == pytest.approx(0, abs=0.01)
 
 
-def test_what_the_mesh_bends_is_straightened_both_ways_alike() -> None:
-    """Yaw 1.05 up to 42 degrees and steeper beyond, pitch 0.73, roll as it is."""
-    still = straightened(HeadPose(0.0, 0.0, 7.0))
-    assert (still.yaw_deg, still.pitch_deg, still.roll_deg) == (0.0, 0.0, 7.0)
-    turned = straightened(HeadPose(21.0, 10.0, 0.0))
-    assert (turned.yaw_deg, turned.pitch_deg) == pytest.approx((22.0, 7.3))
-    assert straightened(HeadPose(51.0, 0.0, 0.0)).yaw_deg == pytest.approx(59.5)
-    yaws = [straightened(HeadPose(float(yaw), 0.0, 0.0)).yaw_deg for yaw in range(-60, 61)]
-    assert yaws == sorted(set(yaws)), "more turned never reads as less"
+@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(65, -40, 20), (-50, 15, -25), (30, 20, 10)])
+def test_the_three_angles_are_eulers_as_aflw2000_labels_them(
+    yaw: float, pitch: float, roll: float
+) -> None:
+    pose = head_pose(face(yaw, pitch, roll))
+    assert (pose.yaw_deg, pose.pitch_deg, pose.roll_deg) == pytest.approx((yaw, pitch, roll))
+
+
+def test_a_head_that_turns_before_a_low_camera_keeps_its_pitch_and_its_roll() -> None:
+    turned = [head_pose(face(float(yaw), pitch_deg=-20)) for yaw in (0, 30, 60)]
+    assert [pose.pitch_deg for pose in turned] == pytest.approx([-20] * 3)
+    assert [pose.roll_deg for pose in turned] == pytest.approx([0] * 3, abs=1e-9)
+
+
+def test_a_nod_that_the_mesh_bends_is_taken_back() -> None:
+    seen = [straightened(head_axes(face(pitch_deg=pitch))).pitch_deg for pitch in (-20, 0, 20)]
+    assert seen == pytest.approx([-15.4, -0.06, 15.3], abs=0.1)
+
+
+@pytest.mark.parametrize("with_key_points", [False, True])
+def test_straightening_turns_no_way_round_and_treats_both_sides_alike(
+    with_key_points: bool,
+) -> None:
+    """More turned never reads as less, and a mirrored face is the mirror of a face."""
+    turns = [float(yaw) for yaw in range(-60, 61, 5)]
+    poses = [
+        straightened(head_axes(face(yaw, 10)), key_points(yaw) if with_key_points else None)
+        for yaw in turns
+    ]
+    yaws = [pose.yaw_deg for pose in poses]
+    assert yaws == sorted(set(yaws))
     assert [-yaw for yaw in reversed(yaws)] == pytest.approx(yaws)
+    pitches, rolls = [pose.pitch_deg for pose in poses], [pose.roll_deg for pose in poses]
+    assert pitches[::-1] == pytest.approx(pitches)
+    assert [-roll for roll in reversed(rolls)] == pytest.approx(rolls)
+
+
+def test_where_the_mesh_stops_the_key_points_turn_on() -> None:
+    stopped = head_axes(face(50))
+    yaws = [straightened(stopped, key_points(yaw)).yaw_deg for yaw in (45.0, 60.0, 75.0)]
+    assert yaws == sorted(yaws) and yaws[2] - yaws[0] > 5
 
 
 def irises_looking(points: np.ndarray, yaw_deg: float, pitch_deg: float) -> Irises:

@@ -288,4 +288,4 @@ class TestRealVoices:
 
 def test_limits_come_from_the_manifest(catalogue: Catalogue) -> None:
     (file,) = catalogue.files(["speaker-embedding"])
-    assert VoiceLimits.of(file.thresholds) == replace(LIMITS, same_voice=0.61)
+    assert VoiceLimits.of(file.thresholds) == replace(LIMITS, same_voice=0.66, least_pieces=3)
