@@ -235,13 +235,20 @@ def send(asked: Asked, receiver: Connection) -> None:
     _run(main(), use_uvloop=True)
 
 
-def measure(variant: str, asked: Asked) -> Measured:
-    """Run one variant. Raises `RuntimeError` when the receiver did not report in time."""
+Sending = Callable[[Asked, Connection], None]
+
+
+def measure(variant: str, asked: Asked, sending: Sending = send) -> Measured:
+    """Run one variant, fed by `sending` in a process of its own, which must be picklable.
+
+    Raises:
+        RuntimeError: The receiver did not report in time.
+    """
     spawn = multiprocessing.get_context("spawn")
     near, far = spawn.Pipe()
     result, report = spawn.Pipe(duplex=False)
     receiver = spawn.Process(target=receive, args=(variant, asked, far, report))
-    sender = spawn.Process(target=send, args=(asked, near))
+    sender = spawn.Process(target=sending, args=(asked, near))
     sender.start()
     receiver.start()
     try:
