@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench.candidate.film import PICTURE_MS, Cue, Film, Library, Strip, digest_of
 from bench.candidate.pictures import FPS, Covered, Moved, Pictures, Swaying
+from bench.candidate.pump import CHUNK
 from bench.candidate.reels import KEY_FRAME_EVERY_S, encode_pictures, encode_sound
 from bench.candidate.scenes import Expected, Scene, Script
 from bench.candidate.sounds import RATE_HZ, Hiss, Sound, Spoken, from_first_word, load_wave
@@ -28,6 +29,8 @@ CALM_S = 330
 KBPS = 250
 """What the product asks of a camera by default."""
 MOST_PEOPLE = 4
+HEADERS = 20 + 8 + 12 + 10
+"""Bytes of IPv4, UDP, RTP and the tag of SRTP around a payload."""
 _FORMAT = 1
 _KEY_UNITS = KEY_FRAME_EVERY_S * FPS
 _CALM_STEP_S = 46
@@ -329,6 +332,19 @@ def cut_film(
             strip = f"{person.name}/{event.kind}/{take}"
             video += [Cue(event.start_ms, strip), calm(event.end_ms)]
     return Film(video=tuple(video), audio=tuple(audio), length_s=length_s, ptime_ms=ptime_ms)
+
+
+def kbps_of(footage: Footage) -> float:
+    """What a candidate at work sends, kbit/s, with the headers of RTP, SRTP, UDP and IP."""
+    ptime_ms = footage.ptime_ms
+    sound = footage.library[f"quiet/0/{ptime_ms}"].units
+    video = [footage.library[f"{person.name}/calm"].units for person in footage.people]
+    pictures = sum(
+        len(unit) + -(-len(unit) // CHUNK) * (HEADERS + 4) for units in video for unit in units
+    )
+    heard = sum(len(unit) + HEADERS for unit in sound) / (len(sound) * ptime_ms)
+    seen = pictures / (sum(len(units) for units in video) * PICTURE_MS)
+    return 8 * (heard + seen)
 
 
 def takes_for(every_s: float) -> int:

@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import multiprocessing
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -89,7 +90,7 @@ class Product:
     look: Look
 
 
-OnPlateau = Callable[[float], Awaitable[None]]
+OnPlateau = Callable[[float], Coroutine[Any, Any, None]]
 """What else is done while all are there, given the seconds that it may take."""
 
 

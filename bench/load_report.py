@@ -155,6 +155,7 @@ class LoadFigures(BaseModel):
         ptime_ms: Packet time of the sound.
         event_every_s: How often a candidate misbehaved.
         cores: Cores of the machine.
+        kbps_per_session: What a candidate at work sends, with all headers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -176,6 +177,7 @@ class LoadFigures(BaseModel):
     ptime_ms: int
     event_every_s: float
     cores: int
+    kbps_per_session: float
     kinds: dict[str, KindFigures]
     idle_core_percent: float
     idle_pss_mb: float
@@ -209,6 +211,7 @@ class Circumstances(BaseModel):
         ptime_ms: Packet time of the sound.
         event_every_s: How often a candidate misbehaved.
         cores: Cores of the machine.
+        kbps_per_session: What a candidate at work sends, with all headers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -219,6 +222,7 @@ class Circumstances(BaseModel):
     ptime_ms: int = 60
     event_every_s: float = 60.0
     cores: int = 1
+    kbps_per_session: float = 0.0
 
 
 def figures(result: LoadResult, about: Circumstances | None = None) -> LoadFigures:
@@ -272,6 +276,7 @@ def figures(result: LoadResult, about: Circumstances | None = None) -> LoadFigur
         ptime_ms=about.ptime_ms,
         event_every_s=about.event_every_s,
         cores=about.cores,
+        kbps_per_session=about.kbps_per_session,
         kinds=kinds,
         idle_core_percent=100 * sum(idle_cpu.values()) / idle.seconds,
         idle_pss_mb=sum(row.pss_mb for row in idle.after),

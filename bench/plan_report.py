@@ -129,6 +129,8 @@ def measured_inputs(runs: Sequence[LoadFigures], path: Path) -> dict[str, Figure
     found["ms_rest"] = figure(rest, "ms", "slope of all other kinds")
     found["machine_cores_fixed"] = figure(fixed, "cores", "all other kinds at no session")
     found |= {f"fps_{g}": figure(rate, "1/s") for g, rate in last.effective_fps.items()}
+    if last.kbps_per_session > 0:
+        found["kbps_session"] = figure(last.kbps_per_session, "kbit/s", "with all headers")
     growth = last.host_mb_per_session_beyond_first
     if growth is not None and growth > 0 and "host" in last.kinds:
         hosts = last.kinds["host"]

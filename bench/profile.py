@@ -4,8 +4,9 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.load_report import Look, ProcessRow
 
@@ -30,7 +31,7 @@ def busiest(
 
 def profiler(
     look: Look, folder: Path, say: Callable[[str], None]
-) -> Callable[[float], Awaitable[None]]:
+) -> Callable[[float], Coroutine[Any, Any, None]]:
     """What `run_load` does on its plateau: a speedscope file of each kind in `folder`."""
 
     async def profile(seconds: float) -> None:

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -82,7 +82,7 @@ class Measured:
 
 
 class Tally:
-    """Counts what is handed out, over all connections; also a `MediaSink` and the `Metrics`."""
+    """Counts what is handed out by a connection; also a `MediaSink` and the `Metrics`."""
 
     def __init__(self) -> None:
         self.pictures = 0
@@ -170,34 +170,39 @@ def _pss_mb() -> float:
     return 0.0
 
 
+def _counted(tallies: Sequence[Tally]) -> tuple[int, int]:
+    return sum(tally.pictures for tally in tallies), sum(tally.samples for tally in tallies)
+
+
 def receive(variant: str, asked: Asked, sender: Connection, report: Connection) -> None:
     """The receiving process: answers every offer, measures itself, reports."""
     stay_on_loopback(LOOPBACK)
     opening = _lean if variant == "lean" else _stock
 
     async def main() -> None:
-        tally = Tally()
         offers: list[str] = await asyncio.to_thread(sender.recv)
+        tallies = [Tally() for _ in offers]
         before_s = time.process_time()
-        opened = [await opening(tally, offer) for offer in offers]
+        opened = [await opening(tally, offer) for tally, offer in zip(tallies, offers, strict=True)]
         sender.send([answer for answer, _ in opened])
         async with asyncio.timeout(CONNECT_S):
-            while tally.pictures < asked.sessions * 2:  # noqa: ASYNC110  # a tally has no event
+            while min(tally.pictures for tally in tallies) < 2:  # noqa: ASYNC110  # no event
                 await asyncio.sleep(0.05)
         setup_s = time.process_time() - before_s
         await asyncio.sleep(SETTLE_S)
         began_s, cpu_s = time.monotonic(), time.process_time()
-        pictures, samples = tally.pictures, tally.samples
+        pictures, samples = _counted(tallies)
         await asyncio.sleep(asked.seconds)
         session_s = (time.monotonic() - began_s) * asked.sessions
+        pictures_then, samples_then = _counted(tallies)
         report.send(
             Measured(
                 cpu_ms=(time.process_time() - cpu_s) * 1000 / session_s,
                 setup_ms=setup_s * 1000 / asked.sessions,
                 pss_mb=_pss_mb(),
                 threads=len(os.listdir("/proc/self/task")),
-                fps=(tally.pictures - pictures) / session_s,
-                sound=(tally.samples - samples) / AUDIO_RATE_HZ / session_s,
+                fps=(pictures_then - pictures) / session_s,
+                sound=(samples_then - samples) / AUDIO_RATE_HZ / session_s,
             )
         )
         for _, close in opened:

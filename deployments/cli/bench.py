@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from deployments.cli.bench_load import load
+from deployments.cli.bench_plan import plan, soak
 from deployments.cli.demo import end_in_order, fetch_models, own_home, wide_console
 from deployments.cli.errors import read_settings
 from deployments.cli.model_tables import one_line_on_failure, progress_bars
@@ -38,6 +39,8 @@ class Part(StrEnum):
 
 app = typer.Typer(no_args_is_help=True, help="Measure: accuracy, load, delay, memory.")
 app.command()(load)
+app.command()(plan)
+app.command()(soak)
 
 
 @app.command()

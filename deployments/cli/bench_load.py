@@ -224,6 +224,7 @@ def _figures(
     event_every_s: float,
     baseline: Sequence[float | None],
 ) -> "LoadFigures":
+    from bench.footage import kbps_of
     from bench.load_report import Circumstances, figures
 
     about = Circumstances(
@@ -233,6 +234,7 @@ def _figures(
         ptime_ms=footage.ptime_ms,
         event_every_s=event_every_s,
         cores=os.cpu_count() or 1,
+        kbps_per_session=kbps_of(footage),
     )
     return figures(result, about)
 
