@@ -141,8 +141,11 @@ def _first(cast: Cast, takes: int) -> Person:
 def _from_still(name: str, still: Path, neighbour: Path, number: int, takes: int) -> Person:
     room = empty_room(20 + number)
     face = load_still(still)
-    calm = Moved(standing(room, face, 0.5, 0.9), 100 * number + 1)
-    pair = standing(standing(room, face, 0.29, 0.9), load_still(neighbour), 0.75, 0.72)
+    alone = standing(
+        room, face, 0.42, 0.9
+    )  # nobody moves when somebody comes: the same place in both
+    pair = standing(alone, load_still(neighbour), 0.82, 0.6)
+    calm = Moved(alone, 100 * number + 1)
     seeds = range(100 * number + 2, 100 * number + 2 + takes)
     return Person(
         name=name,

@@ -25,7 +25,7 @@ from bench.footage import Footage, Person, cut_film, person_of, write_script
 from bench.groups import items_by_group
 from bench.load_report import LoadResult, Look, Window
 from bench.schedule import plan_events
-from bench.verdict import Verdict, judge
+from bench.verdict import Verdict, judge, scene_of
 from proctor.fusion.policy import Policy
 
 FIRST_ALONE_S = 8.0
@@ -160,6 +160,13 @@ async def run_load(
         )
         for one in attended
     }
+    numbers = {session_id: number for number, (session_id, _) in enumerate(made)}
+    for one in attended:
+        script, view = scripts[one.session_id], views[one.session_id]
+        who = person_of(seated, numbers[one.session_id]).name
+        for news in verdicts[one.session_id].unexpected:
+            scene = scene_of(news, script, one.began_at, _started_at(view))
+            say(f"false: {news.alert.rule_id} of {who} in the scene `{scene.name}`")
     return LoadResult(
         sessions=asked.sessions,
         idle=idle,
@@ -191,8 +198,11 @@ def _of(heard: Sequence[Heard], session_id: str) -> list[Heard]:
 def _judged(
     script: Script, attended: Attended, view: SessionView, heard: Sequence[Heard]
 ) -> Verdict:
-    started_at = view.started_at.timestamp() if view.started_at else 0.0
-    return judge(script, attended.began_at, started_at, heard)
+    return judge(script, attended.began_at, _started_at(view), heard)
+
+
+def _started_at(view: SessionView) -> float:
+    return view.started_at.timestamp() if view.started_at else 0.0
 
 
 async def _window(look: Look, seconds: float) -> Window:

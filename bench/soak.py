@@ -123,7 +123,7 @@ async def run_soak(
     try:
         while time.time() < until and not churning.done():
             rows = await asyncio.to_thread(product.look)
-            samples.append(_sample(rows, time.monotonic() - began_s, asked.sessions))
+            samples.append(_sample(rows, time.monotonic() - began_s))
             await asyncio.wait([churning], timeout=apart_s)
         return samples, await churning
     finally:
@@ -132,7 +132,7 @@ async def run_soak(
             await churning
 
 
-def _sample(rows: Sequence[ProcessRow], at_s: float, sessions: int) -> Sample:
+def _sample(rows: Sequence[ProcessRow], at_s: float) -> Sample:
     descriptors: Counter[str] = Counter()
     for row in rows:
         descriptors[row.kind] += row.descriptors
@@ -141,7 +141,6 @@ def _sample(rows: Sequence[ProcessRow], at_s: float, sessions: int) -> Sample:
         rss_mb=rss_mb_by_kind(rows),
         descriptors=dict(descriptors),
         processes=dict(Counter(row.kind for row in rows)),
-        sessions=sessions,
     )
 
 
@@ -219,10 +218,10 @@ class _Churn:
         while True:
             stay = turns.next()
             await asyncio.sleep(stay.waits_s)
-            if time.time() + stay.lasts_s > self._until:
+            if (stay_now := stay.within(self._until - time.time())) is None:
                 return
             try:
-                await self._stay(office, exam, who, stay)
+                await self._stay(office, exam, who, stay_now)
             except (ApiProblem, TimeoutError) as problem:
                 self._problems[str(problem) or type(problem).__name__] += 1
 

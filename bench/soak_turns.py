@@ -1,7 +1,7 @@
 """Who comes, goes and comes back during a soak: a seeded churn. Pure."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SHORTEST_S, LONGEST_S = 60.0, 240.0
 REST_S = 15.0
@@ -25,6 +25,16 @@ class Stay:
     waits_s: float
     lasts_s: float
     drops_after_s: float | None
+
+    def within(self, left_s: float) -> "Stay | None":
+        """The same, cut to the time that is left; None when that is not worth coming for."""
+        if left_s >= self.lasts_s:
+            return self
+        if left_s < SHORTEST_S / 2:
+            return None
+        after_s = self.drops_after_s
+        keeps = after_s is not None and after_s < left_s / 2
+        return replace(self, lasts_s=left_s, drops_after_s=after_s if keeps else None)
 
 
 class Turns:

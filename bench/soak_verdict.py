@@ -56,14 +56,12 @@ class Sample:
         rss_mb: Memory by kind of process.
         descriptors: Open files and sockets by kind.
         processes: How many processes of each kind.
-        sessions: How many sessions were live.
     """
 
     at_s: float
     rss_mb: Mapping[str, float]
     descriptors: Mapping[str, int]
     processes: Mapping[str, int]
-    sessions: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

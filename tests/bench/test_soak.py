@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from bench.soak import Churned, SoakAsked, SoakFigures, print_soak, soak_figures
-from bench.soak_turns import LONGEST_S, REST_S, SHORTEST_S, Turns
+from bench.soak_turns import LONGEST_S, REST_S, SHORTEST_S, Stay, Turns
 from bench.soak_verdict import Sample, after_warm_up, growth, slope
 
 
@@ -29,7 +29,6 @@ def samples(
                 rss_mb={"host": mb, "redis": 10.0},
                 descriptors={"host": round(90 + descriptors_per_hour * at_h), "redis": 8},
                 processes={"host": 2, "redis": 1},
-                sessions=10,
             )
         )
     return found
@@ -84,7 +83,6 @@ def test_what_is_filled_while_it_warms_up_is_not_growth() -> None:
             rss_mb={**sample.rss_mb, "host": 200.0 + 10 * at},
             descriptors=sample.descriptors,
             processes=sample.processes,
-            sessions=10,
         )
     assert problems(taken) == () and growth(taken)["host"].problems != ()
     with pytest.raises(ValueError, match="run longer"):
@@ -99,7 +97,6 @@ def test_a_kind_whose_processes_were_replaced_is_not_judged_and_that_is_told() -
         rss_mb=last.rss_mb,
         descriptors=last.descriptors,
         processes={"host": 3, "redis": 1},
-        sessions=10,
     )
     found = growth(after_warm_up(taken))["host"]
     assert found.was_replaced and found.problems == ()
@@ -139,3 +136,11 @@ def test_candidates_come_and_go_as_the_seed_says() -> None:
         assert stay.drops_after_s is None or 0 < stay.drops_after_s < stay.lasts_s
     lost = sum(stay.drops_after_s is not None for stay in stays)
     assert 60 <= lost <= 100
+
+
+def test_the_last_stay_ends_with_the_soak() -> None:
+    stay = Stay(0, 5.0, 200.0, 90.0)
+    assert stay.within(300) == stay
+    assert stay.within(190) == Stay(0, 5.0, 190, 90.0)
+    assert stay.within(100) == Stay(0, 5.0, 100, None)  # no time to come back in
+    assert stay.within(SHORTEST_S / 2 - 1) is None
