@@ -42,7 +42,7 @@ def plan(
     import json
     from dataclasses import asdict
 
-    from bench.plan import NotPlannable, check, lines_of
+    from bench.plan import Compared, NotPlannable, check, lines_of
     from bench.plan import plan as work_out
     from bench.plan_report import (
         default_inputs,
@@ -64,7 +64,7 @@ def plan(
             inputs |= found
         groups = [name[len("gpu_rate_") :] for name in inputs if name.startswith("gpu_rate_")]
         steps = work_out(inputs, sessions, groups)
-        compared = ()
+        compared: tuple[Compared, ...] = ()
         if check_file is not None:
             points = measured_of(read_runs(check_file))
             lines = lines_of(measured_of(read_runs(from_file))) if from_file else None
