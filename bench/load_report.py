@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
-from rich.table import Table
 
 from bench.candidate.wire import SessionView
-from bench.crowd import Attended
+from bench.crowd import Attended, CrowdTook
 from bench.verdict import Row, Verdict, percentiles, unaccounted_ms
 
 
@@ -32,8 +30,18 @@ class ProcessRow(Protocol):
         ...
 
     @property
+    def rss_mb(self) -> float:
+        """Memory with shared pages counted whole."""
+        ...
+
+    @property
     def cpu_s(self) -> float:
         """Processor time so far."""
+        ...
+
+    @property
+    def descriptors(self) -> int:
+        """How many files and sockets it holds open."""
         ...
 
 
@@ -62,6 +70,10 @@ class Window:
             found[row.kind] = found.get(row.kind, 0.0) + row.cpu_s - earlier.get(row.pid, 0.0)
         return found
 
+    def rss_mb_by_kind(self) -> dict[str, float]:
+        """Sum of the memory of each kind at the end, shared pages counted whole."""
+        return rss_mb_by_kind(self.after)
+
     def memory_mb_by_kind(self) -> dict[str, tuple[int, float, float]]:
         """(processes, sum, largest) of the memory at the end."""
         found: dict[str, tuple[int, float, float]] = {}
@@ -71,6 +83,14 @@ class Window:
         return found
 
 
+def rss_mb_by_kind(rows: Iterable[ProcessRow]) -> dict[str, float]:
+    """Sum of the memory of each kind, shared pages counted whole."""
+    found: dict[str, float] = {}
+    for row in rows:
+        found[row.kind] = found.get(row.kind, 0.0) + row.rss_mb
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
     """All that was measured.
@@ -78,23 +98,25 @@ class LoadResult:
     Attributes:
         sessions: How many were asked for.
         idle: The product before anybody joined.
+        first: The product with the first candidate there alone.
         busy: The product with everybody there.
-        client_cpu_s: The load generator's own processor time, all workers, whole run.
-        client_s: How long the workers ran.
+        took: The load generator's own processor time, by worker.
         attended: How it went for each candidate.
         views: Each session as it ended.
         verdicts: Each session's alerts against its script.
+        items: What each model group was asked while everybody was there.
         undelivered: Alerts in the store that the live feed did not bring.
     """
 
     sessions: int
     idle: Window
+    first: Sequence[ProcessRow]
     busy: Window
-    client_cpu_s: float
-    client_s: float
+    took: Sequence[CrowdTook]
     attended: Sequence[Attended]
     views: Mapping[str, SessionView]
     verdicts: Mapping[str, Verdict]
+    items: Mapping[str, float]
     undelivered: int
 
 
@@ -112,12 +134,50 @@ class KindFigures(BaseModel):
 
 
 class LoadFigures(BaseModel):
-    """A load run in numbers; delays in seconds."""
+    """A load run in numbers; delays in seconds unless the name says otherwise.
+
+    Attributes:
+        sessions: How many candidates.
+        seconds: Length of the measured stretch.
+        server_cpu_ms_per_session_second: Of the product by kind of process, and `all`.
+        stock_aiortc_cpu_ms_per_session_second: Of a process that only receives with stock aiortc; None
+            when it was not measured.
+        stock_aiortc_same_packets_cpu_ms_per_session_second: The same with our packets of sound.
+        ratio: Of `all` to the first; None without it.
+        ratio_same_packets: Of `all` to the second.
+        generator_cpu_ms_per_session_second: Of the candidates' processes, within the measured stretch.
+        alert_delay_ms: From an event to its alert at the WebSocket, less the dwell of the rule.
+        alert_delay_ms_by_severity: The same by severity as the alert says it.
+        effective_fps: What each model group was asked, per session and second.
+        rss_mb: Memory by kind of process, shared pages counted whole.
+        host_mb_per_session_beyond_first: What all hosts grew by for each candidate after the first (PSS).
+        footage: What was played.
+        ptime_ms: Packet time of the sound.
+        event_every_s: How often a candidate misbehaved.
+        cores: Cores of the machine.
+        kbps_per_session: What a candidate at work sends, with all headers.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     sessions: int
     seconds: float
+    server_cpu_ms_per_session_second: dict[str, float]
+    stock_aiortc_cpu_ms_per_session_second: float | None
+    stock_aiortc_same_packets_cpu_ms_per_session_second: float | None
+    ratio: float | None
+    ratio_same_packets: float | None
+    generator_cpu_ms_per_session_second: float
+    alert_delay_ms: dict[str, float]
+    alert_delay_ms_by_severity: dict[str, dict[str, float]]
+    effective_fps: dict[str, float]
+    rss_mb: dict[str, float]
+    host_mb_per_session_beyond_first: float | None
+    footage: str
+    ptime_ms: int
+    event_every_s: float
+    cores: int
+    kbps_per_session: float
     kinds: dict[str, KindFigures]
     idle_core_percent: float
     idle_pss_mb: float
@@ -141,8 +201,33 @@ class LoadFigures(BaseModel):
     coverage_unaccounted_ms: int
 
 
-def figures(result: LoadResult) -> LoadFigures:
+class Circumstances(BaseModel):
+    """What the figures are read against.
+
+    Attributes:
+        stock_cpu_ms: CPU of stock aiortc per session-second with packets of 20 ms; None: not measured.
+        stock_same_packets_cpu_ms: The same with packets of `ptime_ms`.
+        footage: What was played.
+        ptime_ms: Packet time of the sound.
+        event_every_s: How often a candidate misbehaved.
+        cores: Cores of the machine.
+        kbps_per_session: What a candidate at work sends, with all headers.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    stock_cpu_ms: float | None = None
+    stock_same_packets_cpu_ms: float | None = None
+    footage: str = ""
+    ptime_ms: int = 60
+    event_every_s: float = 60.0
+    cores: int = 1
+    kbps_per_session: float = 0.0
+
+
+def figures(result: LoadResult, about: Circumstances | None = None) -> LoadFigures:
     """Work the measurements out."""
+    about = about or Circumstances()
     busy, idle = result.busy, result.idle
     busy_cpu, idle_cpu = busy.cpu_s_by_kind(), idle.cpu_s_by_kind()
     kinds = {
@@ -160,15 +245,44 @@ def figures(result: LoadResult) -> LoadFigures:
     false = [news for verdict in result.verdicts.values() for news in verdict.unexpected]
     rules = sorted({row.expected.rule_id for row in rows})
     ended = [view for view in result.views.values() if view.started_at and view.ended_at]
+    server = {kind: row.cpu_ms_per_session_s for kind, row in kinds.items()}
+    server["all"] = sum(server.values())
+    measured_s = max((took.measured_s for took in result.took), default=0.0)
+    client_cpu_s = sum(took.measured_cpu_s for took in result.took)
     return LoadFigures(
         sessions=result.sessions,
         seconds=busy.seconds,
+        server_cpu_ms_per_session_second=server,
+        stock_aiortc_cpu_ms_per_session_second=about.stock_cpu_ms,
+        stock_aiortc_same_packets_cpu_ms_per_session_second=about.stock_same_packets_cpu_ms,
+        ratio=_ratio(server["all"], about.stock_cpu_ms),
+        ratio_same_packets=_ratio(server["all"], about.stock_same_packets_cpu_ms),
+        generator_cpu_ms_per_session_second=1000
+        * client_cpu_s
+        / max(measured_s, 0.001)
+        / result.sessions,
+        alert_delay_ms=_in_ms(_beyond(rows)),
+        alert_delay_ms_by_severity={
+            severity: _in_ms(_beyond(row for row in rows if _severity(row) == severity))
+            for severity in sorted({_severity(row) for row in rows} - {""})
+        },
+        effective_fps={
+            group: count / busy.seconds / result.sessions
+            for group, count in sorted(result.items.items())
+        },
+        rss_mb=busy.rss_mb_by_kind(),
+        host_mb_per_session_beyond_first=_growth_mb(result),
+        footage=about.footage,
+        ptime_ms=about.ptime_ms,
+        event_every_s=about.event_every_s,
+        cores=about.cores,
+        kbps_per_session=about.kbps_per_session,
         kinds=kinds,
         idle_core_percent=100 * sum(idle_cpu.values()) / idle.seconds,
         idle_pss_mb=sum(row.pss_mb for row in idle.after),
         busy_core_percent=sum(kind.core_percent for kind in kinds.values()),
         busy_pss_mb=sum(kind.pss_mb for kind in kinds.values()),
-        client_core_percent=100 * result.client_cpu_s / result.client_s,
+        client_core_percent=100 * client_cpu_s / max(measured_s, 0.001),
         expected_alerts=len(rows),
         delay_s=percentiles([row.delay_s for row in rows if row.delay_s is not None]),
         beyond_dwell_s=percentiles(_beyond(rows)),
@@ -192,6 +306,27 @@ def figures(result: LoadResult) -> LoadFigures:
 
 def _beyond(rows: Iterable[Row]) -> list[float]:
     return [row.beyond_dwell_s for row in rows if row.beyond_dwell_s is not None]
+
+
+def _in_ms(seconds: Sequence[float]) -> dict[str, float]:
+    return {name: 1000 * value for name, value in percentiles(seconds).items()}
+
+
+def _severity(row: Row) -> str:
+    return row.heard.alert.severity if row.heard is not None else ""
+
+
+def _ratio(value: float, to: float | None) -> float | None:
+    return None if not to else value / to
+
+
+def _growth_mb(result: LoadResult) -> float | None:
+    """Growth of all hosts together from one candidate to all, per candidate; None for a single one."""
+    if result.sessions < 2:
+        return None
+    alone = sum(row.pss_mb for row in result.first if row.kind == "host")
+    together = sum(row.pss_mb for row in result.busy.after if row.kind == "host")
+    return (together - alone) / (result.sessions - 1)
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
@@ -231,61 +366,3 @@ def _coverage_share(views: Sequence[SessionView]) -> dict[str, float]:
         lengths[part.modality] = lengths.get(part.modality, 0) + length
     shares = {name: total / max(1, lengths[name.split()[0]]) for name, total in sums.items()}
     return dict(sorted(shares.items(), key=lambda item: -item[1]))
-
-
-def print_figures(found: LoadFigures, console: Console) -> None:
-    """The same for people."""
-    table = Table(
-        title=f"\n{found.sessions} sessions for {found.seconds:.0f} s", title_justify="left"
-    )
-    table.add_column("process")
-    for name in ("count", "CPU ms per session-s", "% of a core", "idle %", "MB", "largest MB"):
-        table.add_column(name, justify="right")
-    for kind, row in found.kinds.items():
-        table.add_row(
-            kind,
-            str(row.processes),
-            f"{row.cpu_ms_per_session_s:.2f}",
-            f"{row.core_percent:.1f}",
-            f"{row.idle_core_percent:.1f}",
-            f"{row.pss_mb:.0f}",
-            f"{row.largest_pss_mb:.0f}",
-        )
-    table.add_section()
-    table.add_row(
-        "all",
-        str(sum(row.processes for row in found.kinds.values())),
-        f"{10 * found.busy_core_percent / found.sessions:.2f}",
-        f"{found.busy_core_percent:.1f}",
-        f"{found.idle_core_percent:.1f}",
-        f"{found.busy_pss_mb:.0f}",
-        "",
-    )
-    console.print(table)
-    delays = Table(title="\nFrom event to alert, s", title_justify="left")
-    for name in ("", "p50", "p95", "p99", "max"):
-        delays.add_column(name, justify="right" if name else "left")
-    for name, values in {
-        "delay": found.delay_s,
-        "less the dwell": found.beyond_dwell_s,
-        **{f"  {rule}": values for rule, values in found.beyond_dwell_by_rule_s.items()},
-        "monitored after": found.monitored_after_s,
-    }.items():
-        delays.add_row(
-            name, *(f"{values[p]:.2f}" if values else "-" for p in ("p50", "p95", "p99", "max"))
-        )
-    console.print(delays)
-    broken = found.breaks or ""
-    lines = (
-        f"alerts: {found.expected_alerts} expected, {found.lost_alerts} lost, "
-        f"{found.undelivered_alerts} stored but not delivered, "
-        f"{found.repeated_alerts} told twice, {found.false_alerts} false "
-        f"{found.false_by_rule or ''}",
-        f"sessions: {found.sessions_never_joined} never joined, {found.sessions_dropped} dropped {broken}",
-        "coverage: "
-        + ", ".join(f"{name} {share:.1%}" for name, share in found.coverage_share.items()),
-        f"coverage unaccounted for: {found.coverage_unaccounted_ms} ms at most",
-        f"idle system: {found.idle_core_percent:.1f} % of a core, {found.idle_pss_mb / 1024:.2f} GB",
-        f"the clients took {found.client_core_percent:.0f} % of a core",
-    )
-    console.print("\n".join(lines), highlight=False)

@@ -106,37 +106,3 @@ def write_story(cast: Cast, policy: Policy) -> Script:
     story.add("speaks", min(10.0, said.length_s), cast.calm, said, ("speech",), STILL_LIPS)
     story.add("is quiet again", 5, cast.calm, quiet)
     return Script(story.scenes, story.now_s)
-
-
-def write_load_script(cast: Cast, policy: Policy, variant: int, length_s: float) -> Script:
-    """Calm stretches with an event between each; the order and the times depend on the variant."""
-    quiet = QuietRoom(variant)
-    events: list[tuple[str, float, Pictures, Sound, str]] = [
-        ("leaves", 6.0, cast.room, quiet, "no_face"),
-        ("covers", 5.0, cast.covered, quiet, "camera_covered"),
-        ("speaks", 6.0, cast.calm, Spoken(cast.speech, variant), "speech"),
-    ]
-    if cast.aside is not None:
-        events.append(("looks aside", 4.0, cast.aside, quiet, "looking_away"))
-    scenes: list[Scene] = []
-    now_s, turn = 0.0, variant
-
-    def add(name: str, picture: Pictures, sound: Sound, expects: tuple[Expected, ...] = ()) -> None:
-        # told twice is not false; and a script comes again picture by picture, which is told as well
-        may = STILL_LIPS | {"video_repeated", *(expected.rule_id for expected in expects)}
-        scene = Scene(
-            name=name, start_s=now_s, picture=picture, sound=sound, expects=expects, may=may
-        )
-        scenes.append(scene)
-
-    calm_s = 9.0 + 1.4 * variant
-    while True:
-        add(f"calm {len(scenes)}", cast.calm, quiet)
-        now_s += calm_s
-        name, lasts_s, picture, sound, rule = events[turn % len(events)]
-        if now_s + lasts_s + 3.0 > length_s:
-            return Script(scenes, length_s)
-        dwell = dwell_s(policy, rule)
-        due = Expected(rule_id=rule, within_s=dwell + LOADED_DELIVERY_S, dwell_s=dwell)
-        add(f"{name} {len(scenes)}", picture, sound, (due,))
-        now_s, turn, calm_s = now_s + lasts_s, turn + 1, 8.0

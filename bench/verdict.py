@@ -87,6 +87,11 @@ def judge(script: Script, began_at: float, started_at: float, heard: Sequence[He
     return Verdict(tuple(rows), tuple(unexpected), tuple(tolerated))
 
 
+def scene_of(news: Heard, script: Script, began_at: float, started_at: float) -> Scene:
+    """What was on when an alert's behaviour began. Times as in `judge`."""
+    return script.scene_at(_script_time(news, began_at, started_at))
+
+
 def _script_time(news: Heard, began_at: float, started_at: float) -> float:
     return started_at + news.alert.occurred_ms / 1000 - began_at
 

@@ -37,6 +37,8 @@ class Running:
         pss_mb: Memory, shared pages counted by share; 0 when it cannot be read.
         cpu_s: Processor time so far, user and system.
         name: The actor's name, for hosts and shards.
+        rss_mb: Memory with shared pages counted whole; 0 when it cannot be read.
+        descriptors: How many files and sockets it holds open.
     """
 
     kind: str
@@ -44,6 +46,8 @@ class Running:
     pss_mb: float
     cpu_s: float
     name: str = ""
+    rss_mb: float = 0.0
+    descriptors: int = 0
 
 
 def kind_of(command: str) -> str:
@@ -100,13 +104,15 @@ def _look(process: psutil.Process, names: dict[int, str], *, is_head: bool) -> R
     try:
         with process.oneshot():
             kind = "launcher" if is_head else kind_of(" ".join(process.cmdline()))
-            times = process.cpu_times()
+            times, memory = process.cpu_times(), process.memory_full_info()
             return Running(
                 kind=kind,
                 pid=process.pid,
-                pss_mb=process.memory_full_info().pss / 2**20,
+                pss_mb=memory.pss / 2**20,
                 cpu_s=times.user + times.system,
                 name=names.get(process.pid, ""),
+                rss_mb=memory.rss / 2**20,
+                descriptors=process.num_fds(),
             )
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
         return None

@@ -12,8 +12,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bench.candidate.desk import call
+from bench.candidate.film import Film
 from bench.candidate.reels import Reels
-from bench.candidate.sender import Playback, Sender
+from bench.candidate.sender import Attach, Playback, Sender, attach_reels
 from bench.candidate.wire import ApiProblem, Joined, Status
 
 BLIND_FOR_S = 2.0
@@ -50,8 +51,9 @@ class Candidate:
         ended: Set when the server says that the session has ended.
     """
 
-    def __init__(self, base_url: str, reels: Reels) -> None:
-        self.playback = Playback(reels)
+    def __init__(self, base_url: str, shown: Reels | Film, attach: Attach = attach_reels) -> None:
+        self.playback = Playback(shown)
+        self._attach = attach
         self.epochs: list[int] = []
         self.breaks: list[str] = []
         self.said: list[Said] = []
@@ -89,6 +91,11 @@ class Candidate:
                 await self._sender.leave(self._client)
         await self._client.aclose()
 
+    async def drop(self) -> None:
+        """Lose the connection as a broken network would; `join`'s tasks find out and come back."""
+        if self._sender is not None:
+            await self._sender.close()
+
     async def _offer(self) -> None:
         assert self._joined is not None
         if self._sender is not None:
@@ -101,7 +108,7 @@ class Candidate:
         )
         async for attempt in retrying:
             with attempt:
-                sender = self._sender = Sender(self.playback, self._changed)
+                sender = self._sender = Sender(self.playback, self._changed, self._attach)
                 self._opened_s = time.monotonic()
                 self._blind_since = None
                 try:

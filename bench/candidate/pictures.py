@@ -49,20 +49,42 @@ class Moved:
 
     def at(self, index: int) -> Image:
         """See `Pictures`."""
-        time_s = index / FPS
-        periods_s = (7.3, 11.1, 5.9, 13.0, 4.7)
-        waves = [
-            self._amount * math.sin(2 * math.pi * time_s / period + phase)
-            for period, phase in zip(periods_s, self._phases, strict=True)
-        ]
-        height, width = self._still.shape[:2]
-        zoom = 1.04 + 0.03 * waves[2]
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), 1.2 * waves[3], zoom)
-        turn[0, 2] += 0.02 * width * waves[0]
-        turn[1, 2] += 0.015 * height * waves[1]
-        seen = cv2.warpAffine(self._still, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
-        small = cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-        return _noisy(small * (1 + 0.02 * waves[4]), _NOISE_SIGMA, self._seed, index)
+        small, light = _seen(self._still, index, self._phases, self._amount)
+        return _noisy(small * light, _NOISE_SIGMA, self._seed, index)
+
+
+def _seen(still: Image, index: int, phases: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
+    """What a camera in motion sees of a framed still, at the size that is sent, and how lit it is."""
+    time_s = index / FPS
+    periods_s = (7.3, 11.1, 5.9, 13.0, 4.7)
+    waves = [
+        amount * math.sin(2 * math.pi * time_s / period + phase)
+        for period, phase in zip(periods_s, phases, strict=True)
+    ]
+    height, width = still.shape[:2]
+    zoom = 1.04 + 0.03 * waves[2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), 1.2 * waves[3], zoom)
+    turn[0, 2] += 0.02 * width * waves[0]
+    turn[1, 2] += 0.015 * height * waves[1]
+    seen = cv2.warpAffine(still, turn, (width, height), borderMode=cv2.BORDER_REFLECT)
+    small = cv2.resize(seen, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    return small, 1 + 0.02 * waves[4]
+
+
+class Swaying:
+    """Another source before a camera that moves, so that a short clip never comes again as it was."""
+
+    def __init__(self, source: Pictures, seed: int = 0, amount: float = 1.0) -> None:
+        self._source = source
+        self._seed = seed
+        self._amount = amount
+        self._phases = np.random.default_rng((seed, 7)).uniform(0, 2 * math.pi, 5)
+
+    def at(self, index: int) -> Image:
+        """See `Pictures`."""
+        framed_now = framed(self._source.at(index))
+        small, light = _seen(framed_now, index, self._phases, self._amount)
+        return _noisy(small * light, _NOISE_SIGMA / 2, self._seed, index)
 
 
 class Album:

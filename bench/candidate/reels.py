@@ -46,14 +46,15 @@ class Reels:
 def encode(script: Script, kbps: int = 250, ptime_ms: int = 60) -> Reels:
     """Encode all of a script; about 3 ms of a core per picture."""
     return Reels(
-        video=tuple(_encode_pictures(script.pictures(), kbps)),
-        audio=tuple(_encode_sound(script.sound(RATE_HZ * ptime_ms // 1000), ptime_ms)),
+        video=tuple(encode_pictures(script.pictures(), kbps)),
+        audio=tuple(encode_sound(script.sound(RATE_HZ * ptime_ms // 1000), ptime_ms)),
         length_s=script.length_s,
         ptime_ms=ptime_ms,
     )
 
 
-def _encode_pictures(pictures: Iterator[tuple[Image, bool]], kbps: int) -> Iterator[Piece]:
+def encode_pictures(pictures: Iterator[tuple[Image, bool]], kbps: int) -> Iterator[Piece]:
+    """VP8; a picture that is the first of its scene is a key frame, and one every `KEY_FRAME_EVERY_S`."""
     import av
     from av.video.frame import PictureType
 
@@ -72,7 +73,8 @@ def _encode_pictures(pictures: Iterator[tuple[Image, bool]], kbps: int) -> Itera
             yield Piece(index / FPS, bytes(packet), bool(packet.is_keyframe))
 
 
-def _encode_sound(blocks: Iterator[Wave], ptime_ms: int) -> Iterator[Piece]:
+def encode_sound(blocks: Iterator[Wave], ptime_ms: int) -> Iterator[Piece]:
+    """Opus in packets of `ptime_ms` from blocks of as many samples."""
     import av
 
     codec = av.CodecContext.create("libopus", "w")

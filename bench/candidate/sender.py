@@ -14,6 +14,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from av.packet import Packet
 
 from bench.candidate.desk import call
+from bench.candidate.film import Film
 from bench.candidate.reels import Piece, Reels
 from bench.candidate.sounds import RATE_HZ
 
@@ -34,8 +35,8 @@ def stay_on_loopback(base_url: str) -> None:
 class Playback:
     """Where in the script a candidate is. Runs on through lost connections, as life does."""
 
-    def __init__(self, reels: Reels) -> None:
-        self.reels = reels
+    def __init__(self, shown: Reels | Film) -> None:
+        self.shown = shown
         self.started = asyncio.Event()
         self._began_s = 0.0
         self.began_at = 0.0
@@ -56,7 +57,7 @@ class Playback:
     async def finished(self) -> None:
         """Wait until the script is over."""
         await self.started.wait()
-        await asyncio.sleep(max(0.0, self.reels.length_s - self.position_s))
+        await asyncio.sleep(max(0.0, self.shown.length_s - self.position_s))
 
 
 class ReelTrack(MediaStreamTrack):
@@ -99,25 +100,37 @@ class ReelTrack(MediaStreamTrack):
         return packet
 
 
+Attach = Callable[[RTCPeerConnection, Playback], None]
+"""Gives a new connection the media that a playback plays."""
+
+
+def attach_reels(connection: RTCPeerConnection, playback: Playback) -> None:
+    """Let aiortc's own senders play reels."""
+    reels = playback.shown
+    assert isinstance(reels, Reels)
+    for kind, pieces, codecs in (
+        ("audio", reels.audio, ("audio/opus",)),
+        ("video", reels.video, ("video/VP8", "video/rtx")),
+    ):
+        track = ReelTrack(kind, pieces, playback)
+        transceiver = connection.addTransceiver(track, direction="sendonly")
+        known = RTCRtpSender.getCapabilities(kind).codecs
+        wanted = [codec for name in codecs for codec in known if codec.mimeType == name]
+        transceiver.setCodecPreferences(wanted)
+
+
 class Sender:
     """One connection of a candidate (one epoch). Close it; it leaves no socket or task."""
 
-    def __init__(self, playback: Playback, on_state: Callable[[str], None]) -> None:
+    def __init__(
+        self, playback: Playback, on_state: Callable[[str], None], attach: Attach = attach_reels
+    ) -> None:
         self.epoch = 0
         self._location = ""
         self._on_state = on_state
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.on("connectionstatechange", self._changed)
-        reels = playback.reels
-        for kind, pieces, codecs in (
-            ("audio", reels.audio, ("audio/opus",)),
-            ("video", reels.video, ("video/VP8", "video/rtx")),
-        ):
-            track = ReelTrack(kind, pieces, playback)
-            transceiver = self._connection.addTransceiver(track, direction="sendonly")
-            known = RTCRtpSender.getCapabilities(kind).codecs
-            wanted = [codec for name in codecs for codec in known if codec.mimeType == name]
-            transceiver.setCodecPreferences(wanted)
+        attach(self._connection, playback)
 
     def _changed(self) -> None:
         self._on_state(self._connection.connectionState)

@@ -37,6 +37,24 @@ class QuietRoom:
         return self._loop[np.arange(start, start + count) % len(self._loop)]
 
 
+class Hiss:
+    """The noise of a room that never comes again; the same for the same seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+
+    def _second(self, number: int) -> Wave:
+        noise = np.random.default_rng((self._seed, number)).normal(0.0, _ROOM_SIGMA, RATE_HZ)
+        return noise.astype(np.int16)
+
+    def samples(self, start: int, count: int) -> Wave:
+        """See `Sound`."""
+        first, last = start // RATE_HZ, (start + count - 1) // RATE_HZ
+        whole = np.concatenate([self._second(number) for number in range(first, last + 1)])
+        from_here: Wave = whole[start - first * RATE_HZ :][:count]
+        return from_here
+
+
 class Spoken:
     """A recording played in a quiet room: once, or in a loop."""
 

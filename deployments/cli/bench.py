@@ -13,14 +13,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deployments.cli.demo import (
-    Media,
-    end_in_order,
-    fetch_models,
-    find_media,
-    own_home,
-    wide_console,
-)
+from deployments.cli.bench_load import load
+from deployments.cli.bench_plan import plan, soak
+from deployments.cli.demo import end_in_order, fetch_models, own_home, wide_console
 from deployments.cli.errors import read_settings
 from deployments.cli.model_tables import one_line_on_failure, progress_bars
 from models.catalogue import Catalogue, default_dir
@@ -43,6 +38,9 @@ class Part(StrEnum):
 
 
 app = typer.Typer(no_args_is_help=True, help="Measure: accuracy, load, delay, memory.")
+app.command()(load)
+app.command()(plan)
+app.command()(soak)
 
 
 @app.command()
@@ -83,63 +81,6 @@ def networks(
 
     asked = ["--batches", batches, *(["--json", str(json_file)] if json_file else [])]
     raise typer.Exit(measuring.main(asked))
-
-
-@app.command()
-def load(
-    sessions: Annotated[
-        int, typer.Option(min=1, max=500, help="How many candidates at once.")
-    ] = 25,
-    seconds: Annotated[float, typer.Option(min=10, help="How long with all of them there.")] = 60,
-    idle_seconds: Annotated[float, typer.Option(min=1, help="How long idle, before.")] = 20,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures here, too.")
-    ] = None,
-    media: Media = None,
-) -> None:
-    """CPU per session-second of every process, memory, and the delay from event to alert.
-
-    Exits 1 when a session did not join, or an expected alert was lost.
-    """
-    from bench.cast import gather_cast
-    from bench.load import run_load
-    from bench.load_report import figures, print_figures
-    from deployments.launcher import Cluster
-    from proctor.fusion.policy import parse_policy
-
-    console = wide_console()
-
-    def say(step: str) -> None:
-        console.print(f"  · {step}", style="dim", highlight=False)
-
-    end_in_order()
-    with own_home(read_settings()) as settings:
-        cast = gather_cast(*fetch_models(settings, console), find_media(media))
-        policy = parse_policy((settings.policies_dir / "standard.yaml").read_text())
-        say("starting a product of its own")
-        with Cluster.start(settings, say) as cluster:
-            result = asyncio.run(
-                run_load(
-                    cluster.base_url,
-                    cluster.mint("admin"),
-                    cluster.mint("proctor"),
-                    cast,
-                    policy,
-                    cluster.processes,
-                    sessions,
-                    seconds,
-                    idle_seconds,
-                    say,
-                )
-            )
-    found = figures(result)
-    print_figures(found, console)
-    if json_file is not None:
-        json_file.write_text(found.model_dump_json(indent=2) + "\n")
-    problems = {one.problem for one in result.attended if one.problem}
-    for problem in sorted(problems):
-        console.print(f"[red]{problem}", highlight=False)
-    raise typer.Exit(1 if found.sessions_never_joined or found.lost_alerts else 0)
 
 
 @app.command()

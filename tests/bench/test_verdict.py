@@ -10,7 +10,7 @@ from bench.candidate.pictures import Covered
 from bench.candidate.scenes import Expected, Scene, Script
 from bench.candidate.sounds import QuietRoom
 from bench.candidate.wire import AlertView, CoveragePart, SessionView
-from bench.verdict import judge, percentiles, unaccounted_ms
+from bench.verdict import judge, percentiles, scene_of, unaccounted_ms
 
 STARTED_AT = 1_000_000.0
 BEGAN_AT = STARTED_AT + 0.4  # the offer was accepted, then media began to flow
@@ -107,6 +107,11 @@ def test_what_a_scene_allows_is_neither_missing_nor_unexpected() -> None:
 def test_a_behaviour_may_be_dated_a_little_before_its_scene() -> None:
     news = [heard("no_face", 9.2, 13.0), heard("different_person", 30.1, 34.0)]
     assert judge(SCRIPT, BEGAN_AT, STARTED_AT, news).holds
+
+
+def test_an_alert_belongs_to_the_scene_in_which_its_behaviour_began() -> None:
+    news = heard("speech", 12.0, 25.0)
+    assert scene_of(news, SCRIPT, BEGAN_AT, STARTED_AT).name == "leaves"
 
 
 def session(*parts: tuple[str, str, int, int]) -> SessionView:
