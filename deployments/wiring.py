@@ -62,7 +62,8 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
     """A session host; runs in its actor's process."""
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.webrtc.peer import LeanPeers
-    from proctor.bootstrap import open_faces
+    from proctor.bootstrap import open_faces, open_live_state, usual_media
+    from proctor.services.host.pages import Pages
     from proctor.services.host.session_host import SessionHost
 
     settings = begin(spec.name)
@@ -79,6 +80,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         calibrations={embedding: calibration},
         likeness=likeness_of(settings),
         peers=LeanPeers(settings.webrtc, clock, metrics),
+        pages=Pages(live=open_live_state(settings), usual=usual_media(settings), clock=clock),
         clock=clock,
         metrics=metrics,
     )

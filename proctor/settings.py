@@ -25,6 +25,8 @@ class WebRtcSettings(BaseModel):
         host_gathers: Whether session hosts ask these servers for candidates too, not only the page.
         audio_ptime_ms: Opus packet time asked of the client.
         video_max_kbps: Video bit rate asked of the client.
+        video_fps: Pictures a second asked of the client while nothing is going on; a host that is pressed
+            asks for fewer, a policy that looks closer more often for more (docs/placement.md).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -40,6 +42,7 @@ class WebRtcSettings(BaseModel):
     host_gathers: bool = False
     audio_ptime_ms: Literal[20, 40, 60] = 60
     video_max_kbps: int = Field(default=250, ge=50, le=4000)
+    video_fps: int = Field(default=5, ge=2, le=10)
 
 
 class Settings(BaseSettings):

@@ -33,6 +33,7 @@ from proctor.services.host.courier import Courier
 from proctor.services.host.identity import look_up
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.pace import HostLoad, Pressure
+from proctor.services.host.pages import Pages
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class SessionHost:
         faces: The enrolled templates.
         calibrations: How the distances of each embedding model are read.
         peers: Makes connections.
+        pages: Speaks to the candidates' pages; None: nothing is said to them.
         clock: Time.
         metrics: Numbers.
         likeness: How the likeness of two voices becomes a probability.
@@ -79,6 +81,7 @@ class SessionHost:
         peers: MediaPeers,
         clock: Clock,
         metrics: Metrics,
+        pages: Pages | None = None,
         groups: Collection[str] = (),
         likeness: VoiceCalibration | None = FIRST_CALIBRATION,
     ) -> None:
@@ -90,6 +93,7 @@ class SessionHost:
         self._faces = faces
         self._calibrations = calibrations
         self._peers = peers
+        self._pages = pages
         self._clock = clock
         self._metrics = metrics
         self._pressure = Pressure(tick_ms)
@@ -145,6 +149,8 @@ class SessionHost:
             if self._joining.get(spec.session_id) == spec.epoch:
                 del self._joining[spec.session_id]
         self._hosted[spec.session_id] = _Hosted(session, peer)
+        if self._pages is not None:
+            self._pages.connected(spec.session_id)
         logger.info("session joined", extra=self._about(spec))
         return Answer(answer, spec.epoch)
 
@@ -199,6 +205,8 @@ class SessionHost:
         for session_id in list(self._hosted):
             await self._remove(session_id)
         await self._asker.close()
+        if self._pages is not None:
+            await self._pages.close()
         await self._courier.close()
         last = [report for session, _ in self._closing for report in session.reports.rest()]
         if last:
@@ -256,6 +264,9 @@ class SessionHost:
             if session.is_gone(at_ms):
                 self._spawn(self._remove(session.spec.session_id))
         self._asker.ask(times, shed)
+        if self._pages is not None:
+            looks = {one.spec.session_id: one.looks_hz(at, shed) for one, at in times.items()}
+            self._pages.tick(looks, shed, now_ms)
         self._closing = [
             (session, until_ms)
             for session, until_ms in self._closing
