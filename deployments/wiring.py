@@ -144,7 +144,8 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
     from proctor.bootstrap import open_live_state
 
     settings = begin("reconciler")
-    require_shared_stores(settings, count_nodes())
+    nodes = count_nodes()
+    require_shared_stores(settings, nodes)
     is_lone = settings.sessions_per_host == 1
     return Reconciler(
         yard=RayYard(
@@ -161,7 +162,7 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
             hosts=settings.hosts,
             shards=settings.shards,
             sessions_per_host=settings.sessions_per_host,
-            hosts_max=settings.hosts_max,
+            hosts_max=settings.hosts_max if is_lone or nodes > 1 else os.cpu_count() or 1,
         ),
         models=tuple(sorted(deployments.items())),
         version=version_of(source, settings),

@@ -63,6 +63,9 @@ class PlainHost:
     async def client_event(self, _session_id: SessionId, _name: ClientEventName) -> None:
         return
 
+    async def drain(self, _wave: int) -> int:
+        return len(self._sessions)
+
     def load(self) -> HostLoad:
         return HostLoad(len(self._sessions), 50, 0)
 
