@@ -75,6 +75,9 @@ class Settings(BaseSettings):
         public_url: Where people reach the HTTP door (`https://exams.example`), for links that are
             handed out; default: as the request that asks for the link was addressed.
         perception_threads: Cores that one perception replica may use at a time.
+        perception_replicas_max: Most perception replicas on one machine; more than 1 follow the load.
+        gpu_shares: Share of a GPU that each replica of a model group takes (PROCTOR_GPU_SHARES__FACE=0.5):
+            above 0 and up to 1, or whole. Without one a replica sees every GPU and Ray counts none.
         sessions_per_host: How many sessions one host actor may hold; 1 for one process each.
         hosts: How many session hosts to keep warm.
         hosts_max: Most session hosts when `sessions_per_host` is 1 and they are made on demand.
@@ -117,6 +120,8 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s#?]+$")
     sessions_per_host: int = Field(default=50, ge=1, le=50)
     perception_threads: int = Field(default=2, ge=1, le=64)
+    perception_replicas_max: int = Field(default=1, ge=1, le=64)
+    gpu_shares: dict[str, float] = {}
     hosts: int = Field(default=2, ge=1, le=1000)
     hosts_max: int = Field(default=50, ge=1, le=1000)
     shards: int = Field(default=1, ge=1, le=1000)
