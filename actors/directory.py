@@ -130,6 +130,7 @@ class ActorPlacement:
         self._clock = clock
         self._patience_ms = round(patience_s * 1000)
         self._sent: deque[tuple[int, str]] = deque()
+        self._refused_ms: dict[str, int] = {}
 
     async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
         """Host the session where it was, else on the emptiest host that takes it.
@@ -143,7 +144,7 @@ class ActorPlacement:
         give_up_ms = self._clock.monotonic_ms() + self._patience_ms
         while True:
             hosts = await self._hosts()
-            for name in _in_order(hosts, before, self._sent_lately()):
+            for name in _in_order(self._not_refused(hosts, before), before, self._sent_lately()):
                 self._sent.append((self._clock.monotonic_ms(), name))
                 answer = await self._try(name, spec, offer_sdp)
                 if answer is not None:
@@ -185,6 +186,15 @@ class ActorPlacement:
         host = await self._host_of(session_id)
         await self._mailboxes.ask(host, "client_event", session_id, name, within_s=CALL_WITHIN_S)
 
+    def _not_refused(self, hosts: list[Member], before: str | None) -> list[Member]:
+        """For a new session, those that have refused none since they may have been seen last."""
+        since_ms = self._clock.monotonic_ms() - ROSTER_AGE_MS
+        return [
+            host
+            for host in hosts
+            if before is not None or self._refused_ms.get(host.name, since_ms) <= since_ms
+        ]
+
     def _sent_lately(self) -> Counter[str]:
         """How many sessions each host was sent since it may have been seen last."""
         since_ms = self._clock.monotonic_ms() - ROSTER_AGE_MS
@@ -206,6 +216,10 @@ class ActorPlacement:
             log.warning("host did not answer an offer", host=name)
             # It may yet, and would then speak for the connection that another host has.
             await self._dismiss(name, spec.session_id, spec.epoch)
+            return None
+        except NoCapacity as error:
+            self._refused_ms[name] = self._clock.monotonic_ms()
+            log.info("host did not take the session", host=name, why=error.detail)
             return None
         except Unavailable as error:
             log.info("host did not take the session", host=name, code=error.code)

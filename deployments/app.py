@@ -133,5 +133,5 @@ def _deployment(
             health_check_timeout_s=10,
             graceful_shutdown_timeout_s=patience_s,
             graceful_shutdown_wait_loop_s=0.2,
-            **({} if scaling is None else {"autoscaling_config": scaling}),
+            autoscaling_config=scaling,
         )(replica)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployments.environment import environment_of
 from deployments.home import ray_token
+from deployments.processes import family, kind_of
 from deployments.ray_head import RayHead, make_session_folder
 from models.selection import select
 from proctor.adapters.clock import SystemClock
@@ -40,6 +41,8 @@ class Scaled:
         load_average: Of the machine over a minute, when the load began: it shares its cores.
         decided_s: A second replica was wanted and began to start.
         serving_s: It was ready to be asked.
+        start_cpu_s: Processor time that the second replica's process had taken by then: what a start
+            costs, whatever else the machine does.
         calls_before: Calls answered a second by one replica.
         calls_after: And by two.
     """
@@ -49,6 +52,7 @@ class Scaled:
     load_average: float
     decided_s: float
     serving_s: float
+    start_cpu_s: float
     calls_before: float
     calls_after: float
 
@@ -66,7 +70,9 @@ def measure(settings: Settings, callers: int, is_builtin: bool) -> Scaled:
     """
     folder = make_session_folder()
     settings.home.mkdir(parents=True, exist_ok=True)
-    settings = settings.model_copy(update={"perception_threads": 1})  # a replica is one core's worth
+    settings = settings.model_copy(
+        update={"perception_threads": 1}
+    )  # a replica is one core's worth
     head = RayHead.start(folder, ray_token(settings.home), environment_of(settings))
     try:
         perception = _deploy(settings, is_builtin)
@@ -124,6 +130,7 @@ async def _watch(perception: "ServePerception", callers: int, is_builtin: bool) 
     try:
         decided_ms = await _until(states, clock, lambda seen: sum(seen.values()) >= 2)
         serving_ms = await _until(states, clock, lambda seen: seen.get("RUNNING", 0) >= 2)
+        start_cpu_s = _cpu_of_youngest()
         await asyncio.sleep(10)
     finally:
         states.stop()
@@ -139,9 +146,19 @@ async def _watch(perception: "ServePerception", callers: int, is_builtin: bool) 
         load_average=round(load_average, 1),
         decided_s=(decided_ms - began_ms) / 1000,
         serving_s=(serving_ms - began_ms) / 1000,
+        start_cpu_s=round(start_cpu_s, 1),
         calls_before=round(before, 2),
         calls_after=round(after, 2),
     )
+
+
+def _cpu_of_youngest() -> float:
+    """Seconds of processor time of the replica that was started last."""
+    replicas = [
+        one for one in family(os.getpid()) if kind_of(" ".join(one.cmdline())) == PERCEPTION
+    ]
+    times = max(replicas, key=lambda one: one.create_time()).cpu_times()
+    return float(times.user + times.system)
 
 
 class _States:

@@ -93,7 +93,8 @@ def scaling(
         fetch_models(settings, console)
         found = measure(settings.resolved(), callers, builtin)
     console.print(
-        f"{found.policy}: decided after {found.decided_s:.1f} s, serving after {found.serving_s:.1f} s; "
+        f"{found.policy}: decided after {found.decided_s:.1f} s, serving after {found.serving_s:.1f} s "
+        f"({found.start_cpu_s:g} s of a core); "
         f"{found.calls_before:g} calls a second before, {found.calls_after:g} after; "
         f"load average {found.load_average:g}",
         highlight=False,

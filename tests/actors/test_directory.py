@@ -104,8 +104,10 @@ def host_member(index: int, sessions: int, *, is_draining: bool = False) -> Memb
 class Town:
     """Hosts, their roster and the placement over them."""
 
-    def __init__(self, *hosts: Host, patience_s: float = 2.0) -> None:
-        self.clock = FakeClock()
+    def __init__(
+        self, *hosts: Host, patience_s: float = 2.0, clock: FakeClock | None = None
+    ) -> None:
+        self.clock = clock or FakeClock()
         self.live = FakeLiveState(self.clock)
         self.hosts = {host_name(index): host for index, host in enumerate(hosts)}
         self.actors = FakeActors()
