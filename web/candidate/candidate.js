@@ -101,7 +101,7 @@ function heard(message) {
   } else if (message.type === "send") {
     const { width, height, fps, max_kbps } = message;
     state.send = { width, height, fps, max_kbps };
-    link?.tune(state.send).catch(tell);
+    link?.tune(state.send).catch(() => {});   // a connection that just closed: the next one begins with it
   } else if (message.type === "ended") {
     finish("ended", "Your session has ended", "Thank you. Your camera and microphone are off. You can close this page.");
   }
