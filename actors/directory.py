@@ -8,8 +8,9 @@ import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 
@@ -23,6 +24,8 @@ from proctor.domain.observations import ClientEventName
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.ports import Answer, Clock, LiveState
+from proctor.services.host.pace import HostLoad, refusal
+from proctor.services.host.sampling import Shed
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +35,10 @@ PLACE_TTL_S = 24 * 3600
 JOIN_WITHIN_S = 10.0
 CALL_WITHIN_S = 5.0
 LOOK_AGAIN_S = 0.25
+ROSTER_AGE_MS = 1_500
+"""The roster is written every second: what was placed in that time is not in it yet."""
+
+SHED_WEIGHT = 0.1
 MOST_LANES_KNOWN = 4_096
 
 
@@ -63,7 +70,8 @@ class Member:
         sessions: How many sessions a host carries.
         capacity: How many it may carry; 0 for a shard.
         lag_ms: How late a host's ticks run.
-        is_draining: True when it is to be replaced and takes no new session.
+        shed: What a host gives up (`Shed`).
+        is_draining: True when it is to be replaced and takes no session.
     """
 
     name: str
@@ -72,12 +80,27 @@ class Member:
     sessions: int = 0
     capacity: int = 0
     lag_ms: float = 0.0
+    shed: int = 0
     is_draining: bool = False
 
+    def rank(self, sent: int = 0) -> tuple[float, float]:
+        """What to sort by: the emptier first, then the more punctual.
+
+        Args:
+            sent: Sessions that were placed there since it was last seen.
+
+        Returns:
+            How full it is, a level given up counting as a tenth of its places; and its lag in ms.
+        """
+        fill = (self.sessions + sent) / max(self.capacity, 1)
+        return (fill + SHED_WEIGHT * self.shed, self.lag_ms)
+
     @property
-    def load(self) -> tuple[float, float]:
-        """What to sort by: the emptier first, then the more punctual."""
-        return (self.sessions / max(self.capacity, 1), self.lag_ms)
+    def load(self) -> HostLoad:
+        """As the host itself would tell it."""
+        return HostLoad(
+            self.sessions, self.capacity, round(self.lag_ms), Shed(self.shed), self.is_draining
+        )
 
 
 def roster_to_json(members: Sequence[Member]) -> str:
@@ -87,7 +110,9 @@ def roster_to_json(members: Sequence[Member]) -> str:
 
 def roster_from_json(text: str | None) -> list[Member]:
     """The roster, empty while nobody has written one."""
-    return [Member(**fields) for fields in json.loads(text)] if text else []
+    known = {field.name for field in fields(Member)}  # another version may have written more
+    found = json.loads(text) if text else []
+    return [Member(**{key: one[key] for key in one.keys() & known}) for one in found]
 
 
 class ActorPlacement:
@@ -104,25 +129,30 @@ class ActorPlacement:
         self._live = live
         self._clock = clock
         self._patience_ms = round(patience_s * 1000)
+        self._sent: deque[tuple[int, str]] = deque()
+        self._refused_ms: dict[str, int] = {}
 
     async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
         """Host the session where it was, else on the emptiest host that takes it.
 
         Raises:
-            NoCapacity: Every host is at its load, or none has come within the patience.
+            NoCapacity: No host is there and none has come within the patience, or every one is at its
+                load. What is pressed is not asked again and again: those who wait would press it more.
             InvalidInput: The offer cannot be used.
         """
         before = await self._live.get(_place(spec.session_id))
         give_up_ms = self._clock.monotonic_ms() + self._patience_ms
         while True:
-            for name in await self._candidates(before):
+            hosts = await self._hosts()
+            for name in _in_order(self._not_refused(hosts, before), before, self._sent_lately()):
+                self._sent.append((self._clock.monotonic_ms(), name))
                 answer = await self._try(name, spec, offer_sdp)
                 if answer is not None:
                     await self._live.put(_place(spec.session_id), name, PLACE_TTL_S)
                     if before is not None and before != name:
                         await self._dismiss(before, spec.session_id, spec.epoch - 1)
                     return answer
-            if self._clock.monotonic_ms() >= give_up_ms:
+            if self._clock.monotonic_ms() >= give_up_ms or _are_pressed(hosts):
                 raise NoCapacity(
                     "no session host can take the session now", 2 + secrets.randbelow(4)
                 )
@@ -156,12 +186,26 @@ class ActorPlacement:
         host = await self._host_of(session_id)
         await self._mailboxes.ask(host, "client_event", session_id, name, within_s=CALL_WITHIN_S)
 
-    async def _candidates(self, before: str | None) -> list[str]:
-        """The session's host of before, then every other, the least loaded first."""
+    def _not_refused(self, hosts: list[Member], before: str | None) -> list[Member]:
+        """For a new session, those that have refused none since they may have been seen last."""
+        since_ms = self._clock.monotonic_ms() - ROSTER_AGE_MS
+        return [
+            host
+            for host in hosts
+            if before is not None or self._refused_ms.get(host.name, since_ms) <= since_ms
+        ]
+
+    def _sent_lately(self) -> Counter[str]:
+        """How many sessions each host was sent since it may have been seen last."""
+        since_ms = self._clock.monotonic_ms() - ROSTER_AGE_MS
+        while self._sent and self._sent[0][0] < since_ms:
+            self._sent.popleft()
+        return Counter(name for _, name in self._sent)
+
+    async def _hosts(self) -> list[Member]:
+        """Those that are not being emptied."""
         members = roster_from_json(await self._live.get(ROSTER_KEY))
-        hosts = [m for m in members if m.kind == "host" and not m.is_draining]
-        names = [member.name for member in sorted(hosts, key=lambda member: member.load)]
-        return sorted(names, key=lambda name: name != before)
+        return [one for one in members if one.kind == "host" and not one.is_draining]
 
     async def _try(self, name: str, spec: SessionSpec, offer_sdp: str) -> Answer | None:
         try:
@@ -172,6 +216,10 @@ class ActorPlacement:
             log.warning("host did not answer an offer", host=name)
             # It may yet, and would then speak for the connection that another host has.
             await self._dismiss(name, spec.session_id, spec.epoch)
+            return None
+        except NoCapacity as error:
+            self._refused_ms[name] = self._clock.monotonic_ms()
+            log.info("host did not take the session", host=name, why=error.detail)
             return None
         except Unavailable as error:
             log.info("host did not take the session", host=name, code=error.code)
@@ -241,6 +289,27 @@ class ActorJudges:
         ):
             with attempt:
                 await self._mailboxes.ask(shard, "end", spec, ended_at, within_s=CALL_WITHIN_S)
+
+
+def _in_order(hosts: Sequence[Member], before: str | None, sent: Mapping[str, int]) -> list[str]:
+    """Whom to ask: the session's host of before, then every other, the least loaded first.
+
+    One that was full or pressed a second ago is left out, unless the session may be running already:
+    whom it then takes back is the host's own affair.
+    """
+    names = [
+        host.name
+        for host in sorted(hosts, key=lambda host: host.rank(sent.get(host.name, 0)))
+        if before is not None or refusal(host.load, is_running=False) is None
+    ]
+    return sorted(names, key=lambda name: name != before)
+
+
+def _are_pressed(hosts: Sequence[Member]) -> bool:
+    """Whether there are places and none is given: waiting brings no further host."""
+    return any(host.sessions < host.capacity for host in hosts) and all(
+        refusal(host.load, is_running=False) is not None for host in hosts
+    )
 
 
 def _place(session_id: SessionId) -> str:

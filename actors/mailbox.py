@@ -44,6 +44,8 @@ class Pulse:
         sessions: How many sessions a host carries; 0 for a shard.
         capacity: How many it may carry; 0 for a shard.
         lag_ms: How late a host's ticks run; 0 for a shard.
+        shed: What a host gives up (`Shed`).
+        is_draining: Whether a host takes no session any more.
     """
 
     version: str
@@ -51,6 +53,8 @@ class Pulse:
     sessions: int = 0
     capacity: int = 0
     lag_ms: float = 0.0
+    shed: int = 0
+    is_draining: bool = False
 
 
 class Runs(Protocol):

@@ -50,6 +50,11 @@ class SessionHostActor:
         host = await self._host.get()
         return host.load()
 
+    async def drain(self, wave: int) -> int:
+        """Take no session any more and ask some to move; how many are left."""
+        host = await self._host.get()
+        return await host.drain(wave)
+
     async def retire(self) -> bool:
         """Whether it is empty, and from now on stays so."""
         host = await self._host.get()
@@ -65,6 +70,8 @@ class SessionHostActor:
             sessions=load.sessions,
             capacity=load.capacity,
             lag_ms=load.lag_ms,
+            shed=int(load.shed),
+            is_draining=load.is_draining,
         )
 
     async def pid(self) -> int:

@@ -8,16 +8,20 @@ Every deployment states a fraction of a core: Serve's default of 1 would leave t
 2-core machine waiting for ever (RAY.md 1). There is no global request timeout: it would cut sockets.
 """
 
+import warnings
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from ray.serve import Application, Deployment
 
 from deployments.gateway import Gateway
+from deployments.gpus import share_of
 from deployments.keeper import Keeper
 from deployments.live import Live
+from deployments.measured import MeasuredReplica
 from deployments.perception import PerceptionReplica
+from deployments.scaling import Bounds, bounds_of, scaling_of
 from deployments.wiring import build_dispatcher, build_reconciler, source_digest
 from models.selection import GROUP_TASKS
 
@@ -30,15 +34,23 @@ class Split(BaseModel):
     Attributes:
         groups: One deployment per entry, e.g. [[face, body, speech]] or [[face], [body], [speech]].
             `speakers`, `words` and `objects` are there when a model is chosen for them.
+        most_replicas: Most replicas of merged groups; 1 for a number that does not follow the load.
+        gpu_shares: Model group -> share of a GPU that each of its replicas takes.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     groups: list[list[str]] = [list(NEEDED)]
+    most_replicas: int = Field(default=1, ge=1)
+    gpu_shares: dict[str, float] = {}
 
     def deployment_name(self, groups: list[str]) -> str:
         """`perception` with all groups, else `perception-face`, `perception-body-speech` and so on."""
         return "perception" if len(self.groups) == 1 else "-".join(["perception", *groups])
+
+    def bounds(self, groups: list[str]) -> Bounds:
+        """Least and most replicas of a deployment."""
+        return Bounds(1, self.most_replicas) if len(self.groups) == 1 else bounds_of(groups)
 
 
 def deployment_of_groups(split: Split) -> dict[str, str]:
@@ -57,13 +69,22 @@ def deployment_of_groups(split: Split) -> dict[str, str]:
 
 
 def perception(split: Split) -> list[Application]:
-    """The models: one deployment per entry of the split."""
-    return [
-        _deployment(
-            PerceptionReplica, split.deployment_name(groups), cpus=0.3, slots=32, patience_s=5
-        ).bind(tuple(groups))
-        for groups in split.groups
-    ]
+    """The models: one deployment per entry of the split, whose replicas follow the load."""
+    return [_group(split, groups).bind(tuple(groups)) for groups in split.groups]
+
+
+def _group(split: Split, groups: list[str]) -> Deployment:
+    bounds = split.bounds(groups)
+    follows = bounds.least != bounds.most
+    return _deployment(
+        MeasuredReplica if follows else PerceptionReplica,
+        split.deployment_name(groups),
+        cpus=0.3,
+        gpus=share_of(groups, split.gpu_shares),
+        slots=32,
+        patience_s=5,
+        scaling=scaling_of(bounds) if follows else None,
+    )
 
 
 def gateway(split: Split) -> Application:
@@ -92,15 +113,25 @@ def reconciler(split: Split) -> Application:
 
 
 def _deployment(
-    replica: Any, name: str, *, cpus: float, slots: int = 5, patience_s: float = 2
+    replica: Any,
+    name: str,
+    *,
+    cpus: float,
+    gpus: float = 0,
+    slots: int = 5,
+    patience_s: float = 2,
+    scaling: dict[str, Any] | None = None,
 ) -> Deployment:
     """A class as a deployment: checked every 2 s, given `patience_s` to finish what it began."""
-    return serve.deployment(
-        name=name,
-        ray_actor_options={"num_cpus": cpus},
-        max_ongoing_requests=slots,
-        health_check_period_s=2,
-        health_check_timeout_s=10,
-        graceful_shutdown_timeout_s=patience_s,
-        graceful_shutdown_wait_loop_s=0.2,
-    )(replica)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # `scaling_of` says which and why
+        return serve.deployment(
+            name=name,
+            ray_actor_options={"num_cpus": cpus, **({"num_gpus": gpus} if gpus else {})},
+            max_ongoing_requests=slots,
+            health_check_period_s=2,
+            health_check_timeout_s=10,
+            graceful_shutdown_timeout_s=patience_s,
+            graceful_shutdown_wait_loop_s=0.2,
+            autoscaling_config=scaling,
+        )(replica)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from deployments.gpus import count_gpus, fits, share_of
 from deployments.home import RunFile
 from models.catalogue import Catalogue, FileState
 from models.errors import ModelFileError
@@ -40,6 +41,7 @@ class Check:
 
 def require_startable(settings: Settings) -> None:
     """Raises `InvalidInput` or `Conflict`, one line each, when starting cannot work."""
+    require_gpu_shares(settings, count_gpus(visible=os.environ.get("CUDA_VISIBLE_DEVICES")))
     _require_tls(settings)
     _require_free_port(settings)
     _require_not_running(settings)
@@ -71,6 +73,8 @@ def look(settings: Settings) -> Iterator[Check]:
         is_good=disk_mb >= LEAST_DISK_MB and os.access(folder, os.W_OK),
         found=f"{settings.home}, {disk_mb} MB free ({LEAST_DISK_MB} MB and write access needed)",
     )
+    gpus = count_gpus(visible=os.environ.get("CUDA_VISIBLE_DEVICES"))
+    yield _as_check("GPU", lambda: require_gpu_shares(settings, gpus), _gpus_told(settings, gpus))
     yield _as_check("address", lambda: _require_tls(settings), f"{settings.host} may be used")
     yield _as_check("port", lambda: _require_free_port(settings), f"{settings.port} is free")
     yield _redis(settings)
@@ -124,6 +128,32 @@ def _models(settings: Settings) -> Check:
     if wanting:
         found = f"{chosen}; run `proctor models fetch`: {', '.join(wanting)} missing or altered"
     return Check(name="models", is_good=not wanting, found=found)
+
+
+def require_gpu_shares(settings: Settings, gpus: int) -> None:
+    """Raises `InvalidInput` when the replicas' shares are none, or more than the machine has.
+
+    One machine runs all model groups in each of up to `perception_replicas_max` replicas.
+    """
+    if not settings.gpu_shares:
+        return
+    share = share_of(select(settings.pack, settings.models).groups(), settings.gpu_shares)
+    replicas = settings.perception_replicas_max
+    if settings.device == "cpu":
+        raise InvalidInput("PROCTOR_GPU_SHARES are given but PROCTOR_DEVICE is cpu; set it to cuda")
+    if not fits(share, replicas, gpus):
+        raise InvalidInput(
+            f"{replicas} perception replica(s) with {share:g} of a GPU each do not fit on {gpus} GPU(s): "
+            "lower PROCTOR_GPU_SHARES__<GROUP> or PROCTOR_PERCEPTION_REPLICAS_MAX"
+        )
+
+
+def _gpus_told(settings: Settings, gpus: int) -> str:
+    if settings.device == "cpu":
+        return f"{gpus} found, none asked for"
+    shares = ", ".join(f"{group} {share:g}" for group, share in sorted(settings.gpu_shares.items()))
+    missing = "" if gpus else "; the CPU will do the work and say degraded(gpu)"
+    return f"{gpus} found for {settings.device}, shares: {shares or 'none'}{missing}"
 
 
 def _require_tls(settings: Settings) -> None:

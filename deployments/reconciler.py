@@ -1,13 +1,16 @@
 """Keeps the set of session hosts and fusion shards as it should be, and tells everybody who lives.
 
 Ray restarts an actor that dies; what it does not do is this: make those that are missing (one whose
-constructor failed stays dead), end those that hang, replace those of an older version once they are
-empty, keep warm hosts in reserve when each session has a process of its own, and write the roster.
+constructor failed stays dead), end those that hang, make as many as the sessions need and let go those
+that are too many, replace those of an older version, and write the roster. No exam ends with a host: one
+that is to go takes no session and has those it has ask for another host, a few at a time, while others
+have room; it is ended once it is empty.
 """
 
 import asyncio
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -32,6 +35,12 @@ OPENING_MS = 60_000
 HANGING_MS = 15_000
 SURPLUS_MS = 60_000
 ROSTER_TTL_S = 60
+FULL_ENOUGH = 0.8
+"""Places of all hosts that may be taken before another host is made; it opens within seconds."""
+
+EMPTY_ENOUGH = 0.6
+MOST_MOVES = 5
+"""Sessions that are asked to move in one step: each is a second of blindness, a handshake, and a look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +48,10 @@ class CrewSize:
     """How many actors there should be.
 
     Attributes:
-        hosts: Session hosts; with `sessions_per_host` 1, those kept free in reserve.
+        hosts: Session hosts at least; with `sessions_per_host` 1, those kept free in reserve.
         shards: Fusion shards.
         sessions_per_host: Sessions that one host may hold.
-        hosts_max: Most hosts when they are made on demand.
+        hosts_max: Most hosts that are made on demand.
     """
 
     hosts: int
@@ -50,11 +59,18 @@ class CrewSize:
     sessions_per_host: int
     hosts_max: int
 
-    def wanted_hosts(self, busy: int) -> int:
-        """How many hosts there should be while `busy` of them carry sessions."""
-        if self.sessions_per_host > 1:
-            return self.hosts
-        return min(busy + self.hosts, max(self.hosts_max, self.hosts))
+    def wanted_hosts(self, busy: int, sessions: int, fill: float = FULL_ENOUGH) -> int:
+        """How many hosts there should be.
+
+        Args:
+            busy: Hosts that carry sessions and are not being emptied.
+            sessions: Sessions of all hosts, of those being emptied too: they come to the others.
+            fill: Which share of a host's places may be taken.
+        """
+        most = max(self.hosts_max, self.hosts)
+        if self.sessions_per_host == 1:
+            return min(busy + self.hosts, most)
+        return min(max(self.hosts, math.ceil(sessions / (fill * self.sessions_per_host))), most)
 
 
 class Reconciler:
@@ -83,6 +99,7 @@ class Reconciler:
         self._answered_ms: dict[str, int] = {}
         self._made_ms: dict[str, int] = {}
         self._surplus_since_ms: int | None = None
+        self._leaving: set[str] = set()
 
     async def run(self) -> None:
         """Step every second, and at once when a session waits for a host."""
@@ -108,6 +125,10 @@ class Reconciler:
         for name in sorted(shards - names):
             await self._make(name)
         await self._fit_hosts(hosts, [m for m in members if m.kind == "host"])
+        if any(member.kind == "host" and not member.is_draining for member in members):
+            await self._move([m for m in members if m.kind == "host"])
+        else:  # until a host that stays answers, those that are to go serve on
+            members = [replace(member, is_draining=False) for member in members]
         await self._live.put(ROSTER_KEY, roster_to_json(members), ROSTER_TTL_S)
         return members
 
@@ -120,8 +141,9 @@ class Reconciler:
             return None
         self._answered_ms[name] = self._clock.monotonic_ms()
         is_old = pulse.version != self._version
-        if is_old and pulse.sessions == 0 and await self._may_end(name):
-            await self._remove(name, "replaced by another version")
+        is_leaving = is_old or pulse.is_draining or name in self._leaving
+        if is_leaving and pulse.sessions == 0 and await self._may_end(name):
+            await self._remove(name, "replaced by another version" if is_old else "not needed")
             return None
         return Member(
             name=name,
@@ -130,7 +152,8 @@ class Reconciler:
             sessions=pulse.sessions,
             capacity=pulse.capacity,
             lag_ms=pulse.lag_ms,
-            is_draining=is_old,
+            shed=pulse.shed,
+            is_draining=is_leaving,
         )
 
     async def _suspect(self, name: str) -> None:
@@ -148,22 +171,47 @@ class Reconciler:
             await asyncio.to_thread(self._yard.restart, name)
 
     async def _fit_hosts(self, existing: set[str], hosts: list[Member]) -> None:
-        """Make the missing hosts; end one that has been too many for a minute."""
-        busy = sum(1 for member in hosts if member.sessions > 0 and not member.is_draining)
-        draining = sum(1 for member in hosts if member.is_draining)
-        missing = self._size.wanted_hosts(busy) - (len(existing) - draining)
-        for name in _free_names(existing, missing):
+        """Make the missing hosts; let one go that has been too many for a minute."""
+        staying = [member for member in hosts if not member.is_draining]
+        there = len(existing) - (len(hosts) - len(staying))
+        busy = sum(1 for member in staying if member.sessions > 0)
+        sessions = sum(member.sessions for member in hosts)
+        for name in _free_names(existing, self._size.wanted_hosts(busy, sessions) - there):
             await self._make(name)
-        idle = [member.name for member in hosts if member.sessions == 0]
-        if missing >= 0 or not idle:
+        if there <= self._size.wanted_hosts(busy, sessions, EMPTY_ENOUGH) or not staying:
             self._surplus_since_ms = None
             return
         now = self._clock.monotonic_ms()
         if self._surplus_since_ms is None:
             self._surplus_since_ms = now
-        last = max(idle, key=_index)
-        if now - self._surplus_since_ms >= SURPLUS_MS and await self._may_end(last):
-            await self._remove(last, "not needed any more")
+        emptiest = min(staying, key=lambda member: (member.sessions, -_index(member.name)))
+        if now - self._surplus_since_ms >= SURPLUS_MS:
+            await self._let_go(emptiest)
+
+    async def _let_go(self, host: Member) -> None:
+        """End a host that is too many: at once when it is empty, else once its sessions are elsewhere."""
+        if host.sessions == 0:
+            if await self._may_end(host.name):
+                await self._remove(host.name, "not needed any more")
+        elif self._size.sessions_per_host > 1:
+            log.info("host is to be emptied", actor=host.name, sessions=host.sessions)
+            self._leaving.add(host.name)
+            self._surplus_since_ms = None
+
+    async def _move(self, hosts: list[Member]) -> None:
+        """Have hosts that are to go ask their next sessions to move, as many as others have room for."""
+        room = sum(max(0, host.load.room) for host in hosts)
+        left = min(room, MOST_MOVES)
+        for host in sorted(hosts, key=lambda host: host.sessions):
+            if not host.is_draining:
+                continue
+            wave = min(left, host.sessions)
+            try:
+                await self._mailboxes.ask(host.name, "drain", wave, within_s=PING_WITHIN_S)
+            except ProctorError as error:
+                log.warning("host could not be emptied further", actor=host.name, code=error.code)
+            else:
+                left -= wave
 
     async def _may_end(self, name: str) -> bool:
         """A host that was empty may have taken a session since it said so; asked to retire, it knows."""
@@ -191,6 +239,7 @@ class Reconciler:
         await asyncio.to_thread(self._yard.remove, name)
         self._mailboxes.forget(name)
         self._answered_ms.pop(name, None)
+        self._leaving.discard(name)
 
     async def _pause(self, wanted: Subscription) -> None:
         """Until the next step is due or somebody waits for a host."""

@@ -40,7 +40,11 @@ def deploy(settings: Settings) -> None:
     if settings.tls_certificate and settings.tls_key:
         options["ssl_certfile"] = str(settings.tls_certificate)
         options["ssl_keyfile"] = str(settings.tls_key)
-    split = app.Split(groups=[list(select(settings.pack, settings.models).groups())])
+    split = app.Split(
+        groups=[list(select(settings.pack, settings.models).groups())],
+        most_replicas=settings.perception_replicas_max,
+        gpu_shares=settings.gpu_shares,
+    )
     logs = {"encoding": "JSON", "enable_access_log": False}
     try:
         serve.start(proxy_location="HeadOnly", http_options=options, logging_config=logs)

@@ -62,7 +62,8 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
     """A session host; runs in its actor's process."""
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.webrtc.peer import LeanPeers
-    from proctor.bootstrap import open_faces
+    from proctor.bootstrap import open_faces, open_live_state, usual_media
+    from proctor.services.host.pages import Pages
     from proctor.services.host.session_host import SessionHost
 
     settings = begin(spec.name)
@@ -79,6 +80,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         calibrations={embedding: calibration},
         likeness=likeness_of(settings),
         peers=LeanPeers(settings.webrtc, clock, metrics),
+        pages=Pages(live=open_live_state(settings), usual=usual_media(settings), clock=clock),
         clock=clock,
         metrics=metrics,
     )
@@ -142,7 +144,8 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
     from proctor.bootstrap import open_live_state
 
     settings = begin("reconciler")
-    require_shared_stores(settings, count_nodes())
+    nodes = count_nodes()
+    require_shared_stores(settings, nodes)
     is_lone = settings.sessions_per_host == 1
     return Reconciler(
         yard=RayYard(
@@ -159,7 +162,7 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
             hosts=settings.hosts,
             shards=settings.shards,
             sessions_per_host=settings.sessions_per_host,
-            hosts_max=settings.hosts_max,
+            hosts_max=settings.hosts_max if is_lone or nodes > 1 else os.cpu_count() or 1,
         ),
         models=tuple(sorted(deployments.items())),
         version=version_of(source, settings),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
     from proctor.domain.candidates import ModelRef
+    from proctor.domain.sending import MediaWish
     from proctor.identity.matching import MatchCalibration
     from proctor.ports import (
         AlertFeed,
@@ -158,7 +159,7 @@ def build_services(
     from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.tokens import MAX_LIFETIME
-    from proctor.api.services import MediaWish, Services
+    from proctor.api.services import Services
     from proctor.services.alerts import Alerts
     from proctor.services.candidates import Candidates
     from proctor.services.challenges import Challenges
@@ -220,7 +221,7 @@ def build_services(
             webrtc.turn_ttl_s,
             clock,
         ),
-        media=MediaWish(max_kbps=webrtc.video_max_kbps),
+        media=usual_media(known),
         placement=placement,
         tokens=verifier,
         live=stores.live,
@@ -233,6 +234,13 @@ def build_services(
         allowed_origins=frozenset(known.allowed_origins),
         token_cap=MAX_LIFETIME,
     )
+
+
+def usual_media(settings: Settings) -> "MediaWish":
+    """What a page sends while nothing is going on."""
+    from proctor.domain.sending import MediaWish
+
+    return MediaWish(fps=settings.webrtc.video_fps, max_kbps=settings.webrtc.video_max_kbps)
 
 
 def open_tokens(settings: Settings) -> "tuple[TokenIssuer, TokenVerifier]":

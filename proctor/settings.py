@@ -25,6 +25,8 @@ class WebRtcSettings(BaseModel):
         host_gathers: Whether session hosts ask these servers for candidates too, not only the page.
         audio_ptime_ms: Opus packet time asked of the client.
         video_max_kbps: Video bit rate asked of the client.
+        video_fps: Pictures a second asked of the client while nothing is going on; a host that is pressed
+            asks for fewer, a policy that looks closer more often for more (docs/placement.md).
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -40,6 +42,7 @@ class WebRtcSettings(BaseModel):
     host_gathers: bool = False
     audio_ptime_ms: Literal[20, 40, 60] = 60
     video_max_kbps: int = Field(default=250, ge=50, le=4000)
+    video_fps: int = Field(default=5, ge=2, le=10)
 
 
 class Settings(BaseSettings):
@@ -72,6 +75,9 @@ class Settings(BaseSettings):
         public_url: Where people reach the HTTP door (`https://exams.example`), for links that are
             handed out; default: as the request that asks for the link was addressed.
         perception_threads: Cores that one perception replica may use at a time.
+        perception_replicas_max: Most perception replicas on one machine; more than 1 follow the load.
+        gpu_shares: Share of a GPU that each replica of a model group takes (PROCTOR_GPU_SHARES__FACE=0.5):
+            above 0 and up to 1, or whole. Without one a replica sees every GPU and Ray counts none.
         sessions_per_host: How many sessions one host actor may hold; 1 for one process each.
         hosts: How many session hosts to keep warm.
         hosts_max: Most session hosts when `sessions_per_host` is 1 and they are made on demand.
@@ -114,6 +120,8 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s#?]+$")
     sessions_per_host: int = Field(default=50, ge=1, le=50)
     perception_threads: int = Field(default=2, ge=1, le=64)
+    perception_replicas_max: int = Field(default=1, ge=1, le=64)
+    gpu_shares: dict[str, float] = {}
     hosts: int = Field(default=2, ge=1, le=1000)
     hosts_max: int = Field(default=50, ge=1, le=1000)
     shards: int = Field(default=1, ge=1, le=1000)

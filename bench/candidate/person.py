@@ -3,11 +3,18 @@
 import asyncio
 import contextlib
 import json
+import random
 import time
 from dataclasses import dataclass
 
 import httpx
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_delay,
+    wait_random_exponential,
+)
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -20,6 +27,8 @@ from bench.candidate.wire import ApiProblem, Joined, Status
 BLIND_FOR_S = 2.0
 GRACE_S = 6.0
 CONNECT_WITHIN_S = 8.0
+OFFER_WITHIN_S = 60.0
+_SPREAD = wait_random_exponential(multiplier=0.4, max=8)
 _REPAIRABLE = frozenset({"no_media", "host_lost"})
 
 
@@ -38,6 +47,14 @@ def socket_url(base_url: str, path: str) -> str:
 
 def _worth_a_retry(problem: BaseException) -> bool:
     return isinstance(problem, ApiProblem) and problem.retryable
+
+
+def _as_told_and_spread(state: RetryCallState) -> float:
+    """As long as the server says (Retry-After) and up to as long again, else doubled and spread."""
+    problem = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(problem, ApiProblem) and problem.retry_after_s > 0:
+        return problem.retry_after_s * random.uniform(1.0, 2.0)
+    return _SPREAD(state)
 
 
 class Candidate:
@@ -102,8 +119,8 @@ class Candidate:
             await self._sender.close()
         retrying = AsyncRetrying(
             retry=retry_if_exception(_worth_a_retry),
-            wait=wait_random_exponential(multiplier=0.4, max=8),
-            stop=stop_after_delay(60),
+            wait=_as_told_and_spread,
+            stop=stop_after_delay(OFFER_WITHIN_S),
             reraise=True,
         )
         async for attempt in retrying:

@@ -6,6 +6,7 @@ Load and idle start a product of their own; accuracy needs none.
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -67,6 +68,37 @@ def idle(
     print_idle(found, console)
     if json_file is not None:
         json_file.write_text(found.model_dump_json(indent=2) + "\n")
+
+
+@app.command()
+def scaling(
+    callers: Annotated[
+        int, typer.Option(min=1, max=50, help="Session hosts that ask all the time.")
+    ] = 3,
+    builtin: Annotated[
+        bool, typer.Option(help="Serve's own policy and windows, for comparison.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures here, too.")
+    ] = None,
+) -> None:
+    """Seconds from load to the decision for a second replica, and until that serves."""
+    from deployments.scaling_run import measure
+
+    console = wide_console()
+    end_in_order()
+    with one_line_on_failure(Console(stderr=True)), own_home(read_settings()) as settings:
+        fetch_models(settings, console)
+        found = measure(settings.resolved(), callers, builtin)
+    console.print(
+        f"{found.policy}: decided after {found.decided_s:.1f} s, serving after {found.serving_s:.1f} s "
+        f"({found.start_cpu_s:g} s of a core); "
+        f"{found.calls_before:g} calls a second before, {found.calls_after:g} after; "
+        f"load average {found.load_average:g}",
+        highlight=False,
+    )
+    if json_file is not None:
+        json_file.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
 
 
 @app.command()

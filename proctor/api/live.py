@@ -40,7 +40,7 @@ from proctor.domain.roles import Principal
 from proctor.domain.sessions import SessionState
 from proctor.ports import Subscription
 from proctor.services.alerts import CursorAhead, alerts_channel
-from proctor.services.judging.page_news import session_channel, status_key
+from proctor.services.judging.page_news import send_key, session_channel, status_key
 from proctor.services.tickets import LIFE_S, TicketKind, revoked_key
 
 PREFIX = "/v1/live"
@@ -218,13 +218,15 @@ class LiveSockets:
     async def _tell_page(
         self, line: Line, caller: Principal, session_id: SessionId, waiting: asyncio.Queue[str]
     ) -> None:
-        told: str | None = None
+        kept = {"status": status_key(session_id), "send": send_key(session_id)}
+        told: dict[str, str] = {}
         while True:
             await self._check_token(caller)
-            status = await self._services.live.get(status_key(session_id))
-            if status is not None and status != told:
-                told = status
-                await self._relay(line, status, "status")
+            for of_kind, key in kept.items():
+                last = await self._services.live.get(key)
+                if last is not None and last != told.get(of_kind):
+                    told[of_kind] = last
+                    await self._relay(line, last, of_kind)
             message: str | None = None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.look_s):
@@ -233,8 +235,8 @@ class LiveSockets:
                 kind = await self._relay(line, message)
                 if kind == "ended":
                     return
-                if kind == "status":
-                    told = message
+                if kind in kept:
+                    told[kind] = message
             await line.keep_awake()
 
     @staticmethod

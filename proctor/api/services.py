@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from proctor.domain.sending import MediaWish
 from proctor.ports import Clock, KeyRing, LiveState, Metrics, SessionPlacement, TokenCheck
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
@@ -16,16 +17,6 @@ from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.verify import Verify
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaWish:
-    """What a candidate's page is asked to send."""
-
-    width: int = 320
-    height: int = 240
-    fps: int = 5
-    max_kbps: int = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +37,7 @@ class Services:
         live_tickets: Tickets for WebSockets.
         alerts: The alert feed.
         ice: STUN and TURN for a session.
-        media: What pages are asked to send.
+        media: What pages are asked to send at first.
         placement: Where events of a candidate's page go.
         tokens: Believes bearer tokens.
         live: Rate limits, revocations, kept answers, channels.

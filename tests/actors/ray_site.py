@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class PlainHost:
 
     def __init__(self) -> None:
         self._sessions: dict[SessionId, int] = {}
+        self._is_draining = False
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -63,8 +65,15 @@ class PlainHost:
     async def client_event(self, _session_id: SessionId, _name: ClientEventName) -> None:
         return
 
+    async def drain(self, _wave: int) -> int:
+        self._is_draining = True
+        return len(self._sessions)
+
+    def retire(self) -> bool:
+        return not self._sessions
+
     def load(self) -> HostLoad:
-        return HostLoad(len(self._sessions), 50, 0)
+        return HostLoad(len(self._sessions), 50, 0, is_draining=self._is_draining)
 
 
 class PlainShard:
@@ -116,26 +125,33 @@ class Site:
         self.yard = RayYard(
             host_factory=plain_host, shard_factory=plain_shard, host_cpus=0.1, shard_cpus=0.1
         )
-        self.reconciler = Reconciler(
+        self.reconciler = self.deployed("v1")
+        self.placement = ActorPlacement(self.mailboxes, self.live, self.clock, patience_s=1)
+        self.judges = ActorJudges(self.mailboxes, [shard_name(0)], self.clock)
+
+    def deployed(self, version: str) -> Reconciler:
+        return Reconciler(
             yard=self.yard,
             mailboxes=self.mailboxes,
             live=self.live,
             clock=self.clock,
             metrics=FakeMetrics(),
             size=CrewSize(hosts=1, shards=1, sessions_per_host=50, hosts_max=1),
-            version="v1",
+            version=version,
         )
-        self.placement = ActorPlacement(self.mailboxes, self.live, self.clock, patience_s=1)
-        self.judges = ActorJudges(self.mailboxes, [shard_name(0)], self.clock)
+
+    async def until(self, holds: Callable[[dict[str, Member]], bool]) -> dict[str, Member]:
+        """Step until it holds of the living members."""
+        for _ in range(round(PATIENCE_S / 0.2)):
+            members = {member.name: member for member in await self.reconciler.step()}
+            if holds(members):
+                return members
+            await asyncio.sleep(0.2)
+        raise TimeoutError("it never held")
 
     async def crew(self) -> dict[str, Member]:
         """Step until the host and the shard live."""
-        for _ in range(round(PATIENCE_S / 0.2)):
-            members = {member.name: member for member in await self.reconciler.step()}
-            if len(members) == 2:
-                return members
-            await asyncio.sleep(0.2)
-        raise TimeoutError("the actors did not come")
+        return await self.until(lambda members: len(members) == 2)
 
     async def error_of(self, call: Any) -> dict[str, Any]:
         try:
@@ -185,7 +201,21 @@ async def play() -> dict[str, Any]:
         await site.mailboxes.ask("nobody", "pid", within_s=5)
     except Unavailable as error:
         seen["unknown"] = error.code
+    await redeploy(site, seen)
     return seen
+
+
+async def redeploy(site: Site, seen: dict[str, Any]) -> None:
+    """Another version comes while a session is on: it moves, then its old host ends."""
+    await site.placement.join(spec(3), "offer")
+    site.reconciler = site.deployed("v2")
+    await site.reconciler.step()
+    seen["while_alone"] = (await site.error_of(site.placement.trickle(SESSION, 3, "a=c")))["type"]
+    both = await site.until(lambda members: host_name(1) in members)
+    seen["draining"] = sorted(name for name, member in both.items() if member.is_draining)
+    seen["moved"] = (await site.placement.join(spec(4), "offer")).epoch
+    left = await site.until(lambda members: host_name(0) not in members)
+    seen["after_deploy"] = {name: member.sessions for name, member in left.items()}
 
 
 def main() -> None:

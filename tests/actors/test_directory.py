@@ -1,6 +1,7 @@
 """Sessions find their host and their shard, also while actors come and go."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -103,8 +104,10 @@ def host_member(index: int, sessions: int, *, is_draining: bool = False) -> Memb
 class Town:
     """Hosts, their roster and the placement over them."""
 
-    def __init__(self, *hosts: Host, patience_s: float = 2.0) -> None:
-        self.clock = FakeClock()
+    def __init__(
+        self, *hosts: Host, patience_s: float = 2.0, clock: FakeClock | None = None
+    ) -> None:
+        self.clock = clock or FakeClock()
         self.live = FakeLiveState(self.clock)
         self.hosts = {host_name(index): host for index, host in enumerate(hosts)}
         self.actors = FakeActors()
@@ -143,6 +146,41 @@ async def test_a_host_that_refuses_or_is_dead_is_passed_over() -> None:
 
     await town.placement.join(spec(), "offer")
     assert last.joined == [1]
+
+
+async def test_a_crowd_is_spread_although_the_roster_is_a_second_old() -> None:
+    hosts = [Host(), Host(), Host()]
+    town = Town(*hosts)
+    await town.write(host_member(0, 10), host_member(1, 0), host_member(2, 0))
+    for number in range(40):
+        await town.placement.join(spec(1, SessionId(f"ses_{number}")), "offer")
+    assert [len(host.joined) for host in hosts] == [7, 17, 16]
+
+
+async def test_new_sessions_wait_for_nothing_where_every_host_is_pressed() -> None:
+    host = Host()
+    town = Town(host)
+    pressed = replace(host_member(0, 10), shed=4)
+    await town.write(pressed)
+    with pytest.raises(NoCapacity) as caught:
+        await town.placement.join(spec(), "offer")
+    assert caught.value.retry_after_s >= 2
+    assert host.joined == [], "it was not even asked"
+
+
+async def test_a_session_that_ran_before_is_offered_to_pressed_hosts_too() -> None:
+    lost, pressed = Host(), Host()
+    town = Town(lost, pressed)
+    await town.write(host_member(0, 0))
+    await town.placement.join(spec(1), "offer")
+    await town.write(replace(host_member(1, 10), shed=4))
+    await town.placement.join(spec(2), "offer")
+    assert pressed.joined == [2]
+
+
+def test_what_another_version_wrote_into_the_roster_is_left_out() -> None:
+    text = roster_to_json([host_member(0, 3)]).replace('"pid"', '"mood": "fine", "pid"')
+    assert roster_from_json(text) == [host_member(0, 3)]
 
 
 async def test_when_the_session_moves_its_old_connection_is_closed() -> None:

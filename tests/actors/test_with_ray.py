@@ -50,6 +50,15 @@ def test_a_killed_shard_comes_back_and_the_end_of_a_session_waits_for_it(
     assert played["shard_pid_changed"]
 
 
+def test_a_deploy_makes_new_hosts_moves_the_sessions_and_ends_the_old_ones(
+    played: dict[str, Any],
+) -> None:
+    assert played["while_alone"] is None, "the old host serves until there is another"
+    assert played["draining"] == ["proctor-host-0"]
+    assert played["moved"] == 4
+    assert played["after_deploy"] == {"proctor-host-1": 1, "proctor-shard-0": 0}
+
+
 def test_actors_are_restarted_removed_and_made_again_by_name(played: dict[str, Any]) -> None:
     assert played["restarted_pid_changed"]
     assert played["names_after_removal"] == ["proctor-shard-0"]

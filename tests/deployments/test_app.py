@@ -98,6 +98,42 @@ async def test_a_keeper_is_well_while_its_loop_runs() -> None:
     await keeper.close()
 
 
+def test_groups_of_their_own_follow_their_load_and_one_replica_for_all_stays_one() -> None:
+    (merged,) = app.perception(Split())
+    assert merged._bound_deployment.num_replicas == 1
+    assert merged._bound_deployment._deployment_config.autoscaling_config is None
+    (up_to_three,) = app.perception(Split(most_replicas=3))
+    config = up_to_three._bound_deployment._deployment_config.autoscaling_config
+    assert (config.min_replicas, config.max_replicas) == (1, 3)
+    apart = Split(groups=[["face"], ["body", "speech"], ["speakers"]], gpu_shares={"face": 0.25})
+    bounds, shares = {}, {}
+    for application in app.perception(apart):
+        deployment = application._bound_deployment
+        config = deployment._deployment_config.autoscaling_config
+        bounds[deployment.name] = (config.min_replicas, config.max_replicas)
+        shares[deployment.name] = deployment.ray_actor_options.get("num_gpus", 0)
+    assert bounds == {
+        "perception-face": (1, 16),
+        "perception-body-speech": (1, 16),
+        "perception-speakers": (0, 8),
+    }
+    assert shares == {
+        "perception-face": 0.25,
+        "perception-body-speech": 0,
+        "perception-speakers": 0,
+    }
+
+
+async def test_a_replica_whose_number_follows_the_load_answers_and_tells_how_busy_it_was(
+    compose: Compose, models: FakePerception
+) -> None:
+    (replica,) = app.perception(Split(most_replicas=2))
+    handle = compose(replica)
+    answers = await perception_of(handle).faces([FaceAsk(picture=b"x")] * 3)
+    assert len(answers) == 3
+    assert set(await handle.record_autoscaling_stats.remote()) == {"busy"}
+
+
 def test_groups_may_be_merged_or_apart_but_each_is_served_once() -> None:
     assert set(deployment_of_groups(Split()).values()) == {"perception"}
     apart = Split(groups=[["face"], ["body", "speech"]])

@@ -10,9 +10,12 @@ import yaml
 from pydantic import BaseModel
 from ray.autoscaler._private.util import validate_config
 from ray.serve._private.utils import override_runtime_envs_except_env_vars
+from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
 
 from deployments.app import Split, deployment_of_groups
+from deployments.gpus import fits
+from deployments.scaling import Bounds, scaling_of
 from deployments.wiring import require_shared_stores
 from deployments.yard import MEDIA_RESOURCE
 from models.selection import select
@@ -86,6 +89,37 @@ def test_every_deployment_states_its_cpus_and_no_request_times_out() -> None:
     for application in config["applications"]:
         for deployment in application["deployments"]:
             assert deployment["ray_actor_options"]["num_cpus"] > 0
+
+
+def test_every_model_group_follows_its_load_within_seconds() -> None:
+    """Serve's own windows (30 s) are longer than a whole exam needs to begin."""
+    (application,) = [
+        one for one in read("serve_config.yaml")["applications"] if one["name"] == "proctor"
+    ]
+    groups = [one for one in application["deployments"] if one["name"].startswith("perception-")]
+    assert len(groups) == len(application["args"]["groups"])
+    for deployment in groups:
+        given = deployment["autoscaling_config"]
+        config = AutoscalingConfig(**given)
+        assert config.policy.get_policy().__name__ == "follow_load"
+        assert set(given) == set(scaling_of(Bounds(0, 1)))
+        assert config.look_back_period_s + config.metrics_interval_s + config.upscale_delay_s <= 5
+
+
+def test_the_gpu_shares_of_the_groups_fit_on_the_nodes_for_models() -> None:
+    nodes = read("cluster.yaml")["available_node_types"]["models"]
+    gpus = nodes["resources"]["GPU"]
+    for bound, count in (
+        ("min_replicas", nodes["min_workers"]),
+        ("max_replicas", nodes["max_workers"]),
+    ):
+        slots = 0.0
+        for application in read("serve_config.yaml")["applications"]:
+            for deployment in application["deployments"]:
+                share = deployment["ray_actor_options"].get("num_gpus", 0.0)
+                slots += share * deployment.get("autoscaling_config", {}).get(bound, 1)
+                assert fits(share, 1, gpus)
+        assert 0 < slots <= count * gpus
 
 
 def test_ray_s_cluster_schema_accepts_the_cluster() -> None:

@@ -26,6 +26,14 @@ class FakeActor:
         self.is_silent = False
         self.is_dead = False
         self.taken_since_the_ping = 0
+        self.is_draining = False
+        self.shed = 0
+        self.waves: list[int] = []
+
+    async def drain(self, wave: int) -> int:
+        self.is_draining = True
+        self.waves.append(wave)
+        return self.sessions
 
     async def retire(self) -> bool:
         self.sessions += self.taken_since_the_ping
@@ -36,7 +44,14 @@ class FakeActor:
             raise ActorDiedError
         if self.is_silent:
             raise Unavailable("silent")
-        return Pulse(version=self.version, pid=1, sessions=self.sessions, capacity=self.capacity)
+        return Pulse(
+            version=self.version,
+            pid=1,
+            sessions=self.sessions,
+            capacity=self.capacity,
+            shed=self.shed,
+            is_draining=self.is_draining,
+        )
 
 
 class FakeYard:
@@ -100,7 +115,8 @@ class Site:
         return members
 
 
-FIXED = CrewSize(hosts=2, shards=2, sessions_per_host=50, hosts_max=9)
+FIXED = CrewSize(hosts=2, shards=2, sessions_per_host=50, hosts_max=2)
+GROWING = CrewSize(hosts=1, shards=1, sessions_per_host=10, hosts_max=3)
 ON_DEMAND = CrewSize(hosts=2, shards=1, sessions_per_host=1, hosts_max=4)
 
 
@@ -207,6 +223,76 @@ async def test_a_host_that_took_a_session_since_its_ping_is_let_be() -> None:
     await site.steps(62)
     assert "proctor-host-3" in site.yard.names()
     assert site.actor("proctor-host-3").sessions == 1
+
+
+async def test_the_sessions_of_an_old_host_are_moved_in_waves_once_there_are_new_hosts() -> None:
+    site = Site(CrewSize(hosts=1, shards=1, sessions_per_host=10, hosts_max=1))
+    await site.steps(2)
+    old = site.actor("proctor-host-0")
+    old.sessions = 8
+
+    site.reconciler = site.make("v2")
+    (host,) = await site.steps(1)
+    assert not host.is_draining, "until there is another one it serves on"
+    assert old.waves == []
+    await site.steps(1)
+    assert old.waves == [5]
+    new = site.actor("proctor-host-1")
+    old.sessions, new.sessions = 3, 5
+    await site.steps(1)
+    assert old.waves == [5, 3]
+    old.sessions, new.sessions = 0, 8
+    members = await site.steps(1)
+    assert [m.name for m in members if m.kind == "host"] == ["proctor-host-1"]
+
+
+async def test_no_session_is_moved_to_a_host_that_is_pressed() -> None:
+    site = Site(CrewSize(hosts=1, shards=1, sessions_per_host=10, hosts_max=1))
+    await site.steps(2)
+    old = site.actor("proctor-host-0")
+    old.sessions = 8
+    site.reconciler = site.make("v2")
+    await site.steps(1)
+    site.actor("proctor-host-1").shed = 4
+    await site.steps(3)
+    assert old.waves == [0, 0, 0]
+
+
+async def test_shared_hosts_are_added_before_the_others_are_full_and_emptied_when_they_are_too_many() -> (
+    None
+):
+    site = Site(GROWING)
+    await site.steps(2)
+    site.actor("proctor-host-0").sessions = 8
+    await site.steps(2)
+    assert "proctor-host-1" not in site.yard.names()
+    site.actor("proctor-host-0").sessions = 9
+    await site.steps(2)
+    assert "proctor-host-1" in site.yard.names()
+
+    first, second = site.actor("proctor-host-0"), site.actor("proctor-host-1")
+    first.sessions, second.sessions = 5, 2  # 7 of 10 places: more than one host should be filled to
+    await site.steps(70)
+    assert second.waves == []
+    first.sessions, second.sessions = 4, 2
+    await site.steps(60)
+    assert second.waves == []
+    members = await site.steps(3)
+    assert second.waves[0] == 2
+    assert [m.name for m in members if m.is_draining] == ["proctor-host-1"]
+    first.sessions, second.sessions = 6, 0
+    await site.steps(2)
+    assert site.yard.names() == {"proctor-host-0", "proctor-shard-0"}
+
+
+async def test_another_reconciler_goes_on_emptying_what_one_before_began_to() -> None:
+    site = Site(GROWING)
+    await site.steps(2)
+    site.actor("proctor-host-0").sessions = 1
+    site.actor("proctor-host-0").is_draining = True
+    site.reconciler = site.make("v1")
+    members = await site.steps(3)
+    assert [m.name for m in members if m.kind == "host" and not m.is_draining] == ["proctor-host-1"]
 
 
 async def test_a_session_that_waits_wakes_the_reconciler() -> None:

@@ -18,10 +18,11 @@ from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.tokens import TokenIssuer, TokenVerifier, make_keys
 from proctor.api.app import create_app
 from proctor.api.live import create_live_app
-from proctor.api.services import MediaWish, Services
+from proctor.api.services import Services
 from proctor.api.sockets import SocketLimits
 from proctor.domain.ids import SessionId, TenantId
 from proctor.domain.roles import Role
+from proctor.domain.sending import MediaWish
 from proctor.identity.matching import MatchCalibration
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
@@ -81,13 +82,13 @@ def images(*files: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
 class FakeApi:
     """Services over fakes, both applications, tokens of any role and tenant."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, placement: FakePlacement | None = None) -> None:
         self.clock = FakeClock()
         self.database = FakeDatabase()
         self.live = FakeLiveState(self.clock)
         self.faces = FakeFaceIndex()
         self.perception = FakePerception(self.clock)
-        self.placement = FakePlacement()
+        self.placement = placement or FakePlacement()
         self.judges = FakeJudges()
         self.metrics = FakeMetrics()
         self.exams = FakeExamStore(self.database)

@@ -57,10 +57,12 @@ export class Camera {
     track.addEventListener("ended", () => this.onEvent("lost"));
   }
 
-  /** Take another size or rate, as the server asks. */
+  /** Take another size or rate, as the server asks. A camera that cannot goes on: the sender scales and skips. */
   async resize({ width, height, fps }) {
     this.media = { ...this.media, width, height, fps };
-    for (const track of this.stream?.getVideoTracks() ?? []) await track.applyConstraints({ width, height, frameRate: fps });
+    for (const track of this.stream?.getVideoTracks() ?? []) {
+      await track.applyConstraints({ width, height, frameRate: fps }).catch(() => {});
+    }
   }
 
   /** Lights off. */

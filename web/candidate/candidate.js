@@ -15,8 +15,8 @@ const PHASES = {
   elsewhere: ["Open in another tab", "wait"], refused: ["Not open", "wait"],
 };
 
-/** What tests and the curious may look at. `video` and `audio` are {state, reason} as the server said last. */
-const state = { session: null, epoch: 0, phase: "joining", video: null, audio: null };
+/** What tests and the curious may look at. `video`, `audio` ({state, reason}) and `send` are as the server said last. */
+const state = { session: null, epoch: 0, phase: "joining", video: null, audio: null, send: null };
 window.proctorState = state;
 
 let joined = null;
@@ -100,7 +100,8 @@ function heard(message) {
     link?.reconnect();
   } else if (message.type === "send") {
     const { width, height, fps, max_kbps } = message;
-    link?.tune({ width, height, fps, max_kbps }).catch(() => {});
+    state.send = { width, height, fps, max_kbps };
+    link?.tune(state.send).catch(() => {});   // a connection that just closed: the next one begins with it
   } else if (message.type === "ended") {
     finish("ended", "Your session has ended", "Thank you. Your camera and microphone are off. You can close this page.");
   }

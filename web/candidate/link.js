@@ -116,11 +116,11 @@ export class Link {
     this.wake?.();
   }
 
-  /** Send less or more. */
+  /** Send less or more. The next connection begins with it, too. */
   async tune(wish) {
     this.media = { ...this.media, ...wish };
-    await this.camera.resize(wish);
-    await this.peer?.tune(wish);
+    await this.camera.resize(this.media);
+    await this.peer?.tune(this.media);
   }
 
   #after(name, milliseconds, reason) {

@@ -27,9 +27,16 @@ export function fragmentOf(localSdp, mid, candidates, isComplete) {
   return `${lines.join("\r\n")}\r\n`;
 }
 
+/** What the sender may spend; a camera that gives a larger picture than asked for is scaled down. */
+function encodingOf(track, { width, height, fps, max_kbps: maxKbps }) {
+  const given = track.getSettings();
+  const scale = Math.max(1, Math.min((given.width ?? width) / width, (given.height ?? height) / height));
+  return { maxBitrate: maxKbps * 1000, maxFramerate: fps, scaleResolutionDownBy: scale };
+}
+
 export class Peer {
   /** @param {{api: import("../lib/api.js").Api, whipUrl: string, stream: MediaStream, iceServers: RTCIceServer[],
-   *           media: {fps: number, max_kbps: number}, onConnection: (state: string) => void}} wiring */
+   *           media: {width: number, height: number, fps: number, max_kbps: number}, onConnection: (state: string) => void}} wiring */
   constructor({ api, whipUrl, stream, iceServers, media, onConnection }) {
     this.api = api;
     this.whipUrl = whipUrl;
@@ -57,7 +64,7 @@ export class Peer {
   }
 
   #add(track, stream, media) {
-    const encodings = track.kind === "video" ? [{ maxBitrate: media.max_kbps * 1000, maxFramerate: media.fps }] : [{}];
+    const encodings = track.kind === "video" ? [encodingOf(track, media)] : [{}];
     const transceiver = this.connection.addTransceiver(track, { direction: "sendonly", streams: [stream], sendEncodings: encodings });
     const codecs = RTCRtpSender.getCapabilities(track.kind)?.codecs ?? [];
     const wanted = codecs.filter((codec) => CODECS[track.kind].includes(codec.mimeType));
@@ -99,14 +106,11 @@ export class Peer {
   }
 
   /** Send less (or more), as the server asks. */
-  async tune({ fps, max_kbps: maxKbps }) {
+  async tune(media) {
     const sender = this.connection.getSenders().find((one) => one.track?.kind === "video");
     if (!sender) return;
     const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings) {
-      encoding.maxBitrate = maxKbps * 1000;
-      encoding.maxFramerate = fps;
-    }
+    for (const encoding of parameters.encodings) Object.assign(encoding, encodingOf(sender.track, media));
     await sender.setParameters(parameters);
   }
 

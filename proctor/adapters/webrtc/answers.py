@@ -20,7 +20,8 @@ def finish_answer(
     """The answer as the client gets it.
 
     - Host candidates name `advertised` instead of the address that was bound (1:1 NAT that keeps ports).
-    - Sound: `a=ptime`, which Chromium obeys (RAY.md 3), and wideband Opus, all that speech needs.
+    - Sound: `a=ptime`, which Chromium obeys (RAY.md 3), and wideband Opus, all that speech needs. No DTX:
+      a sender that falls silent looks like one that is gone, and a quiet voice is what it cuts away.
     - Video: `b=AS`, and for Chromium its own hints on the first format.
     """
     session, *media = re.split(r"(?m)^(?=m=)", sdp)
@@ -63,7 +64,7 @@ def _host_of(line: str) -> str | None:
 def _with_sound_hints(lines: Sequence[str], ptime_ms: int) -> list[str]:
     opus = re.match(r"m=audio \S+ \S+ (\d+)", lines[0])
     assert opus is not None  # the only codec that our transceiver prefers
-    hint = "maxplaybackrate=16000;stereo=0;useinbandfec=1"
+    hint = "maxplaybackrate=16000;stereo=0;useinbandfec=1;usedtx=0"
     return _with_parameters([*lines, f"a=ptime:{ptime_ms}"], opus.group(1), hint)
 
 

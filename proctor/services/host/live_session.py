@@ -29,7 +29,7 @@ from proctor.services.host.audio import AudioTrack
 from proctor.services.host.identity import IdentityCheck
 from proctor.services.host.reporting import ReportLog
 from proctor.services.host.rounds import Group, Look
-from proctor.services.host.sampling import Need, Shed
+from proctor.services.host.sampling import Need, Shed, face_hz
 from proctor.services.host.video import VideoTrack
 from proctor.services.host.voices import Ears
 
@@ -75,6 +75,7 @@ class LiveSession:
             spec, faces, calibrations, round(policy.sampling.identity_every_s * 1000)
         )
         self.reports = ReportLog(spec)
+        self._sampling = policy.sampling
         self._offset_ms = base_ms - joined_at_ms
         self._video = VideoTrack(
             policy=policy,
@@ -149,6 +150,11 @@ class LiveSession:
             self._video.voice.right(CoverageReason.STATE_STORE, now_ms, now_ms, ENROLMENT)
         else:
             self._video.voice.wrong(CoverageReason.STATE_STORE, away_ms, now_ms, ENROLMENT)
+
+    def looks_hz(self, now_ms: int, shed: Shed) -> float:
+        """How many pictures a second the face group looks at, an identity check included."""
+        attentive = now_ms < self._attentive_until_ms
+        return face_hz(self._sampling, Need(attentive=attentive, burst=True), shed)
 
     def face_look(self, now_ms: int, shed: Shed) -> Look[FaceAsk, FaceAnswer] | None:
         """What is owed to the face group."""

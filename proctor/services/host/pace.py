@@ -14,6 +14,11 @@ CALM_TICKS = 25
 PRESSED_TICKS = 5
 SLOW_ROUND_MS = 1_000
 LAG_WEIGHT = 0.2
+MOST_LAG_MS = 500
+MOST_SHED = Shed.HALF_OF_FACES
+"""A host that gives up part of the base rate tells its sessions `degraded(overload)`: none is added."""
+
+EXTRA_SHARE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +29,45 @@ class HostLoad:
         sessions: Connections it holds, those being opened included.
         capacity: How many it may hold.
         lag_ms: How late its ticks begin, a moving mean.
+        shed: What it gives up: its own lateness and slow answers of the model groups are in it.
+        is_draining: Whether it is to be empty soon.
     """
 
     sessions: int
     capacity: int
     lag_ms: int
+    shed: Shed = Shed.NOTHING
+    is_draining: bool = False
+
+    @property
+    def room(self) -> int:
+        """How many new sessions it would take now; 0 while it is pressed."""
+        if refusal(self, is_running=False) is not None:
+            return 0
+        return self.capacity - self.sessions
+
+
+def refusal(load: HostLoad, *, is_running: bool) -> str | None:
+    """Why a host takes no further session, else None.
+
+    Those that are running already come first: what they have lost by an outage they get back, also from a
+    host that is pressed, and in a fifth more places than new sessions may fill.
+
+    Args:
+        load: The host, without the session that asks.
+        is_running: Whether the session ran before, here or elsewhere.
+    """
+    if load.is_draining:
+        return "is being emptied"
+    if load.sessions >= load.capacity + (load.capacity // EXTRA_SHARE if is_running else 0):
+        return "is full"
+    if is_running:
+        return None
+    if load.lag_ms > MOST_LAG_MS:
+        return f"is {load.lag_ms} ms late"
+    if load.shed >= MOST_SHED:
+        return "looks less often than its sessions' policies want"
+    return None
 
 
 class Pressure:

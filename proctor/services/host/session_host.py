@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from proctor.domain.candidates import ModelRef
@@ -32,12 +32,15 @@ from proctor.services.host.asking import DEADLINE_MS, Asker
 from proctor.services.host.courier import Courier
 from proctor.services.host.identity import look_up
 from proctor.services.host.live_session import LiveSession
-from proctor.services.host.pace import HostLoad, Pressure
+from proctor.services.host.moving import Moves
+from proctor.services.host.pace import HostLoad, Pressure, refusal
+from proctor.services.host.pages import Pages
 
 logger = logging.getLogger(__name__)
 
-MOST_LAG_MS = 500
 CLOSING_MS = 30_000
+RUNNING_AFTER_S = 30.0
+"""A session older than this has been somewhere before: a new one is never kept waiting so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class SessionHost:
         faces: The enrolled templates.
         calibrations: How the distances of each embedding model are read.
         peers: Makes connections.
+        pages: Speaks to the candidates' pages; None: nothing is said to them.
         clock: Time.
         metrics: Numbers.
         likeness: How the likeness of two voices becomes a probability.
@@ -79,6 +83,7 @@ class SessionHost:
         peers: MediaPeers,
         clock: Clock,
         metrics: Metrics,
+        pages: Pages | None = None,
         groups: Collection[str] = (),
         likeness: VoiceCalibration | None = FIRST_CALIBRATION,
     ) -> None:
@@ -90,6 +95,7 @@ class SessionHost:
         self._faces = faces
         self._calibrations = calibrations
         self._peers = peers
+        self._pages = pages
         self._clock = clock
         self._metrics = metrics
         self._pressure = Pressure(tick_ms)
@@ -105,23 +111,23 @@ class SessionHost:
         self._joining: dict[SessionId, int] = {}
         self._closing: list[tuple[LiveSession, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._moves = Moves()
         self._closed = False
-        self._retired = False
+        self._draining = False
 
     async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
         """Host the session and answer the offer; an older connection of it here is closed first.
 
         Raises:
-            NoCapacity: The host is full, late, or closed.
+            NoCapacity: The host is full, pressed, being emptied, or closed.
             Conflict: A newer connection of the session is here already, or this one was left meanwhile.
             InvalidInput: The offer or the policy cannot be used; nothing is left behind.
         """
         self._admit(spec)
         now_ms = self._clock.monotonic_ms()
-        since_start_s = (self._clock.now() - spec.started_at).total_seconds()
         session = LiveSession(
             spec,
-            base_ms=max(0, round(since_start_s * 1000)),
+            base_ms=max(0, round(self._age_s(spec) * 1000)),
             joined_at_ms=now_ms,
             faces=self._faces,
             calibrations=self._calibrations,
@@ -145,6 +151,8 @@ class SessionHost:
             if self._joining.get(spec.session_id) == spec.epoch:
                 del self._joining[spec.session_id]
         self._hosted[spec.session_id] = _Hosted(session, peer)
+        if self._pages is not None:
+            self._pages.connected(spec.session_id)
         logger.info("session joined", extra=self._about(spec))
         return Answer(answer, spec.epoch)
 
@@ -171,12 +179,41 @@ class SessionHost:
     def load(self) -> HostLoad:
         """How full the host is."""
         joining = len(self._joining.keys() - self._hosted.keys())
-        return HostLoad(len(self._hosted) + joining, self._capacity, self._pressure.lag_ms)
+        return HostLoad(
+            sessions=len(self._hosted) + joining,
+            capacity=self._capacity,
+            lag_ms=self._pressure.lag_ms,
+            shed=self._pressure.level,
+            is_draining=self._draining,
+        )
+
+    async def drain(self, wave: int) -> int:
+        """Take no session any more, for good, and ask some of those here to connect elsewhere.
+
+        A page that does not come away is asked again, and let go in the end: it then comes back by itself.
+
+        Args:
+            wave: How many further sessions to ask now.
+
+        Returns:
+            How many sessions are left.
+
+        Raises:
+            StateStoreUnavailable: The pages cannot be asked now; call again.
+        """
+        self._draining = True
+        turn = self._moves.turn(self._hosted, wave, self._clock.monotonic_ms())
+        if self._pages is not None:
+            await self._pages.move(turn.ask)
+        for session_id in turn.let_go:
+            await self._remove(session_id)
+        return self.load().sessions
 
     def retire(self) -> bool:
         """Take no session any more, unless there is one: whether the host may be ended now."""
-        self._retired = self._retired or self.load().sessions == 0
-        return self._retired
+        is_empty = self.load().sessions == 0
+        self._draining = self._draining or is_empty
+        return is_empty
 
     async def run(self) -> None:
         """Tick until cancelled or closed. A tick that comes late is not made up for."""
@@ -199,6 +236,8 @@ class SessionHost:
         for session_id in list(self._hosted):
             await self._remove(session_id)
         await self._asker.close()
+        if self._pages is not None:
+            await self._pages.close()
         await self._courier.close()
         last = [report for session, _ in self._closing for report in session.reports.rest()]
         if last:
@@ -212,12 +251,19 @@ class SessionHost:
         epoch = here.session.spec.epoch if here else 0
         if spec.epoch <= max(epoch, self._joining.get(spec.session_id, 0)):
             raise Conflict("a newer connection of this session is open")
+        if self._closed:
+            raise NoCapacity(f"session host {self._name} is closed")
         load = self.load()
         is_resumed = here is not None or spec.session_id in self._joining
-        if self._closed or self._retired or (not is_resumed and load.sessions >= load.capacity):
-            raise NoCapacity(f"session host {self._name} is full")
-        if load.lag_ms > MOST_LAG_MS:
-            raise NoCapacity(f"session host {self._name} is {load.lag_ms} ms late")
+        if is_resumed:  # it takes its own place
+            load = replace(load, sessions=load.sessions - 1)
+        is_running = is_resumed or self._age_s(spec) > RUNNING_AFTER_S
+        why = refusal(load, is_running=is_running)
+        if why is not None:
+            raise NoCapacity(f"session host {self._name} {why}")
+
+    def _age_s(self, spec: SessionSpec) -> float:
+        return (self._clock.now() - spec.started_at).total_seconds()
 
     def _find(self, session_id: SessionId, epoch: int | None = None) -> _Hosted:
         hosted = self._hosted.get(session_id)
@@ -256,6 +302,9 @@ class SessionHost:
             if session.is_gone(at_ms):
                 self._spawn(self._remove(session.spec.session_id))
         self._asker.ask(times, shed)
+        if self._pages is not None:
+            looks = {one.spec.session_id: one.looks_hz(at, shed) for one, at in times.items()}
+            self._pages.tick(looks, shed, now_ms)
         self._closing = [
             (session, until_ms)
             for session, until_ms in self._closing

@@ -22,6 +22,11 @@ def status_key(session_id: SessionId) -> str:
     return f"status:{session_id}"
 
 
+def send_key(session_id: SessionId) -> str:
+    """Where the last wish for what the page sends is kept, for a page that comes later."""
+    return f"send:{session_id}"
+
+
 class PageNews:
     """Publishes what the shard has to say to the page of a session."""
 
@@ -51,6 +56,7 @@ class PageNews:
         """
         await self._live.put(f"ended:{session_id}", "1", ENDED_KEPT_S)
         await self._live.delete(status_key(session_id))
+        await self._live.delete(send_key(session_id))
         await self._live.publish(session_channel(session_id), json.dumps({"type": "ended"}))
 
     async def has_ended(self, session_id: SessionId) -> bool:

@@ -371,6 +371,21 @@ async def test_a_status_whose_message_was_lost_is_looked_up(api: FakeApi) -> Non
         assert (await socket.hear())["type"] == "status"
 
 
+async def test_a_page_that_comes_later_is_told_what_it_is_to_send(api: FakeApi) -> None:
+    session_id, token = await joined(api)
+    wish = {"type": "send", "width": 320, "height": 240, "fps": 3, "max_kbps": 150}
+    await api.live.put(f"send:{session_id}", json.dumps(wish), None)
+    async with api.socket("/session") as socket:
+        await socket.hello(await api.live_ticket(token))
+        assert await socket.hear() == wish
+        more = wish | {"fps": 5}
+        await api.live.put(f"send:{session_id}", json.dumps(more), None)
+        await api.live.publish(f"session:{session_id}", json.dumps(more))
+        assert await socket.hear() == more
+        await asyncio.sleep(0.05)
+        assert socket.is_silent()
+
+
 async def test_a_page_of_an_ended_session_is_told_so(api: FakeApi) -> None:
     session_id, token = await joined(api)
     await api.post(f"/v1/sessions/{session_id}/end")

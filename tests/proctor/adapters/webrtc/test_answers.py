@@ -36,7 +36,7 @@ def test_the_sender_is_asked_for_long_sound_packets_and_a_modest_picture() -> No
     lines = finished()
     video = lines.index("m=video 40848 UDP/TLS/RTP/SAVPF 96 97")
     assert "a=ptime:60" in lines[:video]
-    assert "a=fmtp:111 maxplaybackrate=16000;stereo=0;useinbandfec=1" in lines[:video]
+    assert "a=fmtp:111 maxplaybackrate=16000;stereo=0;useinbandfec=1;usedtx=0" in lines[:video]
     assert lines[video + 1 : video + 3] == ["c=IN IP4 10.0.0.5", "b=AS:250"]
     rates = "x-google-min-bitrate=80;x-google-start-bitrate=150;x-google-max-bitrate=250"
     assert f"a=fmtp:96 packetization-mode=1;{rates}" in lines

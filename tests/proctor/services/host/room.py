@@ -11,13 +11,16 @@ from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.observations import Observation, StreamState
 from proctor.domain.reports import TickReport
+from proctor.domain.sending import MediaWish
 from proctor.domain.sessions import SessionSpec
 from proctor.identity.matching import MatchCalibration
 from proctor.ports import SessionJudges
+from proctor.services.host.pages import Pages
 from proctor.services.host.session_host import SessionHost
 from tests.fakes.clock import FakeClock
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
+from tests.fakes.live_state import FakeLiveState
 from tests.fakes.media_peers import QUIET, ROOM, FakeMediaPeers, FakePeer, Lens, Microphone
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
@@ -50,6 +53,7 @@ class Room:
         self.peers = FakeMediaPeers()
         self.faces = FakeFaceIndex()
         self.metrics = FakeMetrics()
+        self.live = FakeLiveState(self.clock)
         self.policy = policy
         self.scopes = scopes
         self.started_at = self.clock.now()
@@ -62,6 +66,7 @@ class Room:
             faces=self.faces,
             calibrations={EMBEDDING: CALIBRATION},
             peers=self.peers,
+            pages=Pages(live=self.live, usual=MediaWish(), clock=self.clock),
             groups=groups,
             clock=self.clock,
             metrics=self.metrics,

@@ -427,8 +427,9 @@ async def test_a_host_that_runs_late_takes_nobody_in() -> None:
             room.clock.stall(3_000)
             await room.clock.advance(STEP_MS)
         assert room.host.load().lag_ms > 500
+        new = dataclasses.replace(room.spec(SessionId("ses_ben")), started_at=room.clock.now())
         with pytest.raises(NoCapacity):
-            await room.host.join(room.spec(SessionId("ses_ben")), "offer")
+            await room.host.join(new, "offer")
         await room.watch(10_000)
         assert room.host.load().lag_ms < 100
         await room.join(SessionId("ses_ben"))

@@ -1,4 +1,4 @@
-from proctor.services.host.pace import Pressure, RateMeter
+from proctor.services.host.pace import HostLoad, Pressure, RateMeter, refusal
 from proctor.services.host.rounds import Group
 from proctor.services.host.sampling import Shed
 
@@ -17,6 +17,23 @@ def test_late_ticks_give_up_one_level_after_another_and_calm_gives_them_back() -
     levels = [pressure.tick(late_ms=0) for _ in range(100)]
     assert levels[23] is Shed.HALF_OF_FACES
     assert levels[24::25] == [Shed.ATTENTION, Shed.SMALL_FACES, Shed.BODY, Shed.NOTHING]
+
+
+def test_a_host_takes_new_sessions_by_its_places_and_its_pressure() -> None:
+    assert HostLoad(10, 50, 0).room == 40
+    assert HostLoad(10, 50, 0, Shed.ATTENTION).room == 40
+    assert HostLoad(10, 50, 0, Shed.HALF_OF_FACES).room == 0
+    assert HostLoad(10, 50, 501).room == 0
+    assert HostLoad(50, 50, 0).room == 0
+    assert HostLoad(10, 50, 0, is_draining=True).room == 0
+
+
+def test_a_session_that_runs_is_taken_back_by_a_host_that_is_pressed_or_full() -> None:
+    assert refusal(HostLoad(50, 50, 900, Shed.HALF_OF_FACES), is_running=True) is None
+    assert refusal(HostLoad(59, 50, 0), is_running=True) is None
+    assert refusal(HostLoad(60, 50, 0), is_running=True) == "is full"
+    assert refusal(HostLoad(1, 1, 0), is_running=True) == "is full"
+    assert refusal(HostLoad(0, 50, 0, is_draining=True), is_running=True) == "is being emptied"
 
 
 def test_ticks_that_are_late_now_and_then_give_up_nothing() -> None:

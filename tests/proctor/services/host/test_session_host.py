@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import json
+from dataclasses import replace
 
 import pytest
 
@@ -281,6 +283,58 @@ async def test_an_empty_host_retires_and_takes_nobody_a_busy_one_does_not() -> N
         with pytest.raises(NoCapacity):
             await room.join()
         assert room.peers.opened == []
+
+
+async def test_a_host_that_is_emptied_asks_its_pages_and_lets_go_those_that_stay() -> None:
+    async with Room() as room:
+        ada, ben = await room.join(), await room.join(BEN)
+        await room.watch(1_000)
+        assert await room.host.drain(1) == 2
+        assert moved(room) == [ADA]
+        assert await room.host.drain(1) == 2
+        assert moved(room) == [ADA, BEN]
+        for session_id in (ADA, SessionId("ses_eve")):
+            with pytest.raises(NoCapacity, match="emptied"):
+                await room.host.join(room.spec(session_id, epoch=2), "offer")
+        await room.host.leave(ADA, 1)  # it is elsewhere now
+        await room.watch(31_000)
+        assert not ben.closed, "its exam goes on until it is told to come back elsewhere"
+        assert await room.host.drain(0) == 0
+        assert (ada.closed, ben.closed) == (True, True)
+        await room.watch(400)
+        assert room.reports(BEN)[-1].closing
+
+
+def moved(room: Room) -> list[str]:
+    return [
+        where.removeprefix("session:")
+        for where, text in room.live.published
+        if json.loads(text) == {"type": "reconnect", "reason": "moving"}
+    ]
+
+
+async def test_running_sessions_come_before_new_ones() -> None:
+    """A host that is pressed or full takes back what another has lost, and nobody new."""
+    async with Room(capacity=5) as room:
+        await room.watch(40_000)
+        running = [SessionId(f"ses_{number}") for number in range(3)]
+        for _ in range(30):
+            room.clock.stall(3_000)
+            await room.clock.advance(200)
+        assert room.host.load().lag_ms > 500
+        with pytest.raises(NoCapacity, match="late"):
+            await room.host.join(replace(room.spec(BEN), started_at=room.clock.now()), "offer")
+        for session_id in running:
+            await room.join(session_id, epoch=2)
+    async with Room(capacity=5) as room:
+        await room.watch(40_000)
+        for number in range(5):
+            await room.join(SessionId(f"ses_{number}"))
+        with pytest.raises(NoCapacity, match="full"):
+            await room.host.join(replace(room.spec(BEN), started_at=room.clock.now()), "offer")
+        await room.join(BEN, epoch=2)
+        with pytest.raises(NoCapacity, match="full"):
+            await room.host.join(room.spec(SessionId("ses_eve"), epoch=2), "offer")
 
 
 async def test_an_offer_that_cannot_be_answered_leaves_nothing_behind() -> None:
