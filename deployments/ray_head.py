@@ -28,8 +28,8 @@ OBJECT_STORE_BYTES = 200 * 2**20
 MEDIA_SLOTS = 1_000
 LEAST_CPUS = 2
 CONTROL_LOOP_S = "0.3"
-"""How often Serve's controller looks: at its own 0.1 s it takes a twentieth of a core of a quiet machine, for
-decisions that fall every 0.5 s at the soonest (deployments/scaling.py)."""
+"""How often Serve's controller looks. At its own 0.1 s it takes a twentieth of a core of a quiet machine,
+for decisions that fall every 0.5 s at the soonest (deployments/scaling.py)."""
 VITAL = ("gcs", "raylet")
 
 
