@@ -28,6 +28,7 @@ from models.manifest import (
     HttpsSource,
     Manifest,
     ModelFile,
+    Threshold,
     WheelSource,
     load_manifest,
 )
@@ -183,6 +184,20 @@ class Catalogue:
         if state is FileState.ALTERED:
             raise ModelFileAltered(f"{self.path(name)} is not what it should be: {do}")
         return self.path(name)
+
+    def threshold(self, name: str, threshold: Threshold) -> float:
+        """A limit that readers apply to this file's output.
+
+        Raises:
+            ModelFileError: The manifest does not state it.
+        """
+        stated = self._one(name).thresholds
+        if threshold not in stated:
+            raise ModelFileError(
+                f"{name} states no threshold `{threshold}` in the manifest, and its reader needs one; "
+                f"it states: {', '.join(stated) or 'none'}"
+            )
+        return stated[threshold]
 
     def producer(self, name: str) -> Producer:
         """What answers of this file are signed with. Raises `ModelFileMissing`."""

@@ -13,6 +13,7 @@ import numpy as np
 from models.catalogue import Catalogue
 from models.face.detected import DetectedFace, detected_faces
 from models.face.interfaces import Look
+from models.limits import DetectionLimits
 from models.pictures import Floats, Region, as_input, crop, letterbox
 from models.runtimes.litert import LitertModel
 from models.ssd import anchor_centres, detections, weighted_suppression
@@ -20,7 +21,6 @@ from proctor.domain.media import Image
 
 SHORT_LAYERS = ((8, 2), (16, 6))
 FULL_LAYERS = ((4, 1),)
-LEAST_SCORE = 0.5
 KEY_POINTS = 6
 # Measured on 60 composed pictures each, recall of a second face of 24 / 32 / 48 px at 640x480: these six
 # tiles 96 / 100 / 100 %, four tiles of 0.8 73 / 90 / 100 %, short range on twelve of 0.5 68 / 100 / 100 %.
@@ -33,10 +33,17 @@ MOST_TILE_PX = 400
 
 
 class BlazeFace:
-    """One BlazeFace network with its anchors."""
+    """One BlazeFace network with its anchors.
 
-    def __init__(self, model: LitertModel, layers: Sequence[tuple[int, int]]) -> None:
+    Attributes:
+        limits: Which boxes are told.
+    """
+
+    def __init__(
+        self, model: LitertModel, layers: Sequence[tuple[int, int]], limits: DetectionLimits
+    ) -> None:
         """`layers` are the (stride, anchors per cell) of this network: SHORT_LAYERS or FULL_LAYERS."""
+        self.limits = limits
         self._model = model
         self._side = model.input_shape[1]
         self._anchors = anchor_centres(self._side, layers)
@@ -46,7 +53,9 @@ class BlazeFace:
         side = self._side
         cut = crop(image, region, (side, side))
         raw, logits = self._model.run(as_input(cut, -1.0, 1.0))
-        found = detections(raw[0], logits[0, :, 0], self._anchors, side, LEAST_SCORE)
+        found = detections(
+            raw[0], logits[0, :, 0], self._anchors, side, self.limits.score, self.limits.overlap
+        )
         corner = np.array([region.x - region.width / 2, region.y - region.height / 2])
         placed = found.copy()
         placed[:, :4] *= region.width
@@ -62,8 +71,9 @@ class BlazeFaceDetector:
     def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
         """`files` are the short-range and the full-range network. Raises `ModelFileError`."""
         self._short, self._full = files
-        self._near = short_range(catalogue.read(self._short), self._short)
-        self._far = full_range(catalogue.read(self._full), self._full)
+        near, far = (DetectionLimits.of(catalogue, file) for file in files)
+        self._near = short_range(catalogue.read(self._short), near, self._short)
+        self._far = full_range(catalogue.read(self._full), far, self._full)
 
     def looks(self, *, search_small: bool) -> list[Look]:
         """See `FaceDetector`."""
@@ -76,14 +86,18 @@ class BlazeFaceDetector:
         return looks
 
 
-def short_range(content: bytes, name: str = "face-detection-short") -> BlazeFace:
+def short_range(
+    content: bytes, limits: DetectionLimits, name: str = "face-detection-short"
+) -> BlazeFace:
     """The short-range network: 128 px, faces from about 10 % of the picture's width."""
-    return BlazeFace(LitertModel(name, content, [(1, 896, 16), (1, 896, 1)]), SHORT_LAYERS)
+    return BlazeFace(LitertModel(name, content, [(1, 896, 16), (1, 896, 1)]), SHORT_LAYERS, limits)
 
 
-def full_range(content: bytes, name: str = "face-detection-full") -> BlazeFace:
+def full_range(
+    content: bytes, limits: DetectionLimits, name: str = "face-detection-full"
+) -> BlazeFace:
     """The full-range network: 192 px, smaller faces, worse on very near ones."""
-    return BlazeFace(LitertModel(name, content, [(1, 2304, 16), (1, 2304, 1)]), FULL_LAYERS)
+    return BlazeFace(LitertModel(name, content, [(1, 2304, 16), (1, 2304, 1)]), FULL_LAYERS, limits)
 
 
 def search_whole(network: BlazeFace, image: Image) -> list[DetectedFace]:
@@ -94,7 +108,7 @@ def search_whole(network: BlazeFace, image: Image) -> list[DetectedFace]:
 def search_tiles(network: BlazeFace, image: Image) -> list[DetectedFace]:
     """Faces in overlapping square tiles; a face found in two tiles is told once."""
     found = [network.search(image, tile) for tile in tiles(image.shape[1], image.shape[0])]
-    return detected_faces(weighted_suppression(np.concatenate(found)))
+    return detected_faces(weighted_suppression(np.concatenate(found), network.limits.overlap))
 
 
 def tiles(width: int, height: int) -> list[Region]:

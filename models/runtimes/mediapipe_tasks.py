@@ -10,6 +10,7 @@ import math
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,8 @@ class MediaPipeTask:
         name: str,
         kind: str,
         content: bytes,
+        limits: Mapping[str, float],
         *,
-        least: float = 0.5,
         answer_s: float = ANSWER_S,
         child: Path = _CHILD,
     ) -> None:
@@ -64,7 +65,7 @@ class MediaPipeTask:
             name: Manifest id, for messages.
             kind: `face_detector` or `pose_landmarker`.
             content: The file's verified bytes (.tflite or .task).
-            least: Least score.
+            limits: `score` and `overlap` of a face detector, `score` and `presence` of a pose landmarker.
             answer_s: How long an answer is waited for.
             child: The program that is started.
 
@@ -72,7 +73,7 @@ class MediaPipeTask:
             ModelFileError: MediaPipe is not installed, or refuses the file, or cannot be cut off.
         """
         self._name = name
-        self._opening = {"task": kind, "least": least}
+        self._opening = {"task": kind, "limits": dict(limits)}
         self._content = content
         self._answer_s = answer_s
         self._child = child

@@ -55,3 +55,17 @@ def restricted(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
     catalogue.accept("edgeface-noncommercial", by="tests", at=datetime(2026, 11, 22, tzinfo=UTC))
     catalogue.fetch(["edgeface-xs", "edgeface-xxs", "fsanet"])
     return catalogue
+
+
+@pytest.fixture(scope="session")
+def detector_files(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    """The embedded pack and the three detectors; a skip where no mirror has these."""
+    mirror = Settings().models_mirror
+    if not mirror:
+        pytest.skip("PROCTOR_MODELS_MIRROR names no mirror: the detectors have no other source")
+    folder = tmp_path_factory.mktemp("detectors")
+    Catalogue(folder, str(models_dir)).fetch(["embedded"])
+    catalogue = Catalogue(folder, mirror)
+    catalogue.accept("insightface-noncommercial", "tests", datetime(2026, 11, 22, tzinfo=UTC))
+    catalogue.fetch(["yunet", "scrfd", "retinaface", "yunet-640"])
+    return catalogue
