@@ -55,6 +55,10 @@ CONVERTERS: dict[str, Callable[[bytes], bytes]] = {
 """What a manifest's `convert` names: a function of a wheel's member, always the same bytes for it."""
 
 
+Trial = Callable[["Catalogue", ModelFile, bytes], None]
+"""Raises `ModelFileError` when the bytes are not what the file's reader wants."""
+
+
 class FileState(StrEnum):
     """What is on disk."""
 
@@ -225,10 +229,16 @@ class Catalogue:
             accepted = {licence: Acceptance(at=at, by=by)} | records.accepted
             write_records(self.models_dir, records.model_copy(update={"accepted": accepted}))
 
-    def add(self, name: str, source: Path, at: datetime) -> Path:
+    def add(self, name: str, source: Path, at: datetime, trial: Trial | None = None) -> Path:
         """Take in a file or folder that the operator brings, under the digest that it has then.
 
         A checkpoint becomes ONNX where the manifest says how (models/brought.py).
+
+        Args:
+            name: What the manifest calls it.
+            source: Where it lies now.
+            at: When it is brought.
+            trial: Opens what will read the bytes of a file before they are kept (models/trial.py).
 
         Raises:
             ModelFileError: It is not the operator's to bring, cannot be read, or is no such network.
@@ -241,6 +251,8 @@ class Catalogue:
         if file.is_folder:
             looked_through(file, source)
         content = b"" if file.is_folder else taken_in(file, _read(source))
+        if trial is not None and not file.is_folder:
+            trial(self, file, content)
         with self._alone():
             if file.is_folder:
                 digest, size = bring_folder(source, self.path(file.id))

@@ -25,6 +25,7 @@ from proctor.domain.media import Image
 
 STRIDES = (8, 16, 32)
 """Pixels per cell of the three feature maps that all of these networks have."""
+TRIAL_PX = 128
 PLACES = [0, 1, 2, 3, 5, 6, 7, 8]
 """Columns of a row that are pixels."""
 
@@ -158,11 +159,15 @@ class OneNetwork:
     longest_for_small: ClassVar[Sequence[int]]
 
     def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
-        """`files` is the one network. Raises `ModelFileError`."""
+        """`files` is the one network. A black picture is tried at once. Raises `ModelFileError`."""
         (self._file,) = files
         limits = DetectionLimits.of(catalogue, self._file)
         self._network = self.network(catalogue.read(self._file), self._file, limits.score)
         self._overlap = limits.overlap
+        try:
+            self._network.rows([np.zeros((TRIAL_PX, TRIAL_PX, 3), np.uint8)])
+        except ModelOutputInvalid as error:
+            raise ModelFileError(f"{self._file} is not this detector: {error.detail}") from error
 
     def looks(self, *, search_small: bool) -> list[Look]:
         """See `FaceDetector`."""

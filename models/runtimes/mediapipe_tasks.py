@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.errors import ModelFileError, ModelOutputInvalid
+from models.errors import ExtraMissing, ModelFileError, ModelOutputInvalid
 from proctor.domain.media import Image
 
 _CHILD = Path(__file__).with_name("mediapipe_child.py")
@@ -70,7 +70,8 @@ class MediaPipeTask:
             child: The program that is started.
 
         Raises:
-            ModelFileError: MediaPipe is not installed, or refuses the file, or cannot be cut off.
+            ModelFileError: MediaPipe is not installed (`ExtraMissing`), or refuses the file, or cannot
+                be cut off.
         """
         self._name = name
         self._opening = {"task": kind, "limits": dict(limits)}
@@ -134,7 +135,8 @@ class MediaPipeTask:
             self._end()
             reason = "its process ended" if told is None else told["error"]
             why = _WHY.get(reason) or (told or {}).get("why") or reason
-            raise ModelFileError(f"{self._name} cannot be opened by MediaPipe: {why}")
+            kind = ExtraMissing if reason == "not_installed" else ModelFileError
+            raise kind(f"{self._name} cannot be opened by MediaPipe: {why}")
 
     def _ask(
         self, request: dict[str, Any], content: bytes, within_s: float

@@ -264,15 +264,23 @@ def spoilt(content: bytes) -> bytes:
 def test_weights_that_are_no_numbers_are_a_fault_and_never_nobody(
     detector_files: Catalogue, astronaut: Image, tmp_path: Path
 ) -> None:
-    """Through the whole reader, with a file that an operator brought."""
+    """At start, and through the whole reader where they come later."""
     catalogue = Catalogue(tmp_path / "models", str(detector_files.models_dir))
     at = datetime(2026, 11, 22, tzinfo=UTC)
     catalogue.accept("insightface-noncommercial", "tests", at)
     catalogue.fetch(["embedded"])
-    broken = tmp_path / "det_500m.onnx"
-    broken.write_bytes(spoilt(detector_files.read("scrfd")))
+    broken, whole = tmp_path / "broken.onnx", tmp_path / "det_500m.onnx"
+    whole.write_bytes(detector_files.read("scrfd"))
+    broken.write_bytes(spoilt(whole.read_bytes()))
     catalogue.add("scrfd-500m", broken, at)
-    reader = open_faces(select(instead={"face_detection": "scrfd-500m"}), catalogue)
+    chosen = select(instead={"face_detection": "scrfd-500m"})
+    with pytest.raises(ModelFileError, match="scrfd-500m is not this detector"):
+        open_faces(chosen, catalogue)
+    catalogue.add("scrfd-500m", whole, at)
+    reader = open_faces(chosen, catalogue)
+    detector = reader._parts.detector
+    assert isinstance(detector, ScrfdDetector)
+    detector._network = Scrfd(broken.read_bytes(), "scrfd-500m", 0.5)
     answer = reader.read(FaceAsk(picture=png(astronaut)))
     assert answer.fault is Fault.MODEL_OUTPUT_INVALID and answer.faces == ()
 
