@@ -10,7 +10,6 @@ import subprocess
 import sys
 import zipfile
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,9 +34,7 @@ CHILD = Path(mediapipe_child.__file__)
 FACES = {"score": 0.5, "overlap": 0.3}
 BODIES = {"score": 0.5, "presence": 0.5}
 NOBODY = np.zeros((48, 64, 3), np.uint8)
-has_mediapipe = pytest.mark.skipif(
-    find_spec("mediapipe") is None, reason="the extra `mediapipe` is not installed"
-)
+has_mediapipe = pytest.mark.framework("mediapipe")
 
 SCRIPTED = """
 import json, os, sys, time

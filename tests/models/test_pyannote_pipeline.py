@@ -188,11 +188,7 @@ def test_a_voice_hardly_alone_has_no_embedding() -> None:
     assert [(voice.alone_ms, voice.embedding) for voice in voices] == [(500, None), (400, None)]
 
 
-needs_pyannote = pytest.mark.skipif(
-    importlib.util.find_spec("pyannote") is None
-    or importlib.util.find_spec("pyannote.audio") is None,
-    reason="the extra `diarization` is not installed (pyannote.audio)",
-)
+needs_pyannote = pytest.mark.framework("pyannote.audio")
 
 
 @pytest.fixture(scope="module")

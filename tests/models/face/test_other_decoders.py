@@ -1,6 +1,5 @@
 """Our decoders against those of others, on the same files and pictures."""
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,11 +65,10 @@ def test_yunet_as_opencv_decodes_it(
 
 
 @pytest.mark.media
+@pytest.mark.framework("insightface")
 def test_scrfd_as_insightface_decodes_it(
     detector_files: Catalogue, pictures: list[Image], tmp_path: Path
 ) -> None:
-    if importlib.util.find_spec("insightface") is None:
-        pytest.skip("the extra insightface is not installed")
     from insightface.model_zoo.scrfd import SCRFD
 
     path = tmp_path / "scrfd.onnx"
