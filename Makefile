@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
+FRAMEWORKS := .venv-frameworks
 SHARED := $(wildcard ../shared)
 export RAY_USAGE_STATS_ENABLED := 0
 export HF_HUB_OFFLINE := 1
@@ -10,9 +11,9 @@ export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
 endif
 
-.PHONY: help setup models check test demo lock clean
+.PHONY: help setup models check test test-frameworks demo lock clean
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 18
 
 setup: .venv/.ready ## make .venv from the hash-pinned lock
 
@@ -34,12 +35,26 @@ check: setup ## ruff, mypy --strict, import contracts
 test: models ## every test that this machine can run
 	$(BIN)/pytest --cov --cov-report=term
 
+test-frameworks: models $(FRAMEWORKS)/.ready ## the tests that need torch, pyannote, Whisper, MediaPipe or insightface
+	$(FRAMEWORKS)/bin/python -m pytest tests/models -m framework
+
+# An environment that sees .venv and holds what its lock must not; a pip of its own would be an old one.
+# While torch is installed pip names triton and torchcodec as missing: that is meant.
+$(FRAMEWORKS)/.ready: .venv/.ready requirements/frameworks.lock
+	@test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv --without-pip $(FRAMEWORKS)
+	@$(FRAMEWORKS)/bin/python -c "import pathlib, sysconfig; own = sysconfig.get_path('purelib'); \
+		pathlib.Path(own, 'product.pth').write_text(own.replace('$(FRAMEWORKS)', '.venv'))"
+	$(FRAMEWORKS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --require-hashes -r requirements/frameworks.lock
+	$(FRAMEWORKS)/bin/python -m pip install --quiet torch==2.13.0
+	@touch $@
+
 demo: models ## a scripted candidate over real WebRTC; alerts on the screen (KEEP=1 stays up, MEDIA=folder)
 	$(BIN)/proctor demo $(if $(KEEP),--keep) $(if $(MEDIA),--media $(MEDIA))
 
-lock: ## resolve both locks again (needs uv)
+lock: ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/cpu.lock
 	uv pip compile pyproject.toml --extra gpu --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package onnxruntime --no-header -q -o requirements/gpu.lock
+	uv pip compile requirements/frameworks.in -c requirements/cpu.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(addprefix --no-emit-package ,torch torchcodec triton opencv-python opencv-contrib-python) -q -o requirements/frameworks.lock
 
 clean: ## remove what can be made again
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf .venv $(FRAMEWORKS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

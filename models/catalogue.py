@@ -28,6 +28,7 @@ from models.manifest import (
     HttpsSource,
     Manifest,
     ModelFile,
+    Threshold,
     WheelSource,
     load_manifest,
 )
@@ -52,6 +53,10 @@ CONVERTERS: dict[str, Callable[[bytes], bytes]] = {
     "voice-encoder-to-onnx": voice_encoder_to_onnx,
 }
 """What a manifest's `convert` names: a function of a wheel's member, always the same bytes for it."""
+
+
+Trial = Callable[["Catalogue", ModelFile, bytes], None]
+"""Raises `ModelFileError` when the bytes are not what the file's reader wants."""
 
 
 class FileState(StrEnum):
@@ -184,6 +189,20 @@ class Catalogue:
             raise ModelFileAltered(f"{self.path(name)} is not what it should be: {do}")
         return self.path(name)
 
+    def threshold(self, name: str, threshold: Threshold) -> float:
+        """A limit that readers apply to this file's output.
+
+        Raises:
+            ModelFileError: The manifest does not state it.
+        """
+        stated = self._one(name).thresholds
+        if threshold not in stated:
+            raise ModelFileError(
+                f"{name} states no threshold `{threshold}` in the manifest, and its reader needs one; "
+                f"it states: {', '.join(stated) or 'none'}"
+            )
+        return stated[threshold]
+
     def producer(self, name: str) -> Producer:
         """What answers of this file are signed with. Raises `ModelFileMissing`."""
         file = self._one(name)
@@ -210,10 +229,16 @@ class Catalogue:
             accepted = {licence: Acceptance(at=at, by=by)} | records.accepted
             write_records(self.models_dir, records.model_copy(update={"accepted": accepted}))
 
-    def add(self, name: str, source: Path, at: datetime) -> Path:
+    def add(self, name: str, source: Path, at: datetime, trial: Trial | None = None) -> Path:
         """Take in a file or folder that the operator brings, under the digest that it has then.
 
         A checkpoint becomes ONNX where the manifest says how (models/brought.py).
+
+        Args:
+            name: What the manifest calls it.
+            source: Where it lies now.
+            at: When it is brought.
+            trial: Opens what will read the bytes of a file before they are kept (models/trial.py).
 
         Raises:
             ModelFileError: It is not the operator's to bring, cannot be read, or is no such network.
@@ -226,6 +251,8 @@ class Catalogue:
         if file.is_folder:
             looked_through(file, source)
         content = b"" if file.is_folder else taken_in(file, _read(source))
+        if trial is not None and not file.is_folder:
+            trial(self, file, content)
         with self._alone():
             if file.is_folder:
                 digest, size = bring_folder(source, self.path(file.id))

@@ -7,6 +7,7 @@ ProctorError
 |   +-- ModelFileAltered   on disk, but not the bytes of the manifest
 |   +-- FetchFailed        no source could give it
 |   +-- LicenceNotAccepted its terms must be accepted by name first
+|   +-- ExtraMissing       what runs it is not installed here
 +-- ModelOutputInvalid     one answer of a model is not finite or has the wrong shape
 """
 
@@ -48,6 +49,12 @@ class LicenceNotAccepted(ModelFileError):
     """The terms of a file must be accepted by name: `proctor models fetch ... --accept-licence NAME`."""
 
     code = "models/licence-not-accepted"
+
+
+class ExtraMissing(ModelFileError):
+    """The package that runs the model is not installed: `pip install 'rayproctor[EXTRA]'`."""
+
+    code = "models/extra-missing"
 
 
 class ModelOutputInvalid(ProctorError):

@@ -19,6 +19,23 @@ MANIFEST = Path(__file__).with_name("manifest.yaml")
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=64)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+Threshold = Literal[
+    "score",
+    "overlap",
+    "presence",
+    "same_voice",
+    "same_speaker",
+    "least_pieces",
+    "embedding_s",
+    "shortest_s",
+]
+"""The limits that a file may state; what each means is said where it is read."""
+SHARES: frozenset[Threshold] = frozenset(
+    {"score", "overlap", "presence", "same_voice", "same_speaker"}
+)
+"""Those that lie between 0 and 1."""
 
 Task = Literal[
     "face_detection",
@@ -203,7 +220,8 @@ class ModelFile(_Strict):
         is_folder: It is a folder of files, which only an operator brings.
         input: What goes in.
         output: What comes out.
-        thresholds: Limits that this product applies to the output.
+        thresholds: Limits that this product applies to the output; no reader has others.
+        thresholds_from: Where they come from: the maker's default, or what was measured.
         calibration: For embedding models only.
         scores: For models whose score reaches fusion as a probability.
         serving: For ONNX networks: batches, GPU, precision.
@@ -226,7 +244,8 @@ class ModelFile(_Strict):
     is_folder: bool = False
     input: str = ""
     output: str = ""
-    thresholds: dict[str, float] = {}
+    thresholds: dict[Threshold, Positive] = {}
+    thresholds_from: str = ""
     calibration: Calibration | None = None
     scores: ScoreCalibration | None = None
     serving: ServingEntry = ServingEntry()
@@ -268,6 +287,14 @@ class ModelFile(_Strict):
             raise ValueError(f"{self.id}: an embedding model states a calibration")
         if self.calibration is not None and self.task != "face_embedding":
             raise ValueError(f"{self.id}: only embedding models state a calibration")
+        if bool(self.thresholds) != bool(self.thresholds_from):
+            raise ValueError(
+                f"{self.id}: thresholds and where they come from (thresholds_from) are stated together"
+            )
+        if large := [
+            name for name in self.thresholds if name in SHARES and self.thresholds[name] >= 1
+        ]:
+            raise ValueError(f"{self.id}: threshold {large[0]} must be less than 1")
         for place in self.mirror:
             path = PurePosixPath(place)
             if path.is_absolute() or ".." in path.parts:

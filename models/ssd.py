@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-SUPPRESS_OVERLAP = 0.3
 SCORE_CLIP = 80.0  # exp of more does not fit in float32
 
 
@@ -32,7 +31,12 @@ def anchor_centres(input_px: int, layers: Sequence[tuple[int, int]]) -> Floats:
 
 
 def detections(
-    raw: Floats, logits: Floats, anchors: Floats, input_px: int, least_score: float
+    raw: Floats,
+    logits: Floats,
+    anchors: Floats,
+    input_px: int,
+    least_score: float,
+    overlap: float,
 ) -> Floats:
     """Decode and suppress.
 
@@ -42,6 +46,7 @@ def detections(
         anchors: (n, 2).
         input_px: Side of the input.
         least_score: Boxes below this are dropped.
+        overlap: Boxes that overlap by more (IoU) are merged.
 
     Returns:
         (m, 5 + 2k): left, top, width, height, score, then k key points; best score first.
@@ -52,10 +57,10 @@ def detections(
     centre = values[:, :2] + anchors[keep]
     points = values[:, 4:] + np.tile(anchors[keep], (raw.shape[1] - 4) // 2)
     boxes = np.column_stack([centre - values[:, 2:4] / 2, values[:, 2:4], scores[keep], points])
-    return weighted_suppression(boxes.astype(np.float32))
+    return weighted_suppression(boxes.astype(np.float32), overlap)
 
 
-def weighted_suppression(boxes: Floats, overlap: float = SUPPRESS_OVERLAP) -> Floats:
+def weighted_suppression(boxes: Floats, overlap: float) -> Floats:
     """Merge boxes that overlap by more than `overlap` (IoU) into their mean weighted by score."""
     left = boxes[np.argsort(-boxes[:, 4], kind="stable")]
     merged = []

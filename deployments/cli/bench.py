@@ -217,9 +217,9 @@ def speakers(
         folder = default_dir(settings.home, settings.models_dir)
         catalogue = Catalogue(folder, settings.models_mirror)
         catalogue.fetch(["speaker-embedding", model])
-        (encoder,) = catalogue.files(["speaker-embedding"])
+        same_speaker = catalogue.threshold("speaker-embedding", "same_speaker")
         read = open_model(selection, catalogue, "speakers").read
-    for line in report(read, Labelled(media), encoder.thresholds["same_speaker"]):
+    for line in report(read, Labelled(media), same_speaker):
         typer.echo(line)
 
 

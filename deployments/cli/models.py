@@ -74,12 +74,17 @@ def add(
         typer.Option(help="Accept terms by their name, for this folder; may be repeated."),
     ] = None,
 ) -> None:
-    """Take in a file that only you can bring; its digest is recorded and checked from then on."""
+    """Take in a file that only you can bring; its digest is recorded and checked from then on.
+
+    What will read it opens it first: a file of another kind is refused, and nothing is kept.
+    """
+    from models.trial import opened  # OpenCV and the runtimes come with it: not for every command
+
     with one_line_on_failure(Console(stderr=True)):
         catalogue = _catalogue(None)
         for licence in accept_licence or ():
             catalogue.accept(licence, by=_account(), at=SystemClock().now())
-        placed = catalogue.add(name, path, at=SystemClock().now())
+        placed = catalogue.add(name, path, at=SystemClock().now(), trial=opened)
     Console().print(f"{name} is in {placed}", highlight=False, soft_wrap=True)
 
 

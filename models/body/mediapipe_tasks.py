@@ -11,7 +11,6 @@ from proctor.domain.geometry import BodyPoint
 from proctor.domain.perception import BodyAnswer, BodyAsk, Fault
 
 JOINTS = 33
-LEAST_SCORE = 0.5
 
 
 class TaskBodyReader:
@@ -23,7 +22,11 @@ class TaskBodyReader:
         content = catalogue.read(file)
         require_finite(file, content)
         self._name = file
-        self._task = MediaPipeTask(file, "pose_landmarker", content, least=LEAST_SCORE)
+        limits = {
+            "score": catalogue.threshold(file, "score"),
+            "presence": catalogue.threshold(file, "presence"),
+        }
+        self._task = MediaPipeTask(file, "pose_landmarker", content, limits)
         self._producers = (catalogue.producer(file),)
 
     def read(self, ask: BodyAsk) -> BodyAnswer:

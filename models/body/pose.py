@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.limits import DetectionLimits
 from models.pictures import Region, as_input, crop, letterbox
 from models.runtimes.litert import LitertModel
 from models.ssd import anchor_centres, detections
@@ -17,7 +18,6 @@ from proctor.domain.media import Image
 
 DETECTOR_LAYERS = ((8, 2), (16, 2), (32, 6))
 DETECTOR_BOXES = 2254
-LEAST_SCORE = 0.5
 LANDMARK_PX = 256
 RAW_JOINTS, JOINTS = 39, 33
 PER_JOINT = 5
@@ -43,8 +43,11 @@ class DetectedBody:
 class BodyDetector:
     """The pose detection network."""
 
-    def __init__(self, content: bytes, name: str = "body-detection") -> None:
-        """Load from verified bytes."""
+    def __init__(
+        self, content: bytes, limits: DetectionLimits, name: str = "body-detection"
+    ) -> None:
+        """Load from verified bytes; `limits` say which boxes are bodies."""
+        self._limits = limits
         shapes = [(1, DETECTOR_BOXES, 12), (1, DETECTOR_BOXES, 1)]
         self._model = LitertModel(name, content, shapes)
         self._side = self._model.input_shape[1]
@@ -59,7 +62,10 @@ class BodyDetector:
         region = letterbox(image)
         cut = crop(image, region, (self._side, self._side))
         raw, logits = self._model.run(as_input(cut, -1.0, 1.0))
-        found = detections(raw[0], logits[0, :, 0], self._anchors, self._side, LEAST_SCORE)
+        limits = self._limits
+        found = detections(
+            raw[0], logits[0, :, 0], self._anchors, self._side, limits.score, limits.overlap
+        )
         if not len(found):
             return None
         corner = np.array([region.x - region.width / 2, region.y - region.height / 2])
@@ -72,8 +78,9 @@ class BodyDetector:
 class BodyModel:
     """The pose landmark network."""
 
-    def __init__(self, content: bytes, name: str = "body-landmarks") -> None:
-        """Load from verified bytes."""
+    def __init__(self, content: bytes, present_from: float, name: str = "body-landmarks") -> None:
+        """Load from verified bytes; below `present_from` (0..1) the network sees no body."""
+        self._present_from = present_from
         self._model = LitertModel(name, content, [(1, RAW_JOINTS * PER_JOINT), (1, 1)])
 
     def place(self, image: Image, region: Region) -> tuple[BodyPoint, ...] | None:
@@ -84,7 +91,7 @@ class BodyModel:
         """
         size = (LANDMARK_PX, LANDMARK_PX)
         raw, score = self._model.run(as_input(crop(image, region, size), 0.0, 1.0))
-        if float(score[0, 0]) < LEAST_SCORE:
+        if float(score[0, 0]) < self._present_from:
             return None
         joints = raw.reshape(RAW_JOINTS, PER_JOINT)[:JOINTS].astype(np.float64)
         matrix = region.to_picture(size)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from models.body.pose import BodyDetector, BodyModel
 from models.catalogue import Catalogue
 from models.errors import ModelOutputInvalid, PictureUnreadable
+from models.limits import DetectionLimits
 from models.pictures import decode
 from proctor.domain.perception import BodyAnswer, BodyAsk, Fault
 
@@ -16,11 +17,13 @@ class BodyReader:
         """`files` are the detector and the landmark network.
 
         Raises:
-            ModelFileError: A file is missing or altered.
+            ModelFileError: A file is missing or altered, or states no thresholds.
         """
         detection, landmarks = files
-        self._detector = BodyDetector(catalogue.read(detection), detection)
-        self._model = BodyModel(catalogue.read(landmarks), landmarks)
+        limits = DetectionLimits.of(catalogue, detection)
+        self._detector = BodyDetector(catalogue.read(detection), limits, detection)
+        present_from = catalogue.threshold(landmarks, "presence")
+        self._model = BodyModel(catalogue.read(landmarks), present_from, landmarks)
         self._producers = (catalogue.producer(detection), catalogue.producer(landmarks))
 
     def read(self, ask: BodyAsk) -> BodyAnswer:

@@ -13,6 +13,7 @@ import numpy as np
 from models.catalogue import Catalogue
 from models.face.detected import DetectedFace, detected_faces
 from models.face.interfaces import Look
+from models.limits import DetectionLimits
 from models.pictures import Floats, Region, as_input, crop, letterbox
 from models.runtimes.litert import LitertModel
 from models.ssd import anchor_centres, detections, weighted_suppression
@@ -20,7 +21,6 @@ from proctor.domain.media import Image
 
 SHORT_LAYERS = ((8, 2), (16, 6))
 FULL_LAYERS = ((4, 1),)
-LEAST_SCORE = 0.5
 KEY_POINTS = 6
 CENTRAL = 0.25
 # Measured on 60 composed pictures each, recall of a second face of 24 / 32 / 48 px at 640x480: these six
@@ -34,10 +34,17 @@ MOST_TILE_PX = 400
 
 
 class BlazeFace:
-    """One BlazeFace network with its anchors."""
+    """One BlazeFace network with its anchors.
 
-    def __init__(self, model: LitertModel, layers: Sequence[tuple[int, int]]) -> None:
+    Attributes:
+        limits: Which boxes are told.
+    """
+
+    def __init__(
+        self, model: LitertModel, layers: Sequence[tuple[int, int]], limits: DetectionLimits
+    ) -> None:
         """`layers` are the (stride, anchors per cell) of this network: SHORT_LAYERS or FULL_LAYERS."""
+        self.limits = limits
         self._model = model
         self._side = model.input_shape[1]
         self._anchors = anchor_centres(self._side, layers)
@@ -77,7 +84,9 @@ class BlazeFace:
         """(m, 17) in fractions of the region, see `detections`."""
         side = self._side
         raw, logits = self._model.run(as_input(crop(image, region, (side, side)), -1.0, 1.0))
-        return detections(raw[0], logits[0, :, 0], self._anchors, side, LEAST_SCORE)
+        return detections(
+            raw[0], logits[0, :, 0], self._anchors, side, self.limits.score, self.limits.overlap
+        )
 
 
 class BlazeFaceDetector:
@@ -86,8 +95,9 @@ class BlazeFaceDetector:
     def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
         """`files` are the short-range and the full-range network. Raises `ModelFileError`."""
         self._short, self._full = files
-        self._near = short_range(catalogue.read(self._short), self._short)
-        self._far = full_range(catalogue.read(self._full), self._full)
+        near, far = (DetectionLimits.of(catalogue, file) for file in files)
+        self._near = short_range(catalogue.read(self._short), near, self._short)
+        self._far = full_range(catalogue.read(self._full), far, self._full)
 
     def looks(self, *, search_small: bool) -> list[Look]:
         """See `FaceDetector`."""
@@ -100,14 +110,18 @@ class BlazeFaceDetector:
         return looks
 
 
-def short_range(content: bytes, name: str = "face-detection-short") -> BlazeFace:
+def short_range(
+    content: bytes, limits: DetectionLimits, name: str = "face-detection-short"
+) -> BlazeFace:
     """The short-range network: 128 px, faces from about 10 % of the picture's width."""
-    return BlazeFace(LitertModel(name, content, [(1, 896, 16), (1, 896, 1)]), SHORT_LAYERS)
+    return BlazeFace(LitertModel(name, content, [(1, 896, 16), (1, 896, 1)]), SHORT_LAYERS, limits)
 
 
-def full_range(content: bytes, name: str = "face-detection-full") -> BlazeFace:
+def full_range(
+    content: bytes, limits: DetectionLimits, name: str = "face-detection-full"
+) -> BlazeFace:
     """The full-range network: 192 px, smaller faces, worse on very near ones."""
-    return BlazeFace(LitertModel(name, content, [(1, 2304, 16), (1, 2304, 1)]), FULL_LAYERS)
+    return BlazeFace(LitertModel(name, content, [(1, 2304, 16), (1, 2304, 1)]), FULL_LAYERS, limits)
 
 
 def search_whole(network: BlazeFace, image: Image) -> list[DetectedFace]:
@@ -118,7 +132,7 @@ def search_whole(network: BlazeFace, image: Image) -> list[DetectedFace]:
 def search_tiles(network: BlazeFace, image: Image) -> list[DetectedFace]:
     """Faces in overlapping square tiles; a face found in two tiles is told once."""
     found = [network.search(image, tile) for tile in tiles(image.shape[1], image.shape[0])]
-    return detected_faces(weighted_suppression(np.concatenate(found)))
+    return detected_faces(weighted_suppression(np.concatenate(found), network.limits.overlap))
 
 
 def tiles(width: int, height: int) -> list[Region]:

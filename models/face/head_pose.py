@@ -18,6 +18,7 @@ import numpy.typing as npt
 from models.catalogue import Catalogue
 from models.face.blazeface import short_range
 from models.face.mesh import FaceMesh, Points
+from models.limits import DetectionLimits
 from models.pictures import Region
 from proctor.domain.geometry import HeadPose
 from proctor.domain.media import Image
@@ -133,7 +134,7 @@ class PoseOfMesh:
         """`files` is BlazeFace's short-range network. Raises `ModelFileError`."""
         (name,) = files
         self.producers: tuple[str, ...] = (name,)
-        self._network = short_range(catalogue.read(name), name)
+        self._network = short_range(catalogue.read(name), DetectionLimits.of(catalogue, name), name)
 
     def estimate(self, image: Image, mesh: FaceMesh) -> HeadPose:
         """From the mesh's points, straightened.

@@ -5,6 +5,7 @@ this is for those who have a newer .tflite of MediaPipe's that only its task rea
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -13,13 +14,13 @@ from models.errors import ModelOutputInvalid
 from models.face.blazeface import tiles
 from models.face.detected import DetectedFace
 from models.face.interfaces import Look
+from models.limits import DetectionLimits
 from models.pictures import Region, crop
 from models.runtimes.litert import require_finite
 from models.runtimes.mediapipe_tasks import MediaPipeTask, TaskFinding
 from models.ssd import weighted_suppression
 from proctor.domain.media import Image
 
-LEAST_SCORE = 0.5
 EYES = 2
 
 
@@ -31,7 +32,8 @@ class TaskFaceDetector:
         (self._file,) = files
         content = catalogue.read(self._file)
         require_finite(self._file, content)
-        self._task = MediaPipeTask(self._file, "face_detector", content, least=LEAST_SCORE)
+        self._limits = DetectionLimits.of(catalogue, self._file)
+        self._task = MediaPipeTask(self._file, "face_detector", content, asdict(self._limits))
 
     def looks(self, *, search_small: bool) -> list[Look]:
         """See `FaceDetector`."""
@@ -55,7 +57,9 @@ class TaskFaceDetector:
             rows += [_row(face, tile, side) for face in faces_of(self._task.find(cut), side, side)]
         if not rows:
             return []
-        merged = weighted_suppression(np.array(rows, np.float32)).astype(np.float64)
+        merged = weighted_suppression(np.array(rows, np.float32), self._limits.overlap).astype(
+            np.float64
+        )
         return [
             DetectedFace(left, top, width, height, score, right_eye=(x, y), left_eye=(x2, y2))
             for left, top, width, height, score, x, y, x2, y2 in merged.tolist()

@@ -17,6 +17,7 @@ from models.pictures import Region, as_input, crop
 from models.runtimes.litert import LitertModel
 from proctor.domain.geometry import Box, FaceRegion
 from proctor.domain.media import Image
+from proctor.domain.observations import CONFIRMED_FROM
 
 Points = npt.NDArray[np.float64]
 
@@ -40,11 +41,16 @@ class FaceMesh:
 
     Attributes:
         points: (468, 3) x, y, z in pixels of the picture.
-        presence: 0..1; below 0.5 there is no (near-frontal) face.
+        presence: 0..1; below `CONFIRMED_FROM` there is no (near-frontal) face.
     """
 
     points: Points
     presence: float
+
+    @property
+    def is_face(self) -> bool:
+        """Whether the network takes what it fitted for a face."""
+        return self.presence >= CONFIRMED_FROM
 
     def box(self, width: int, height: int) -> Box:
         """The upright rectangle around the points, in fractions of a picture of this size."""
@@ -111,8 +117,17 @@ def is_nearly(region: Region, other: Region) -> bool:
 class MeshModel:
     """The face landmark network."""
 
-    def __init__(self, content: bytes, name: str = "face-mesh") -> None:
-        """Load from verified bytes."""
+    def __init__(self, content: bytes, present_from: float, name: str = "face-mesh") -> None:
+        """Load from verified bytes.
+
+        Args:
+            content: The file.
+            present_from: The network's own score from which on there is a face, 0..1. What is told
+                is that score's log-odds above this one's, so that a face is one from 0.5 on
+                (`CONFIRMED_FROM`) wherever it is judged; for 0.5 it is the score itself.
+            name: Manifest id, for messages.
+        """
+        self._logit_of_limit = math.log(present_from / (1 - present_from))
         self._model = LitertModel(name, content, [(1, 1, 1, MESH_POINTS * 3), (1, 1, 1, 1)])
 
     def fit(self, image: Image, region: Region) -> FaceMesh:
@@ -127,7 +142,8 @@ class MeshModel:
         matrix = region.to_picture(size)
         flat = local[:, :2] @ matrix[:, :2].T + matrix[:, 2]
         depth = local[:, 2] * (region.width / MESH_PX)
-        presence = 1 / (1 + math.exp(-float(np.clip(logit.ravel()[0], -100, 100))))
+        beyond = float(np.clip(logit.ravel()[0], -100, 100)) - self._logit_of_limit
+        presence = 1 / (1 + math.exp(-beyond))
         return FaceMesh(np.column_stack([flat, depth]), presence)
 
 
@@ -176,7 +192,8 @@ class MeshAndIris:
     def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
         """`files` are the mesh and the iris network. Raises `ModelFileError`."""
         self.mesh_file, self.iris_file = files
-        self._mesh = MeshModel(catalogue.read(self.mesh_file), self.mesh_file)
+        present_from = catalogue.threshold(self.mesh_file, "presence")
+        self._mesh = MeshModel(catalogue.read(self.mesh_file), present_from, self.mesh_file)
         self._iris = IrisModel(catalogue.read(self.iris_file), self.iris_file)
 
     def fit(self, image: Image, region: Region) -> FaceMesh:

@@ -47,7 +47,6 @@ from proctor.domain.media import Image
 from proctor.domain.observations import Producer
 from proctor.domain.perception import Embedding, FaceAnswer, FaceAsk, FaceReading, Fault
 
-PRESENT = 0.5
 SAME_FACE_OVERLAP = 0.3
 MOST_FACES = 40
 
@@ -88,7 +87,7 @@ class _Candidate:
 
     @property
     def is_confirmed(self) -> bool:
-        return self.mesh.presence >= PRESENT
+        return self.mesh.is_face
 
 
 @dataclass(slots=True, eq=False)
@@ -195,9 +194,9 @@ class FaceReader:
         height, width = image.shape[:2]
         region = region_of_track(track, width, height)
         mesh = self._parts.mesh.fit(image, region)
-        if mesh.presence >= PRESENT and not is_nearly(mesh.region(), region):
+        if mesh.is_face and not is_nearly(mesh.region(), region):
             mesh = self._parts.mesh.fit(image, mesh.region())
-        if mesh.presence < PRESENT:
+        if not mesh.is_face:
             return None
         return _Candidate(mesh.box(width, height), mesh.presence, mesh)
 
@@ -233,7 +232,7 @@ class FaceReader:
                 face.left / width, face.top / height, face.width / width, face.height / height
             )
             mesh = self._parts.mesh.fit(p.image, region_of_detection(face))
-            if mesh.presence >= PRESENT:
+            if mesh.is_face:
                 box = mesh.box(width, height)
             candidate = _Candidate(box, face.score, mesh)
             same = [c for c in found if c.box.overlap(box) > SAME_FACE_OVERLAP]
@@ -254,7 +253,7 @@ class FaceReader:
         mesh, first = self._parts.mesh, p.found[at]
         if not p.is_tracked:
             again = mesh.fit(p.image, first.mesh.region())
-            if again.presence >= PRESENT:
+            if again.is_face:
                 box = again.box(p.image.shape[1], p.image.shape[0])
                 p.found[at] = _Candidate(box, first.score, again)
         p.main = p.found[at]

@@ -12,8 +12,6 @@ from models.face.search import STRIDES, GridModel, OneNetwork, blob, cells, fini
 from models.pictures import Floats
 from proctor.domain.media import Image
 
-LEAST_SCORE = 0.6
-OVERLAP = 0.4
 # Pixels of the priors of each stride, as the weights of Face-Detector-1MB-with-landmark were trained.
 # Pytorch_Retinaface itself has 16 to 512; with those this file's boxes come out 1.6 to 2 times too large.
 PRIOR_SIZES = ((10, 20), (32, 64), (128, 256))
@@ -30,9 +28,10 @@ LONGEST_FOR_SMALL = (160, 640)
 class RetinaFace:
     """The network and its decoder. One instance serves all threads."""
 
-    def __init__(self, content: bytes, name: str = "retinaface") -> None:
+    def __init__(self, content: bytes, name: str, least_score: float) -> None:
         """Load from verified bytes. Raises `ModelFileError`."""
         self._name = name
+        self._least_score = least_score
         self._model = GridModel(name, content, 3)
         self.batch_limit = self._model.batch_limit
 
@@ -42,7 +41,7 @@ class RetinaFace:
         shapes = [(len(of_canvas), columns) for columns in (4, 2, 10)]
         answers = self._model.run(blob(canvases, MEAN_BGR, 1, bgr=True), shapes)
         return [
-            decoded(boxes, classes, points, of_canvas, self._name)
+            decoded(boxes, classes, points, of_canvas, self._least_score, self._name)
             for boxes, classes, points in zip(*answers, strict=True)
         ]
 
@@ -60,7 +59,12 @@ def priors(height: int, width: int) -> Floats:
 
 
 def decoded(
-    boxes: Floats, classes: Floats, points: Floats, of_canvas: Floats, name: str = "retinaface"
+    boxes: Floats,
+    classes: Floats,
+    points: Floats,
+    of_canvas: Floats,
+    least_score: float,
+    name: str = "retinaface",
 ) -> Floats:
     """The rows whose score is high enough.
 
@@ -69,13 +73,14 @@ def decoded(
         classes: (n, 2) probabilities of background and face.
         points: (n, 10) five points against the prior's centre, likewise; both eyes first.
         of_canvas: (n, 3), see `priors`.
+        least_score: Rows with less are dropped, 0..1.
         name: For messages.
 
     Raises:
         ModelOutputInvalid: A score or a box that is kept is not finite.
     """
     finite(name, classes)
-    keep = np.flatnonzero(classes[:, 1] >= LEAST_SCORE)
+    keep = np.flatnonzero(classes[:, 1] >= least_score)
     boxes, centres, side = boxes[keep], of_canvas[keep, :2], of_canvas[keep, 2:]
     with np.errstate(over="ignore"):  # what does not fit is infinite, and found out below
         size = np.exp(boxes[:, 2:] * np.float32(SIZE_VARIANCE)) * side
@@ -92,4 +97,3 @@ class RetinaFaceDetector(OneNetwork):
     network = RetinaFace
     longest = LONGEST
     longest_for_small = LONGEST_FOR_SMALL
-    overlap = OVERLAP

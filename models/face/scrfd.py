@@ -12,8 +12,6 @@ from models.face.search import STRIDES, GridModel, OneNetwork, blob, cells, fini
 from models.pictures import Floats
 from proctor.domain.media import Image
 
-LEAST_SCORE = 0.5
-OVERLAP = 0.4
 ANCHORS = 2
 EYES = 4
 # Longer sides in pixels: at 640 alone a face of 60 % of the width is never found (ACCURACY.md), at 128
@@ -25,9 +23,10 @@ LONGEST_FOR_SMALL = (128, 640)
 class Scrfd:
     """The network and its decoder. One instance serves all threads."""
 
-    def __init__(self, content: bytes, name: str = "scrfd") -> None:
+    def __init__(self, content: bytes, name: str, least_score: float) -> None:
         """Load from verified bytes. Raises `ModelFileError`."""
         self._name = name
+        self._least_score = least_score
         self._model = GridModel(name, content, 3 * len(STRIDES))
         self.batch_limit = self._model.batch_limit
 
@@ -46,7 +45,9 @@ class Scrfd:
         for at, stride in enumerate(STRIDES):
             scores, edges, points = answers[at :: len(STRIDES)]
             corners = cells(height, width, stride, ANCHORS)
-            found.append(decoded(scores, edges, points, corners, stride, self._name))
+            found.append(
+                decoded(scores, edges, points, corners, stride, self._least_score, self._name)
+            )
         return np.concatenate(found)
 
 
@@ -56,6 +57,7 @@ def decoded(
     points: Floats,
     corners: Floats,
     stride: int,
+    least_score: float,
     name: str = "scrfd",
 ) -> Floats:
     """The rows of one feature map whose score is high enough.
@@ -66,13 +68,14 @@ def decoded(
         points: (n, 10) five points from the cell's corner, in strides; both eyes first.
         corners: (n, 2) of the cells, in pixels.
         stride: Pixels per cell.
+        least_score: Rows with less are dropped, 0..1.
         name: For messages.
 
     Raises:
         ModelOutputInvalid: A score or a box that is kept is not finite.
     """
     finite(name, scores)
-    keep = np.flatnonzero(scores[:, 0] >= LEAST_SCORE)
+    keep = np.flatnonzero(scores[:, 0] >= least_score)
     corners, far = corners[keep], edges[keep] * np.float32(stride)
     eyes = points[keep, :EYES] * np.float32(stride) + np.tile(corners, 2)
     rows = np.column_stack(
@@ -88,4 +91,3 @@ class ScrfdDetector(OneNetwork):
     network = Scrfd
     longest = LONGEST
     longest_for_small = LONGEST_FOR_SMALL
-    overlap = OVERLAP

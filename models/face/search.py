@@ -17,6 +17,7 @@ from models.convert.free_size import with_free_size
 from models.errors import ModelFileError, ModelOutputInvalid
 from models.face.detected import DetectedFace, detected_faces
 from models.face.interfaces import Look
+from models.limits import DetectionLimits
 from models.pictures import Floats
 from models.runtimes.onnx import OnnxModel
 from models.ssd import overlaps
@@ -24,6 +25,7 @@ from proctor.domain.media import Image
 
 STRIDES = (8, 16, 32)
 """Pixels per cell of the three feature maps that all of these networks have."""
+TRIAL_PX = 128
 PLACES = [0, 1, 2, 3, 5, 6, 7, 8]
 """Columns of a row that are pixels."""
 
@@ -49,7 +51,7 @@ class Network(Protocol):
 class LoadedNetwork(Network, Protocol):
     """A network that is made from a file."""
 
-    def __init__(self, content: bytes, name: str) -> None:
+    def __init__(self, content: bytes, name: str, least_score: float) -> None:
         """Load from verified bytes; `name` is for messages. Raises `ModelFileError`."""
         ...
 
@@ -146,26 +148,31 @@ class OneNetwork:
     """`FaceDetector` of one network that searches a picture at several sizes.
 
     Attributes:
-        network: The class of the network: made from its verified bytes and its manifest id.
+        network: The class of the network: made from its verified bytes, its manifest id and the least
+            score that the manifest states.
         longest: Longer sides at which a picture is searched.
         longest_for_small: The same when a small second face must not be missed.
-        overlap: Boxes that overlap a better one by more are the same face.
     """
 
     network: ClassVar[type[LoadedNetwork]]
     longest: ClassVar[Sequence[int]]
     longest_for_small: ClassVar[Sequence[int]]
-    overlap: ClassVar[float]
 
     def __init__(self, catalogue: Catalogue, files: Sequence[str]) -> None:
-        """`files` is the one network. Raises `ModelFileError`."""
+        """`files` is the one network. A black picture is tried at once. Raises `ModelFileError`."""
         (self._file,) = files
-        self._network = self.network(catalogue.read(self._file), self._file)
+        limits = DetectionLimits.of(catalogue, self._file)
+        self._network = self.network(catalogue.read(self._file), self._file, limits.score)
+        self._overlap = limits.overlap
+        try:
+            self._network.rows([np.zeros((TRIAL_PX, TRIAL_PX, 3), np.uint8)])
+        except ModelOutputInvalid as error:
+            raise ModelFileError(f"{self._file} is not this detector: {error.detail}") from error
 
     def looks(self, *, search_small: bool) -> list[Look]:
         """See `FaceDetector`."""
         longest = self.longest_for_small if search_small else self.longest
-        return [look(self._file, self._network, longest, self.overlap)]
+        return [look(self._file, self._network, longest, self._overlap)]
 
 
 class GridModel:

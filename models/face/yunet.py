@@ -12,8 +12,6 @@ from models.face.search import STRIDES, GridModel, OneNetwork, blob, cells, fini
 from models.pictures import Floats
 from proctor.domain.media import Image
 
-LEAST_SCORE = 0.6
-OVERLAP = 0.3
 EYES = 4
 # Longer sides in pixels. Measured on composed pictures (manifest): at 320 a second face of 16 px of 320
 # is found always, one of 12 px in 8 of 10; at 640 a face of 80 % of the width was missed in 3 of 100
@@ -25,9 +23,10 @@ LONGEST_FOR_SMALL = (160, 640)
 class YuNet:
     """The network and its decoder. One instance serves all threads."""
 
-    def __init__(self, content: bytes, name: str = "yunet") -> None:
+    def __init__(self, content: bytes, name: str, least_score: float) -> None:
         """Load from verified bytes. Raises `ModelFileError`."""
         self._name = name
+        self._least_score = least_score
         self._model = GridModel(name, content, 4 * len(STRIDES))
         self.batch_limit = self._model.batch_limit
 
@@ -46,7 +45,11 @@ class YuNet:
         for at, stride in enumerate(STRIDES):
             faces, objects, boxes, points = answers[at :: len(STRIDES)]
             corners = cells(height, width, stride)
-            found.append(decoded(faces, objects, boxes, points, corners, stride, self._name))
+            found.append(
+                decoded(
+                    faces, objects, boxes, points, corners, stride, self._least_score, self._name
+                )
+            )
         return np.concatenate(found)
 
 
@@ -57,6 +60,7 @@ def decoded(
     points: Floats,
     corners: Floats,
     stride: int,
+    least_score: float,
     name: str = "yunet",
 ) -> Floats:
     """The rows of one feature map whose score, the geometric mean of both, is high enough.
@@ -68,6 +72,7 @@ def decoded(
         points: (n, 10) five points from the cell's corner, in strides; both eyes first.
         corners: (n, 2) of the cells, in pixels.
         stride: Pixels per cell.
+        least_score: Rows with less are dropped, 0..1.
         name: For messages.
 
     Raises:
@@ -75,7 +80,7 @@ def decoded(
     """
     finite(name, faces, objects)
     scores = np.sqrt(np.clip(faces[:, 0], 0, 1) * np.clip(objects[:, 0], 0, 1))
-    keep = np.flatnonzero(scores >= LEAST_SCORE)
+    keep = np.flatnonzero(scores >= least_score)
     corners, boxes = corners[keep], boxes[keep]
     with np.errstate(over="ignore"):  # what does not fit is infinite, and found out below
         size = np.exp(boxes[:, 2:]) * np.float32(stride)
@@ -92,4 +97,3 @@ class YuNetDetector(OneNetwork):
     network = YuNet
     longest = LONGEST
     longest_for_small = LONGEST_FOR_SMALL
-    overlap = OVERLAP

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from models.errors import ModelFileError
 from models.objects.coco import COCO_80, COCO_91
-from proctor.fusion.policy import PROHIBITED, PlainLoader, words_of
+from proctor.fusion.policy import PlainLoader
+from proctor.fusion.prohibited import states_of_mind
 from proctor.sensing.limits import Label
 
 MAX_CHARS = 65_536
@@ -174,7 +175,7 @@ class DetectorSettings(_Strict):
         names = [told] if isinstance(told, str) else list(told)
         if isinstance(told, dict):
             names += [name for each in told.values() for name in each]
-        for word in sorted({word for name in names for word in words_of(name)} & PROHIBITED):
+        for word in states_of_mind(names):
             raise ValueError(f"{word!r} names a state of mind; none is inferred here")
         return told
 

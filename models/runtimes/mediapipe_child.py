@@ -69,13 +69,15 @@ def cut_off() -> bool:
     return True
 
 
-def open_task(kind: str, content: bytes, least: float) -> tuple[Callable[[Any], Found], Any]:
+def open_task(
+    kind: str, content: bytes, limits: dict[str, float]
+) -> tuple[Callable[[Any], Found], Any]:
     """A task and what reads a picture with it.
 
     Args:
         kind: `face_detector` or `pose_landmarker`.
         content: A .tflite or .task file.
-        least: Least score of a face, or of a body's presence.
+        limits: `score` and `overlap` of faces, or `score` and `presence` of bodies.
 
     Returns:
         The reader of (h, w, 3) RGB, and the task, which is kept until it is closed.
@@ -88,7 +90,11 @@ def open_task(kind: str, content: bytes, least: float) -> tuple[Callable[[Any], 
         from mediapipe.tasks.python.vision.face_detector import FaceDetector, FaceDetectorOptions
 
         detector = FaceDetector.create_from_options(
-            FaceDetectorOptions(base_options=base, min_detection_confidence=least)
+            FaceDetectorOptions(
+                base_options=base,
+                min_detection_confidence=limits["score"],
+                min_suppression_threshold=limits["overlap"],
+            )
         )
         return lambda image: faces(detector.detect(Image(ImageFormat.SRGB, image))), detector
     from mediapipe.tasks.python.vision.pose_landmarker import PoseLandmarker, PoseLandmarkerOptions
@@ -96,8 +102,8 @@ def open_task(kind: str, content: bytes, least: float) -> tuple[Callable[[Any], 
     landmarker = PoseLandmarker.create_from_options(
         PoseLandmarkerOptions(
             base_options=base,
-            min_pose_detection_confidence=least,
-            min_pose_presence_confidence=least,
+            min_pose_detection_confidence=limits["score"],
+            min_pose_presence_confidence=limits["presence"],
         )
     )
     return lambda image: bodies(landmarker.detect(Image(ImageFormat.SRGB, image))), landmarker
@@ -157,7 +163,7 @@ def main() -> None:
     try:
         import numpy as np
 
-        read, task = open_task(first[0]["task"], first[1], first[0]["least"])
+        read, task = open_task(first[0]["task"], first[1], first[0]["limits"])
     except ImportError:
         answer({"error": "not_installed"})
         return

@@ -10,11 +10,12 @@ import math
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.errors import ModelFileError, ModelOutputInvalid
+from models.errors import ExtraMissing, ModelFileError, ModelOutputInvalid
 from proctor.domain.media import Image
 
 _CHILD = Path(__file__).with_name("mediapipe_child.py")
@@ -53,8 +54,8 @@ class MediaPipeTask:
         name: str,
         kind: str,
         content: bytes,
+        limits: Mapping[str, float],
         *,
-        least: float = 0.5,
         answer_s: float = ANSWER_S,
         child: Path = _CHILD,
     ) -> None:
@@ -64,15 +65,16 @@ class MediaPipeTask:
             name: Manifest id, for messages.
             kind: `face_detector` or `pose_landmarker`.
             content: The file's verified bytes (.tflite or .task).
-            least: Least score.
+            limits: `score` and `overlap` of a face detector, `score` and `presence` of a pose landmarker.
             answer_s: How long an answer is waited for.
             child: The program that is started.
 
         Raises:
-            ModelFileError: MediaPipe is not installed, or refuses the file, or cannot be cut off.
+            ModelFileError: MediaPipe is not installed (`ExtraMissing`), or refuses the file, or cannot
+                be cut off.
         """
         self._name = name
-        self._opening = {"task": kind, "least": least}
+        self._opening = {"task": kind, "limits": dict(limits)}
         self._content = content
         self._answer_s = answer_s
         self._child = child
@@ -133,7 +135,8 @@ class MediaPipeTask:
             self._end()
             reason = "its process ended" if told is None else told["error"]
             why = _WHY.get(reason) or (told or {}).get("why") or reason
-            raise ModelFileError(f"{self._name} cannot be opened by MediaPipe: {why}")
+            kind = ExtraMissing if reason == "not_installed" else ModelFileError
+            raise kind(f"{self._name} cannot be opened by MediaPipe: {why}")
 
     def _ask(
         self, request: dict[str, Any], content: bytes, within_s: float

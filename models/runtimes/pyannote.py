@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from models.errors import ModelFileError, ModelOutputInvalid
+from models.errors import ExtraMissing, ModelFileError, ModelOutputInvalid
 from proctor.domain.media import AUDIO_RATE_HZ, Samples
 
 EXTRA = "the pyannote pipeline needs pyannote.audio: pip install 'rayproctor[diarization]'"
@@ -74,7 +74,7 @@ class PyannotePipeline:
             import torch
             from pyannote.audio import Pipeline
         except (ImportError, OSError, RuntimeError) as error:  # torchaudio's library, torchvision's
-            raise ModelFileError(f"{EXTRA} ({type(error).__name__} while loading it)") from error
+            raise ExtraMissing(f"{EXTRA} ({type(error).__name__} while loading it)") from error
         self._name = name
         self._torch = torch
         self._alone = threading.Lock()

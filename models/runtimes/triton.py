@@ -1,8 +1,9 @@
 """ONNX networks that a Triton server runs, over gRPC, with the interface of the local engines.
 
 `proctor models export-triton DIR` writes the repository that the server is started with. The server says
-which bytes it serves (`sha256` among its parameters), so an answer is signed with what really ran: every
-request names the version that was compared, and after a lost connection it is compared again.
+which bytes each version holds (`sha256.<version>` among its parameters), so an answer is signed with what
+really ran: every request names the version that was compared, and after a lost connection it is compared
+again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,6 @@ from models.runtimes.placement import Tensor
 from models.sources import digest_of
 from proctor.domain.errors import PerceptionUnavailable
 
-DIGEST = "sha256"
 TLS = "grpcs://"
 TRIES = 2
 LOAD_WITHIN_S = 20.0
@@ -39,6 +39,15 @@ _RENEWED = frozenset({"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND"})
 def triton_name(name: str) -> str:
     """A manifest id as a Triton model's name."""
     return f"proctor-{name}"
+
+
+def digest_key(version: str) -> str:
+    """The parameter of a configuration that holds the sha256 of one version's network.
+
+    One configuration stands for every version in the folder, so each is named: whichever of them the
+    server has loaded, its digest is its own.
+    """
+    return f"sha256.{version}"
 
 
 class TritonEngine:
@@ -132,7 +141,8 @@ class TritonEngine:
         versions = self._client.get_model_metadata(name, client_timeout=within_s).versions
         version = max(versions, key=int, default="")
         config = self._client.get_model_config(name, version, client_timeout=within_s).config
-        served = config.parameters[DIGEST].string_value if DIGEST in config.parameters else "none"
+        key = digest_key(version)
+        served = config.parameters[key].string_value if key in config.parameters else "none"
         if served != self._digest:
             raise ModelFileError(
                 f"the Triton server at {self._url} serves other bytes as {self._name} (sha256 "

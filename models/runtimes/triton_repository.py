@@ -1,19 +1,22 @@
 """A Triton model repository made of the chosen networks: `<name>/config.pbtxt` and `<name>/<version>/`.
 
 The networks are written as the readers would run them: exactly these bytes, whose digest goes into the
-configuration (models/runtimes/triton.py compares it). Configurations are made with Triton's own
+configuration under their version (models/runtimes/triton.py compares it). The configuration that names a
+new version comes first and the version's folder gets its name last, so an export that is cut off leaves
+the version before it to be served, under its own digest. Configurations are made with Triton's own
 protobuf, so a field that Triton does not know cannot be written.
 """
 
 import logging
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from models.errors import ModelFileError
 from models.runtimes.placement import Device, Network, Tensor
-from models.runtimes.triton import DIGEST, KINDS, triton_name
-from models.sources import digest_of
+from models.runtimes.triton import KINDS, digest_key, triton_name
+from models.sources import digest_of, file_digest, write_verified
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +24,7 @@ Backend = Literal["onnxruntime", "python"]
 
 CONFIG = "config.pbtxt"
 NETWORK = "model.onnx"
+MODEL = "model.py"
 PYTHON_MODEL = Path(__file__).with_name("triton_model.py")
 QUEUE_DELAY_US = 2_000
 """How long Triton holds a request for others to join it: two milliseconds of a look that takes ten."""
@@ -48,21 +52,41 @@ def write_repository(
     try:
         for network in networks:
             home = folder / triton_name(network.name)
-            version = _version(home, network.content)
-            place = home / str(version)
-            place.mkdir(parents=True, exist_ok=True)
-            (place / NETWORK).write_bytes(network.content)
-            if backend == "python":
-                (place / "model.py").write_bytes(PYTHON_MODEL.read_bytes())
-            (home / CONFIG).write_text(config_text(network, backend, device), encoding="utf-8")
+            versions = _versions(home)
+            newest = max(versions, default=0)
+            digest = digest_of(network.content)
+            version = newest if versions.get(newest) == digest else newest + 1
+            text = config_text(network, backend, device, versions | {version: digest})
+            home.mkdir(parents=True, exist_ok=True)
+            if backend == "python" and version == newest:
+                _write(PYTHON_MODEL.read_bytes(), home / str(version) / MODEL)
+            _write(text.encode(), home / CONFIG)
+            if version != newest:
+                _write_version(home, version, network.content, backend)
             written[home.name] = version
     except OSError as error:
         raise ModelFileError(f"{folder} cannot be written: {error.strerror}") from error
     return written
 
 
-def config_text(network: Network, backend: Backend, device: Device = "cpu") -> str:
-    """`config.pbtxt` of a network. Raises `ModelFileError` when the extra is not installed."""
+def config_text(
+    network: Network,
+    backend: Backend,
+    device: Device = "cpu",
+    digests: Mapping[int, str] | None = None,
+) -> str:
+    """`config.pbtxt` of a network.
+
+    Args:
+        network: What is served.
+        backend: What runs it.
+        device: See `write_repository`.
+        digests: Version -> sha256 of every version that lies in the folder or is about to; default:
+            version 1 is this network.
+
+    Raises:
+        ModelFileError: The extra is not installed.
+    """
     try:
         from google.protobuf import text_format
         from tritonclient.grpc import model_config_pb2 as proto
@@ -75,9 +99,10 @@ def config_text(network: Network, backend: Backend, device: Device = "cpu") -> s
         name=triton_name(network.name),
         backend=backend,
         max_batch_size=network.serving.batch_gpu if batched else 0,
-        default_model_filename=NETWORK if backend == "onnxruntime" else "model.py",
+        default_model_filename=NETWORK if backend == "onnxruntime" else MODEL,
     )
-    config.parameters[DIGEST].string_value = digest_of(network.content)
+    for version, digest in (digests or {1: digest_of(network.content)}).items():
+        config.parameters[digest_key(str(version))].string_value = digest
     for tensors, declared in ((network.inputs, config.input), (network.outputs, config.output)):
         for tensor in tensors:
             declared.add(
@@ -111,8 +136,27 @@ def _dims(tensor: Tensor, batched: bool) -> list[int]:
     return dims or [1]
 
 
-def _version(home: Path, content: bytes) -> int:
-    """The highest version when it holds these bytes, else a higher one: Triton serves the highest."""
-    newest = max((int(each.name) for each in home.glob("*") if each.name.isdecimal()), default=0)
-    path = home / str(newest) / NETWORK
-    return newest if path.is_file() and path.read_bytes() == content else newest + 1
+def _versions(home: Path) -> dict[int, str]:
+    """Version -> sha256 of what lies there; Triton serves the highest, and folders of other names never."""
+    return {
+        int(path.parent.name): file_digest(path)
+        for path in home.glob(f"*/{NETWORK}")
+        if path.parent.name.isdecimal() and not path.parent.name.startswith("0")
+    }
+
+
+def _write_version(home: Path, version: int, content: bytes, backend: Backend) -> None:
+    """A version's folder, whole, and only then under its name."""
+    unfinished = home / f".{version}.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    _write(content, unfinished / NETWORK)
+    if backend == "python":
+        _write(PYTHON_MODEL.read_bytes(), unfinished / MODEL)
+    place = home / str(version)
+    shutil.rmtree(place, ignore_errors=True)  # a folder of that name has no network in it
+    unfinished.replace(place)
+
+
+def _write(content: bytes, path: Path) -> None:
+    """Whole or not at all."""
+    write_verified(content, path, digest_of(content))

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from models.errors import ModelFileError, ModelOutputInvalid
+from models.errors import ExtraMissing, ModelFileError, ModelOutputInvalid
 from proctor.domain.media import Samples
 
 EXTRA = "the words model needs openai-whisper: pip install 'rayproctor[asr]'"
@@ -35,13 +35,13 @@ class WhisperModel:
             content: A checkpoint with `dims` and `model_state_dict`.
 
         Raises:
-            ModelFileError: It is no Whisper checkpoint, or the extra is not installed.
+            ModelFileError: It is no Whisper checkpoint, or the extra is not installed (`ExtraMissing`).
         """
         try:
             import torch
             import whisper
         except ImportError as error:
-            raise ModelFileError(EXTRA) from error
+            raise ExtraMissing(EXTRA) from error
         torch.set_num_threads(1)
         try:
             checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

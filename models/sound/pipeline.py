@@ -20,8 +20,6 @@ from proctor.domain.perception import (
 )
 
 DIMENSIONS = 256
-LEAST_ALONE_MS = 1_000
-"""A voice heard alone for less gets no embedding: its centroid is mostly of overlaps."""
 
 
 class PipelineSpeakers:
@@ -36,6 +34,7 @@ class PipelineSpeakers:
                 f"{name} embeds voices in {self._pipeline.dimensions} numbers, not {DIMENSIONS}: "
                 "bring a pipeline with a WeSpeaker ResNet34 embedding"
             )
+        self._least_alone_ms = round(catalogue.threshold(name, "embedding_s") * 1000)
         self._producers = (catalogue.producer(name),)
 
     def read(self, ask: SpeakersAsk) -> SpeakersAnswer:
@@ -47,14 +46,17 @@ class PipelineSpeakers:
         except ModelOutputInvalid:
             return refusal(Fault.MODEL_OUTPUT_INVALID, self._producers)
         long_ms = len(ask.samples) * 1000 // AUDIO_RATE_HZ
-        turns, voices = turns_and_voices(found, long_ms)
+        turns, voices = turns_and_voices(found, long_ms, self._least_alone_ms)
         return SpeakersAnswer(turns=turns, voices=voices, producers=self._producers)
 
 
 def turns_and_voices(
-    found: Diarized, long_ms: int
+    found: Diarized, long_ms: int, least_alone_ms: int
 ) -> tuple[tuple[SpeakerTurn, ...], tuple[HeardVoice, ...]]:
-    """The pipeline's turns inside the window, its voices in the order in which they are heard."""
+    """The pipeline's turns inside the window, its voices in the order in which they are heard.
+
+    A voice that is heard alone for less than `least_alone_ms` gets no embedding.
+    """
     inside = [
         (speaker, max(0, round(start_s * 1000)), min(long_ms, round(end_s * 1000)))
         for speaker, start_s, end_s in found.turns
@@ -72,7 +74,7 @@ def turns_and_voices(
     voices = []
     for voice, speaker in enumerate(order):
         alone_ms = int(alone[voice].sum())
-        embedding = _unit(found.embeddings[speaker]) if alone_ms >= LEAST_ALONE_MS else None
+        embedding = _unit(found.embeddings[speaker]) if alone_ms >= least_alone_ms else None
         voices.append(HeardVoice(alone_ms=alone_ms, embedding=embedding))
     return turns, tuple(voices)
 

@@ -60,10 +60,8 @@ class SegmentedSpeakers:
         window = np.zeros((1, 1, WINDOW), np.float32)
         self._model.require({self._input: window}, {self._output: (1, FRAMES, len(POWERSET))})
         self._embedder = SpeakerEmbedder(catalogue, encoder)
-        (speaker,) = catalogue.files([encoder])
-        (own,) = catalogue.files([segmentation])
-        self._limits = VoiceLimits.of(speaker.thresholds)
-        self._shortest = int(own.thresholds["shortest_s"] * AUDIO_RATE_HZ)
+        self._limits = VoiceLimits.of(catalogue, encoder)
+        self._shortest = int(catalogue.threshold(segmentation, "shortest_s") * AUDIO_RATE_HZ)
         self._producers = (catalogue.producer(segmentation), catalogue.producer(encoder))
 
     def read(self, ask: SpeakersAsk) -> SpeakersAnswer:

@@ -34,8 +34,7 @@ class VoiceClusters:
         detector, encoder = files
         self._detector = VoiceModel(catalogue, [detector])
         self._embedder = SpeakerEmbedder(catalogue, encoder)
-        (speaker,) = catalogue.files([encoder])
-        self._limits = VoiceLimits.of(speaker.thresholds)
+        self._limits = VoiceLimits.of(catalogue, encoder)
         self._producers = (catalogue.producer(detector), catalogue.producer(encoder))
 
     def read(self, ask: SpeakersAsk) -> SpeakersAnswer:

@@ -1,10 +1,11 @@
 """Stretches of speech and the voices in them: what the readers of speakers have in common."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.catalogue import Catalogue
 from models.sound.clustering import group
 from models.sound.mel import HOP
 from models.sound.speaker_embedding import (
@@ -55,12 +56,12 @@ class VoiceLimits:
     embedding_s: float
 
     @classmethod
-    def of(cls, thresholds: Mapping[str, float]) -> "VoiceLimits":
-        """As the manifest states them."""
+    def of(cls, catalogue: Catalogue, file: str) -> "VoiceLimits":
+        """As the manifest states them. Raises `ModelFileError` when it does not."""
         return cls(
-            same_voice=thresholds["same_voice"],
-            least_pieces=int(thresholds["least_pieces"]),
-            embedding_s=thresholds["embedding_s"],
+            same_voice=catalogue.threshold(file, "same_voice"),
+            least_pieces=int(catalogue.threshold(file, "least_pieces")),
+            embedding_s=catalogue.threshold(file, "embedding_s"),
         )
 
 

@@ -16,8 +16,6 @@ from proctor.domain.media import AUDIO_RATE_HZ
 from proctor.domain.perception import Fault, WordsAnswer, WordsAsk
 
 LONGEST_S = 30.0
-LEAST_VOICED_S = 0.6
-"""With the 0.32 s that the detector's rule adds after speech."""
 
 
 class WhisperWords:
@@ -28,6 +26,7 @@ class WhisperWords:
         checkpoint, detector = files
         self._detector = VoiceModel(catalogue, [detector])
         self._whisper = WhisperModel(checkpoint, catalogue.read(checkpoint))
+        self._shortest = catalogue.threshold(checkpoint, "shortest_s") * AUDIO_RATE_HZ
         self._producers = (catalogue.producer(detector), catalogue.producer(checkpoint))
 
     def read(self, ask: WordsAsk) -> WordsAnswer:
@@ -36,7 +35,7 @@ class WhisperWords:
             return self._answer(fault=fault)
         try:
             speech = voiced_stretches(self._detector, ask.samples)
-            if sum(part.length for part in speech) < LEAST_VOICED_S * AUDIO_RATE_HZ:
+            if sum(part.length for part in speech) < self._shortest:
                 return self._answer()
             said = self._whisper.transcribe(ask.samples, ask.language)
         except ModelOutputInvalid:

@@ -11,6 +11,9 @@ from typing import Literal
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
 
+CONFIRMED_FROM = 0.5
+"""Presence from which on a face is one: a perception tells its own limit as this (models/face/mesh.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Producer:
@@ -28,7 +31,7 @@ class SeenFace:
     Attributes:
         box: Where.
         score: The detector's score, 0..1, not calibrated.
-        presence: The face mesh's own score, 0..1; below 0.5 the box is turned away or no face.
+        presence: The face mesh's score, 0..1; below `CONFIRMED_FROM` the box is turned away or no face.
     """
 
     box: Box

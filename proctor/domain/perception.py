@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from proctor.domain.geometry import BodyPoint, Box, FaceRegion, Gaze, HeadPose
 from proctor.domain.media import Samples
-from proctor.domain.observations import Producer
+from proctor.domain.observations import CONFIRMED_FROM, Producer
 
 Embedding = npt.NDArray[np.float32]
 
@@ -51,7 +51,7 @@ class FaceReading:
     Attributes:
         box: Where.
         score: Detector's score, 0..1.
-        presence: Face mesh's score, 0..1; below 0.5 it is not a confirmed (near-frontal) face.
+        presence: Face mesh's score, 0..1; below `CONFIRMED_FROM` it is no confirmed (near-frontal) face.
         width_px: Width of the box in pixels of the picture.
         sharpness: Variance of the Laplacian over the face at 112 px width (luma 0..255).
         brightness: Mean luma over the face, 0..1.
@@ -81,7 +81,7 @@ class FaceReading:
     @property
     def is_confirmed(self) -> bool:
         """Whether the mesh agrees that this is a face (ACCURACY: 0.5 costs no near-frontal face)."""
-        return self.presence >= 0.5
+        return self.presence >= CONFIRMED_FROM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,20 +18,13 @@ from proctor.domain.errors import InvalidInput
 from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
 from proctor.fusion.conditions import Condition
+from proctor.fusion.prohibited import states_of_mind
 from proctor.fusion.rates import AT_A_RATE, Sampling, check_rates
 from proctor.sensing.figures import FIGURES, LABELLED, LABELS, LASTED
 from proctor.sensing.limits import SensingLimits
 from proctor.sensing.strict import Milliseconds, PositiveMilliseconds, Strict
 
 MAX_POLICY_CHARS = 65_536
-_STATES_OF_MIND = """
-    anger anxiety anxious attention attentiveness bored boredom concentration deception disgust
-    emotion emotional emotions engaged engagement fatigue fear frustration happiness happy honesty
-    lie lying mood moods nervous nervousness personality sad sadness sentiment stress stressed
-    tiredness
-"""
-PROHIBITED = frozenset(_STATES_OF_MIND.split())
-"""Inferred states of mind and character: no detector, rule or text of ours may speak of them."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
@@ -255,7 +248,7 @@ def parse_policy(text: str) -> Policy:
     ) as error:
         problem = " ".join(str(error).split())[:300]
         raise InvalidInput(f"not a policy in YAML: {problem}", "policy/invalid") from error
-    for word in sorted({word for said in _strings(tree) for word in words_of(said)} & PROHIBITED):
+    for word in states_of_mind(_strings(tree)):
         raise InvalidInput(
             f"{word!r} names a state of mind; none is inferred here", "detector/prohibited"
         )
@@ -278,8 +271,3 @@ def _strings(tree: Any) -> Iterator[str]:
     elif isinstance(tree, list):
         for value in tree:
             yield from _strings(value)
-
-
-def words_of(said: str) -> list[str]:
-    """The words of a text in small letters; everything that is no letter is between words."""
-    return [word for word in re.split(r"[^a-z]+", said.lower()) if word]

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 
 from proctor.domain.geometry import Box
 from proctor.domain.ids import SessionId
-from proctor.domain.observations import FacesSeen, SeenFace
+from proctor.domain.observations import CONFIRMED_FROM, FacesSeen, SeenFace
 from proctor.domain.signals import Signal, SignalKind
 from proctor.sensing.hysteresis import Hysteresis, Reading, Spell
 from proctor.sensing.limits import NoFaceLimits, SeveralFacesLimits
 
-CONFIRMED_FROM = 0.5
 CANDIDATE_WIDTH = 0.1
 ONE_FACE_SHARE = 0.5
 """A box that lies by half in another is the same face: tiles find noses and mouths in a near one."""

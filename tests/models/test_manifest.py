@@ -118,6 +118,21 @@ def test_a_mirror_place_may_not_leave_the_mirror() -> None:
     assert "leaves the mirror" in wrong(lambda raw: raw["files"][0].update(mirror=["../../etc/x"]))
 
 
+def test_a_threshold_is_known_in_range_and_says_where_it_comes_from() -> None:
+    def first(raw: dict[str, Any]) -> dict[str, Any]:
+        return raw["files"][0]
+
+    told = wrong(lambda raw: first(raw)["thresholds"].update(least=0.5))
+    assert "files.0.thresholds.least" in told and "'score'" in told
+    assert "files.0.thresholds.score" in wrong(
+        lambda raw: first(raw)["thresholds"].update(score=0.0)
+    )
+    told = wrong(lambda raw: first(raw)["thresholds"].update(overlap=1.0))
+    assert "face-detection-short: threshold overlap must be less than 1" in told
+    assert "thresholds_from" in wrong(lambda raw: first(raw).pop("thresholds_from"))
+    assert "thresholds_from" in wrong(lambda raw: first(raw).pop("thresholds"))
+
+
 def test_addresses_are_https() -> None:
     plain = {"kind": "https", "url": "http://example.org/x"}
     assert "url" in wrong(lambda raw: raw["files"][0]["sources"].append(plain))

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import zipfile
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +23,7 @@ from models.errors import ModelFileError, ModelOutputInvalid
 from models.face.blazeface import search_whole, short_range
 from models.face.mediapipe_tasks import TaskFaceDetector, faces_of
 from models.in_process import InProcessPerception
+from models.limits import DetectionLimits
 from models.runtimes import mediapipe_child
 from models.runtimes.mediapipe_tasks import MediaPipeTask, TaskFinding
 from models.selection import select
@@ -31,10 +31,10 @@ from proctor.domain.media import Image
 from proctor.domain.perception import BodyAsk, FaceAsk, Fault
 
 CHILD = Path(mediapipe_child.__file__)
+FACES = {"score": 0.5, "overlap": 0.3}
+BODIES = {"score": 0.5, "presence": 0.5}
 NOBODY = np.zeros((48, 64, 3), np.uint8)
-has_mediapipe = pytest.mark.skipif(
-    find_spec("mediapipe") is None, reason="the extra `mediapipe` is not installed"
-)
+has_mediapipe = pytest.mark.framework("mediapipe")
 
 SCRIPTED = """
 import json, os, sys, time
@@ -68,7 +68,7 @@ def test_a_call_that_hangs_ends_the_process_and_the_next_one_starts_it_again(
     tmp_path: Path,
 ) -> None:
     task = MediaPipeTask(
-        "it", "face_detector", b"", answer_s=0.5, child=child(tmp_path, HANGS_ONCE)
+        "it", "face_detector", b"", FACES, answer_s=0.5, child=child(tmp_path, HANGS_ONCE)
     )
     first = task.pid
     with pytest.raises(ModelOutputInvalid, match="did not answer"):
@@ -93,7 +93,7 @@ def test_a_process_that_ends_in_the_middle_of_an_answer_is_a_fault_and_is_starte
     tmp_path: Path,
 ) -> None:
     program = child(tmp_path, ENDS_IN_AN_ANSWER_ONCE)
-    task = MediaPipeTask("it", "face_detector", b"", child=program)
+    task = MediaPipeTask("it", "face_detector", b"", FACES, child=program)
     with pytest.raises(ModelOutputInvalid, match="did not answer"):
         task.find(NOBODY)
     assert task.pid is None
@@ -112,7 +112,7 @@ def test_a_face_without_two_key_points_is_no_answer(
 def test_a_picture_that_is_never_read_hangs_nobody(tmp_path: Path) -> None:
     """The pipe holds 64 kB: it is writing that would hang."""
     deaf = child(tmp_path, "request(); answer(); time.sleep(600)")
-    task = MediaPipeTask("it", "face_detector", b"", answer_s=0.5, child=deaf)
+    task = MediaPipeTask("it", "face_detector", b"", FACES, answer_s=0.5, child=deaf)
     with pytest.raises(ModelOutputInvalid, match="did not answer"):
         task.find(np.zeros((1080, 1920, 3), np.uint8))
     task.close()
@@ -129,7 +129,7 @@ def test_a_picture_that_is_never_read_hangs_nobody(tmp_path: Path) -> None:
 )
 def test_a_task_that_cannot_be_opened_is_one_line(tmp_path: Path, program: str, named: str) -> None:
     with pytest.raises(ModelFileError, match=named) as refused:
-        MediaPipeTask("it", "face_detector", b"x", child=child(tmp_path, program))
+        MediaPipeTask("it", "face_detector", b"x", FACES, child=child(tmp_path, program))
     assert "\n" not in refused.value.detail and refused.value.detail.startswith("it ")
 
 
@@ -146,7 +146,7 @@ def test_a_task_that_cannot_be_opened_is_one_line(tmp_path: Path, program: str, 
 )
 def test_an_answer_that_is_none_is_never_nobody(tmp_path: Path, found: str, named: str) -> None:
     program = child(tmp_path, f"request(); answer()\nwhile request(): {found}")
-    task = MediaPipeTask("it", "pose_landmarker", b"", child=program)
+    task = MediaPipeTask("it", "pose_landmarker", b"", BODIES, child=program)
     with pytest.raises(ModelOutputInvalid, match=named):
         task.find(NOBODY)
     task.close()
@@ -211,7 +211,9 @@ def test_its_face_detector_agrees_with_ours_on_the_same_network(
 
     The task shrinks the picture in another way; the eyes are the network's coarsest points.
     """
-    [ours] = search_whole(short_range(catalogue.read("face-detection-short")), astronaut)
+    limits = DetectionLimits.of(catalogue, "face-detection-short")
+    content = catalogue.read("face-detection-short")
+    [ours] = search_whole(short_range(content, limits), astronaut)
     detector = TaskFaceDetector(catalogue, ("face-detection-short",))
     try:
         [look] = detector.looks(search_small=False)

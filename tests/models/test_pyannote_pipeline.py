@@ -168,7 +168,7 @@ def test_turns_become_voices_in_the_order_in_which_they_are_heard() -> None:
     found = Diarized(
         turns=((1, -0.02, 3.0), (0, 2.5, 5.0), (2, 5.0, 6.5), (0, 9.0, 12.0)), embeddings=vectors
     )
-    turns, voices = turns_and_voices(found, 10_000)
+    turns, voices = turns_and_voices(found, 10_000, 1_000)
     assert turns == (
         SpeakerTurn(voice=0, start_ms=0, end_ms=3_000),
         SpeakerTurn(voice=1, start_ms=2_500, end_ms=5_000),
@@ -184,15 +184,11 @@ def test_turns_become_voices_in_the_order_in_which_they_are_heard() -> None:
 
 def test_a_voice_hardly_alone_has_no_embedding() -> None:
     found = Diarized(turns=((0, 0.0, 5.0), (1, 0.5, 5.4)), embeddings=np.ones((2, 256), np.float32))
-    _, voices = turns_and_voices(found, 10_000)
+    _, voices = turns_and_voices(found, 10_000, 1_000)
     assert [(voice.alone_ms, voice.embedding) for voice in voices] == [(500, None), (400, None)]
 
 
-needs_pyannote = pytest.mark.skipif(
-    importlib.util.find_spec("pyannote") is None
-    or importlib.util.find_spec("pyannote.audio") is None,
-    reason="the extra `diarization` is not installed (pyannote.audio)",
-)
+needs_pyannote = pytest.mark.framework("pyannote.audio")
 
 
 @pytest.fixture(scope="module")

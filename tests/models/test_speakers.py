@@ -287,5 +287,5 @@ class TestRealVoices:
 
 
 def test_limits_come_from_the_manifest(catalogue: Catalogue) -> None:
-    (file,) = catalogue.files(["speaker-embedding"])
-    assert VoiceLimits.of(file.thresholds) == replace(LIMITS, same_voice=0.66, least_pieces=3)
+    stated = VoiceLimits.of(catalogue, "speaker-embedding")
+    assert stated == replace(LIMITS, same_voice=0.66, least_pieces=3)

@@ -35,27 +35,27 @@ def test_anchors_run_along_rows_and_share_a_cell() -> None:
 def test_a_box_is_decoded_from_its_anchor() -> None:
     anchors = np.array([[0.5, 0.5], [0.1, 0.1]], np.float32)
     raw = np.array([[10, -10, 40, 20, 5, 5], [0, 0, 1, 1, 0, 0]], np.float32)
-    found = detections(raw, np.array([0.0, -3.0], np.float32), anchors, 100, 0.5)
+    found = detections(raw, np.array([0.0, -3.0], np.float32), anchors, 100, 0.5, 0.3)
     np.testing.assert_allclose(found, [[0.4, 0.3, 0.4, 0.2, 0.5, 0.55, 0.55]], atol=1e-6)
 
 
 def test_extreme_logits_stay_finite() -> None:
     anchors = np.array([[0.2, 0.2], [0.8, 0.8]], np.float32)
     raw = np.full((2, 6), 10, np.float32)
-    found = detections(raw, np.array([1e9, -1e9], np.float32), anchors, 100, 0.5)
+    found = detections(raw, np.array([1e9, -1e9], np.float32), anchors, 100, 0.5, 0.3)
     assert found.shape == (1, 7) and found[0, 4] == 1.0
 
 
 def test_nothing_found_keeps_the_columns() -> None:
     raw, anchors = np.zeros((4, 16), np.float32), np.full((4, 2), 0.5, np.float32)
-    assert detections(raw, np.full(4, -9, np.float32), anchors, 100, 0.5).shape == (0, 17)
+    assert detections(raw, np.full(4, -9, np.float32), anchors, 100, 0.5, 0.3).shape == (0, 17)
 
 
 def test_overlapping_boxes_become_their_mean_weighted_by_score() -> None:
     boxes = np.array(
         [[0, 0, 10, 10, 0.75], [2, 0, 10, 10, 0.25], [50, 50, 10, 10, 0.6]], np.float32
     )
-    merged = weighted_suppression(boxes)
+    merged = weighted_suppression(boxes, 0.3)
     np.testing.assert_allclose(merged, [[0.5, 0, 10, 10, 0.75], [50, 50, 10, 10, 0.6]], atol=1e-6)
 
 

@@ -1,6 +1,5 @@
 """Resemblyzer's encoder without torch: its checkpoint, the conversion, the mel bands, real voices."""
 
-import importlib.util
 import io
 import pickle
 import struct
@@ -217,9 +216,7 @@ class TestMelBands:
         # area of each filter 1 Hz^-1 over bins of 40 Hz: power of the window (150) * 0.01 / 40
         np.testing.assert_allclose(bands, 0.01 * 150 / 40, rtol=0.12)
 
-    @pytest.mark.skipif(
-        importlib.util.find_spec("librosa") is None, reason="librosa is not installed"
-    )
+    @pytest.mark.framework("librosa")
     @pytest.mark.filterwarnings("ignore")
     def test_it_is_librosas(self) -> None:
         import librosa
@@ -289,7 +286,7 @@ class TestRealWeights:
         assert alike == pytest.approx((0.895, 0.918), abs=0.01)
         assert max(unlike) == pytest.approx(0.809, abs=0.01)
 
-    @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+    @pytest.mark.framework("torch")
     @pytest.mark.filterwarnings("ignore")
     def test_it_answers_as_torch_does(self, catalogue: Catalogue, tmp_path: Path) -> None:
         import torch

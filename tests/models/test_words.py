@@ -4,9 +4,9 @@ A published checkpoint cannot be had here, so the network is Whisper's own with 
 random weights: the words are nonsense, that they are Whisper's own nonsense is not.
 """
 
-import importlib.util
 import io
 import logging
+import sys
 import wave
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,10 +27,7 @@ from proctor.domain.perception import Fault, WordsAsk
 SECOND = 16_000
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 
-needs_whisper = pytest.mark.skipif(
-    importlib.util.find_spec("whisper") is None,
-    reason="the extra `asr` is not installed (openai-whisper)",
-)
+needs_whisper = pytest.mark.framework("whisper")
 
 
 def test_words_are_off_unless_they_are_chosen() -> None:
@@ -41,10 +38,8 @@ def test_words_are_off_unless_they_are_chosen() -> None:
     assert chosen is not None and chosen.reader == "whisper"
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("whisper") is not None, reason="the extra `asr` is installed"
-)
-def test_without_the_extra_one_line_says_what_to_install() -> None:
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "whisper", None)
     with pytest.raises(ModelFileError, match=r"pip install 'rayproctor\[asr\]'"):
         WhisperModel("whisper-checkpoint", b"")
 

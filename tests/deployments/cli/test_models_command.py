@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from deployments.cli.models import app
 from models.catalogue import Catalogue, default_dir
 from proctor.settings import Settings
+from tests.models.networks import channel_network, constant_network
 from tests.models.objects.graphs import constant
 
 RUN = CliRunner()
@@ -168,6 +169,101 @@ def test_without_names_the_choice_of_the_settings_is_meant(
     monkeypatch.setenv("PROCTOR_MODELS__LIVENESS", "off")
     told = RUN.invoke(app, ["verify"]).stderr
     assert "yunet missing" in told and "fsanet" in told and "minifasnet" not in told
+
+
+YOLO = constant({"output0": np.zeros((1, 84, 5), np.float32)})
+"""A detector of things as it is exported: one picture in, boxes with 80 classes out."""
+
+
+@pytest.mark.parametrize(
+    ("name", "terms", "content", "told"),
+    [
+        ("arcface-file", "own-recogniser", YOLO, "takes (1, 3, 64, 64), not one (n, 3, 112, 112)"),
+        (
+            "arcface-file",
+            "own-recogniser",
+            constant_network(112, {"boxes": np.ones((1, 84, 5))}),
+            "answers a face with [(1, 84, 5)], not (1, d)",
+        ),
+        (
+            "buffalo-l",
+            "insightface-noncommercial",
+            channel_network(224),
+            "not one (n, 3, 112, 112)",
+        ),
+        (
+            "sixdrepnet",
+            None,
+            constant_network(224, {"angles": np.ones((1, 3))}),
+            "not (1, 6) or (1, 3, 3)",
+        ),
+        (
+            "l2cs",
+            "gaze360-noncommercial",
+            constant_network(448, {"yaw": np.ones((1, 28)), "pitch": np.ones((1, 28))}),
+            "not twice (1, 90)",
+        ),
+        ("scrfd-10g", "insightface-noncommercial", YOLO, "where this detector has 1 and 9"),
+        (
+            "scrfd-500m",
+            "insightface-noncommercial",
+            constant_network(640, {f"out{at}": np.ones((1, 4, 4)) for at in range(9)}),
+            "scrfd-500m is not this detector",
+        ),
+    ],
+)
+def test_a_network_of_another_kind_is_refused_by_its_reader_and_not_kept(
+    empty: Path, tmp_path: Path, name: str, terms: str | None, content: bytes, told: str
+) -> None:
+    brought = tmp_path / "mine.onnx"
+    brought.write_bytes(content)
+    accepted = [] if terms is None else ["--accept-licence", terms]
+    refused = RUN.invoke(app, ["add", name, str(brought), *accepted], env={"COLUMNS": "2000"})
+    assert refused.exit_code == 2
+    (line,) = refused.stderr.splitlines()
+    assert told in line
+    assert f"; {name} wants as input " in line and "as output " in line
+    assert not (empty / name).exists()
+    records = empty / "records.json"
+    assert not records.exists() or not json.loads(records.read_text())["brought"]
+
+
+def test_a_network_of_another_kind_does_not_displace_the_one_that_is_there(
+    empty: Path, tmp_path: Path
+) -> None:
+    brought = tmp_path / "mine.onnx"
+    brought.write_bytes(channel_network(112))
+    terms = ["--accept-licence", "own-recogniser"]
+    assert RUN.invoke(app, ["add", "arcface-file", str(brought), *terms]).exit_code == 0
+    before = (empty / "records.json").read_bytes()
+    brought.write_bytes(YOLO)
+    assert RUN.invoke(app, ["add", "arcface-file", str(brought)]).exit_code == 2
+    assert (empty / "records.json").read_bytes() == before
+    assert (empty / "arcface-file" / "arcface.onnx").read_bytes() == channel_network(112)
+
+
+def test_a_detector_is_opened_with_its_settings_when_they_come(empty: Path, tmp_path: Path) -> None:
+    network, settings = tmp_path / "mine.onnx", tmp_path / "mine.yaml"
+    network.write_bytes(YOLO)
+    terms = ["--accept-licence", "own-detector"]
+    assert RUN.invoke(app, ["add", "object-detector", str(network), *terms]).exit_code == 0
+    told = (
+        "{detector: 1, input: {width: SIDE, height: SIDE}, output: {layout: yolov8},"
+        " classes: coco-80, labels: {phone: [cell phone]}}"
+    )
+    settings.write_text(told.replace("SIDE", "128"))
+    refused = RUN.invoke(
+        app, ["add", "object-detector-settings", str(settings)], env={"COLUMNS": "2000"}
+    )
+    assert refused.exit_code == 2
+    assert "object-detector takes (1, 3, 64, 64), object-detector-settings says" in refused.stderr
+    assert not (empty / "object-detector-settings").exists()
+    settings.write_text(told.replace("SIDE", "64"))
+    assert RUN.invoke(app, ["add", "object-detector-settings", str(settings)]).exit_code == 0
+    network.write_bytes(constant({"output0": np.zeros((1, 84, 5), np.float32)}, (1, 3, 128, 128)))
+    assert RUN.invoke(app, ["add", "object-detector", str(network)]).exit_code == 0
+    settings.write_text(told.replace("SIDE", "128"))
+    assert RUN.invoke(app, ["add", "object-detector-settings", str(settings)]).exit_code == 0
 
 
 def test_a_file_with_a_source_is_not_added_by_hand(empty: Path) -> None:

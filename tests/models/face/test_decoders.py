@@ -27,7 +27,7 @@ def test_yunet_scores_are_a_geometric_mean_and_boxes_lie_about_their_cell() -> N
     objects[:, 0] = (0.5, 0.3, 2.0, 0.9)  # sqrt(0.9 * 0.3) and sqrt(0.1 * 0.9) are under 0.6
     boxes[0] = (0.5, 0.25, np.log(2), np.log(3))
     points[0] = (0.25, 0.5, 0.75, 0.5, 9, 9, 9, 9, 9, 9)
-    rows = yunet.decoded(faces, objects, boxes, points, cells(16, 16, 8), 8)
+    rows = yunet.decoded(faces, objects, boxes, points, cells(16, 16, 8), 8, 0.6)
     assert rows.shape == (2, 9)
     centre, size = (4, 2), (16, 24)
     expected = [centre[0] - 8, centre[1] - 12, *size, 0.4**0.5, 2, 4, 6, 4]
@@ -42,7 +42,7 @@ def test_scrfd_boxes_are_distances_to_four_edges_and_a_cell_has_two() -> None:
     edges[1] = (1, 2, 3, 4)
     points[1] = (-0.5, 0, 0.5, 0, 9, 9, 9, 9, 9, 9)
     edges[2] = (0.5, 0.5, 0.5, 0.5)
-    rows = scrfd.decoded(scores, edges, points, cells(16, 32, 16, 2), 16)
+    rows = scrfd.decoded(scores, edges, points, cells(16, 32, 16, 2), 16, 0.5)
     expected = [[-16, -32, 64, 96, 0.8, -8, 0, 8, 0], [8, -8, 16, 16, 0.5, 16, 0, 16, 0]]
     np.testing.assert_allclose(rows, expected, atol=1e-5)
 
@@ -57,7 +57,7 @@ def test_retinaface_boxes_are_told_against_priors() -> None:
     classes[-1] = (0.25, 0.75)
     boxes[-1] = (0.5, -0.25, np.log(0.5) / 0.2, 0)  # 0.1 and 0.2 are the variances
     points[-1] = (-1, 0, 1, 0, 9, 9, 9, 9, 9, 9)
-    rows = retinaface.decoded(boxes, classes, points, of_canvas)
+    rows = retinaface.decoded(boxes, classes, points, of_canvas, 0.6)
     middle = (16 + 12.8, 16 - 6.4)
     expected = [[middle[0] - 64, middle[1] - 128, 128, 256, 0.75, 16 - 25.6, 16, 16 + 25.6, 16]]
     np.testing.assert_allclose(rows, expected, rtol=1e-5)
@@ -65,10 +65,10 @@ def test_retinaface_boxes_are_told_against_priors() -> None:
 
 def test_nothing_above_the_limit_is_no_face_and_no_error() -> None:
     corners, of_canvas = cells(16, 16, 8), retinaface.priors(32, 32)
-    assert yunet.decoded(*zeros(1, 1, 4, 10), corners, 8).shape == (0, 9)
-    assert scrfd.decoded(*zeros(1, 4, 10), corners, 8).shape == (0, 9)
+    assert yunet.decoded(*zeros(1, 1, 4, 10), corners, 8, 0.5).shape == (0, 9)
+    assert scrfd.decoded(*zeros(1, 4, 10), corners, 8, 0.5).shape == (0, 9)
     nothing = zeros(4, 2, 10, rows=len(of_canvas))
-    assert retinaface.decoded(*nothing, of_canvas).shape == (0, 9)
+    assert retinaface.decoded(*nothing, of_canvas, 0.5).shape == (0, 9)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -77,25 +77,25 @@ def test_a_score_that_is_no_number_is_never_nobody(bad: float) -> None:
         answers = zeros(1, 1, 4, 10)
         answers[place][3] = bad
         with pytest.raises(ModelOutputInvalid, match="yunet answered with numbers that are not"):
-            yunet.decoded(*answers, cells(16, 16, 8), 8)
+            yunet.decoded(*answers, cells(16, 16, 8), 8, 0.6)
     scores, edges, points = zeros(1, 4, 10)
     scores[3] = bad
     with pytest.raises(ModelOutputInvalid, match="scrfd"):
-        scrfd.decoded(scores, edges, points, cells(16, 16, 8), 8)
+        scrfd.decoded(scores, edges, points, cells(16, 16, 8), 8, 0.5)
     of_canvas = retinaface.priors(32, 32)
     boxes, classes, points = zeros(4, 2, 10, rows=len(of_canvas))
     classes[3, 0] = bad
     with pytest.raises(ModelOutputInvalid, match="retinaface"):
-        retinaface.decoded(boxes, classes, points, of_canvas)
+        retinaface.decoded(boxes, classes, points, of_canvas, 0.6)
 
 
 def test_a_box_too_large_for_a_number_is_invalid_only_where_it_is_kept() -> None:
     faces, objects, boxes, points = zeros(1, 1, 4, 10)
     boxes[0, 2] = 1e6
-    assert len(yunet.decoded(faces, objects, boxes, points, cells(16, 16, 8), 8)) == 0
+    assert len(yunet.decoded(faces, objects, boxes, points, cells(16, 16, 8), 8, 0.6)) == 0
     faces[0], objects[0] = 1, 1
     with pytest.raises(ModelOutputInvalid):
-        yunet.decoded(faces, objects, boxes, points, cells(16, 16, 8), 8)
+        yunet.decoded(faces, objects, boxes, points, cells(16, 16, 8), 8, 0.6)
 
 
 def row(left: float, width: float, score: float) -> list[float]:

@@ -23,6 +23,7 @@ from models.face.retinaface import RetinaFace, RetinaFaceDetector
 from models.face.scrfd import Scrfd, ScrfdDetector
 from models.face.search import search, search_all
 from models.face.yunet import YuNet, YuNetDetector
+from models.manifest import load_manifest
 from models.readers import open_faces
 from models.selection import select
 from proctor.domain.geometry import Box
@@ -35,6 +36,12 @@ pytestmark = pytest.mark.weights
 NETWORKS = {"yunet": YuNet, "scrfd": Scrfd, "retinaface": RetinaFace}
 DETECTORS = {"yunet": YuNetDetector, "scrfd": ScrfdDetector, "retinaface": RetinaFaceDetector}
 WITH_A_SECOND = 20
+
+
+def least(name: str) -> float:
+    """The least score that the manifest states for a detector's file."""
+    (stated,) = [file.thresholds["score"] for file in load_manifest().files if file.id == name]
+    return stated
 
 
 @pytest.fixture(params=NETWORKS)
@@ -100,7 +107,7 @@ GOLDEN = {
 def test_the_portrait_at_its_own_size(
     detector_files: Catalogue, astronaut: Image, name: str
 ) -> None:
-    network = NETWORKS[name](detector_files.read(name), name)
+    network = NETWORKS[name](detector_files.read(name), name, least(name))
     (face,) = search(network, (512,), 0.3, astronaut)
     box, score, right_eye, left_eye = GOLDEN[name]
     assert (face.left, face.top, face.width, face.height) == pytest.approx(box, abs=0.5)
@@ -215,7 +222,7 @@ def test_many_pictures_in_one_run_are_answered_as_each_alone(
 ) -> None:
     """On a GPU a batch is one run; here the free batch is made by hand."""
     batched = with_free_batch(name, with_free_size(name, detector_files.read(name)))
-    network = NETWORKS[name](batched, name)
+    network = NETWORKS[name](batched, name, least(name))
     assert network.batch_limit > 1
     pictures = [astronaut, np.ascontiguousarray(astronaut[:, ::-1]), np.zeros_like(astronaut)]
     together = search_all(network, (128, 320), 0.3, pictures)
@@ -232,15 +239,15 @@ def test_truncated_and_foreign_files_are_told_in_one_line(
     whole, other = detector_files.read(name), detector_files.read("face-embedding")
     for content in (whole[: len(whole) // 2], b"", b"not a network", other):
         with pytest.raises(ModelFileError) as caught:
-            NETWORKS[name](content, name)
+            NETWORKS[name](content, name, 0.5)
         assert caught.value.detail.startswith(name) and "\n" not in caught.value.detail
 
 
 def test_another_detectors_file_is_told_by_its_outputs(detector_files: Catalogue) -> None:
     with pytest.raises(ModelFileError, match="9 outputs where this detector has 1 and 12"):
-        YuNet(detector_files.read("scrfd"))
+        YuNet(detector_files.read("scrfd"), "yunet", 0.5)
     with pytest.raises(ModelFileError, match="12 outputs where this detector has 1 and 3"):
-        RetinaFace(detector_files.read("yunet"))
+        RetinaFace(detector_files.read("yunet"), "retinaface", 0.5)
 
 
 def spoilt(content: bytes) -> bytes:
@@ -257,15 +264,23 @@ def spoilt(content: bytes) -> bytes:
 def test_weights_that_are_no_numbers_are_a_fault_and_never_nobody(
     detector_files: Catalogue, astronaut: Image, tmp_path: Path
 ) -> None:
-    """Through the whole reader, with a file that an operator brought."""
+    """At start, and through the whole reader where they come later."""
     catalogue = Catalogue(tmp_path / "models", str(detector_files.models_dir))
     at = datetime(2026, 11, 22, tzinfo=UTC)
     catalogue.accept("insightface-noncommercial", "tests", at)
     catalogue.fetch(["embedded"])
-    broken = tmp_path / "det_500m.onnx"
-    broken.write_bytes(spoilt(detector_files.read("scrfd")))
+    broken, whole = tmp_path / "broken.onnx", tmp_path / "det_500m.onnx"
+    whole.write_bytes(detector_files.read("scrfd"))
+    broken.write_bytes(spoilt(whole.read_bytes()))
     catalogue.add("scrfd-500m", broken, at)
-    reader = open_faces(select(instead={"face_detection": "scrfd-500m"}), catalogue)
+    chosen = select(instead={"face_detection": "scrfd-500m"})
+    with pytest.raises(ModelFileError, match="scrfd-500m is not this detector"):
+        open_faces(chosen, catalogue)
+    catalogue.add("scrfd-500m", whole, at)
+    reader = open_faces(chosen, catalogue)
+    detector = reader._parts.detector
+    assert isinstance(detector, ScrfdDetector)
+    detector._network = Scrfd(broken.read_bytes(), "scrfd-500m", 0.5)
     answer = reader.read(FaceAsk(picture=png(astronaut)))
     assert answer.fault is Fault.MODEL_OUTPUT_INVALID and answer.faces == ()
 
@@ -273,7 +288,7 @@ def test_weights_that_are_no_numbers_are_a_fault_and_never_nobody(
 def test_answers_that_are_no_numbers_are_invalid(
     detector_files: Catalogue, astronaut: Image, name: str
 ) -> None:
-    network = NETWORKS[name](spoilt(detector_files.read(name)), name)
+    network = NETWORKS[name](spoilt(detector_files.read(name)), name, least(name))
     with pytest.raises(ModelOutputInvalid, match=f"{name} answered with numbers that are not"):
         network.rows([np.ascontiguousarray(astronaut[:256, :256])])
 
@@ -300,7 +315,7 @@ def with_outputs_of(content: bytes, rows: int) -> bytes:
 def test_answers_of_another_shape_are_invalid(
     detector_files: Catalogue, astronaut: Image, name: str, rows: int
 ) -> None:
-    network = NETWORKS[name](with_outputs_of(detector_files.read(name), rows), name)
+    network = NETWORKS[name](with_outputs_of(detector_files.read(name), rows), name, least(name))
     with pytest.raises(ModelOutputInvalid, match=f"{name} answered"):
         network.rows([np.ascontiguousarray(astronaut[:256, :256])])
 

@@ -1,6 +1,5 @@
 """Our decoders against those of others, on the same files and pictures."""
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from models.catalogue import Catalogue
 from models.face import scrfd, yunet
 from models.face.search import suppressed
+from models.limits import DetectionLimits
 from models.pictures import Floats
 from proctor.domain.media import Image
 
@@ -47,14 +47,15 @@ def test_yunet_as_opencv_decodes_it(
 ) -> None:
     path = tmp_path / "yunet.onnx"
     path.write_bytes(detector_files.read("yunet-640"))
+    limits = DetectionLimits.of(detector_files, "yunet")
     theirs = cv2.FaceDetectorYN.create(
-        str(path), "", (640, 640), yunet.LEAST_SCORE, yunet.OVERLAP, 5000
+        str(path), "", (640, 640), limits.score, limits.overlap, 5000
     )
-    ours = yunet.YuNet(detector_files.read("yunet"))
+    ours = yunet.YuNet(detector_files.read("yunet"), "yunet", limits.score)
     for picture, people in zip(pictures, (1, 29), strict=True):
         _, found = theirs.detect(np.ascontiguousarray(picture[..., ::-1]))
         expected = found[:, [0, 1, 2, 3, 14, 4, 5, 6, 7]]
-        rows = suppressed(ours.rows([picture])[0], yunet.OVERLAP)
+        rows = suppressed(ours.rows([picture])[0], limits.overlap)
         assert len(rows) == people
         for row, other in matched(rows, expected):
             # OpenCV rounds boxes to whole pixels before it suppresses, so its choice may be the neighbour
@@ -64,24 +65,24 @@ def test_yunet_as_opencv_decodes_it(
 
 
 @pytest.mark.media
+@pytest.mark.framework("insightface")
 def test_scrfd_as_insightface_decodes_it(
     detector_files: Catalogue, pictures: list[Image], tmp_path: Path
 ) -> None:
-    if importlib.util.find_spec("insightface") is None:
-        pytest.skip("the extra insightface is not installed")
     from insightface.model_zoo.scrfd import SCRFD
 
     path = tmp_path / "scrfd.onnx"
     path.write_bytes(detector_files.read("scrfd"))
     theirs = SCRFD(str(path))
     theirs.prepare(-1)
-    ours = scrfd.Scrfd(detector_files.read("scrfd"))
+    limits = DetectionLimits.of(detector_files, "scrfd")
+    ours = scrfd.Scrfd(detector_files.read("scrfd"), "scrfd", limits.score)
     for picture, people in zip(pictures, (1, 29), strict=True):
         boxes, points = theirs.detect(np.ascontiguousarray(picture[..., ::-1]))
         expected = np.column_stack(
             [boxes[:, :2], boxes[:, 2:4] - boxes[:, :2], boxes[:, 4], points[:, :2].reshape(-1, 4)]
         )
-        rows = suppressed(ours.rows([picture])[0], scrfd.OVERLAP)
+        rows = suppressed(ours.rows([picture])[0], limits.overlap)
         assert len(rows) == people
         for row, other in matched(rows, expected):
             np.testing.assert_allclose(row, other, atol=0.01)

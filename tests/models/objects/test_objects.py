@@ -381,6 +381,8 @@ def wrong(**changes: Any) -> dict[str, Any]:
             "state of mind",
         ),
         (wrong(classes=[*CLASSES, "emotion:happy"]), "state of mind"),
+        (wrong(classes=[*CLASSES, "angry"]), "'angry' names a state of mind"),
+        (wrong(classes=[*CLASSES, "UpsetFace"]), "'upset' names a state of mind"),
         (wrong(labels={"phone": ["cell phone"], "stress": ["book"]}), "state of mind"),
         (wrong(thresholds={"score": 1.5}), "thresholds.score"),
         (wrong(thresholds={"by_label": {"pen": 0.5}}), "no label is called 'pen'"),

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from models.catalogue import Catalogue
 from models.runtimes.engines import CpuEngine
 from models.runtimes.torch_graph import TorchGraph, UnknownOperator, plain
 from models.runtimes.torch_run import TorchRun
-
-torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
 
 
 def network(*nodes: object, **constants: np.ndarray) -> bytes:

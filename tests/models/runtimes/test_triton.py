@@ -1,5 +1,7 @@
 """A Triton server in front of the networks: what is written for it, and what it answers."""
 
+import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -83,6 +85,48 @@ def test_bytes_that_are_served_again_get_a_version_above_the_others(tmp_path: Pa
         }
     with FakeTriton(tmp_path) as server:
         assert opened(server.url).run({"x": ROWS})["y"] == pytest.approx(ROWS + 1)
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2, 3])
+def test_an_export_that_is_cut_off_serves_nothing_under_another_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """Everything gets its name by a rename, so what can be cut off lies between two of them."""
+    write_repository(tmp_path, [network(1.0)], "onnxruntime")
+    done, rename = 0, os.replace
+
+    def cut_off(source: str, target: str) -> None:
+        nonlocal done
+        if done == renames:
+            raise KeyboardInterrupt
+        done += 1
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", cut_off)
+        cut = contextlib.nullcontext() if renames == 3 else pytest.raises(KeyboardInterrupt)
+        with cut:
+            write_repository(tmp_path, [network(2.0)], "onnxruntime")
+    assert done == renames
+    served, other = (2.0, 1.0) if renames == 3 else (1.0, 2.0)
+    with FakeTriton(tmp_path) as server:
+        assert opened(server.url, served).run({"x": ROWS})["y"] == pytest.approx(ROWS + served)
+        with pytest.raises(ModelFileError, match="serves other bytes as adder"):
+            opened(server.url, other)
+
+    assert write_repository(tmp_path, [network(2.0)], "onnxruntime") == {"proctor-adder": 2}
+    names = {each.name for each in (tmp_path / "proctor-adder").iterdir()}
+    assert names == {"1", "2", "config.pbtxt"}
+    with FakeTriton(tmp_path) as server:
+        assert opened(server.url, 2.0).run({"x": ROWS})["y"] == pytest.approx(ROWS + 2)
+
+
+def test_a_version_folder_without_a_network_is_written_anew(tmp_path: Path) -> None:
+    write_repository(tmp_path, [network(1.0)], "onnxruntime")
+    (tmp_path / "proctor-adder" / "2").mkdir()
+    (tmp_path / "proctor-adder" / "2" / "model.py").write_text("half an export")
+    assert write_repository(tmp_path, [network(2.0)], "onnxruntime") == {"proctor-adder": 2}
+    assert [each.name for each in (tmp_path / "proctor-adder" / "2").iterdir()] == ["model.onnx"]
 
 
 def test_a_network_whose_batch_is_not_first_is_written_without_batches() -> None:

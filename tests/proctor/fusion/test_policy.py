@@ -183,7 +183,14 @@ class _NoAliases(yaml.SafeDumper):
         return True
 
 
-@pytest.mark.parametrize("word", ["emotion", "stress", "attention", "engagement", "Emotion-score"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("emotion", "stress", "attention", "engagement", "Emotion-score"),
+        *("angry", "upset", "calm", "fearful", "surprise", "tired", "confused", "frustrated"),
+        *("anxious", "distracted", "is_scared", "trustworthiness"),
+    ],
+)
 def test_states_of_mind_do_not_exist(word: str) -> None:
     for changes in (
         {"id": f"{word.lower()}"},
