@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.load_report import Look, ProcessRow
+from bench.window import Look, ProcessRow
 
 RATE_HZ = 50
 WATCH_S = 3.0

@@ -165,7 +165,8 @@ def ready(
     also_ptime_ms: tuple[int, ...],
 ) -> "tuple[Footage, Policy]":
     """Models, footage and policy, fetched and encoded where they are not there yet."""
-    from bench.footage import cache_folder, gather_people, prepare, takes_for
+    from bench.footage import cache_folder, prepare, takes_for
+    from bench.people import gather_people
     from proctor.fusion.policy import parse_policy
 
     portrait, speech = fetch_models(settings, console)

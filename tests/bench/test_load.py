@@ -15,11 +15,12 @@ from bench.candidate.wire import AlertView, CoveragePart, SessionView
 from bench.crowd import Attended, CrowdTook
 from bench.groups import items_by_group
 from bench.load import FIRST_ALONE_S, Asked
-from bench.load_report import Circumstances, LoadResult, Window, figures
+from bench.load_report import Circumstances, LoadResult, figures
 from bench.load_tables import print_figures
 from bench.profile import busiest
 from bench.sweep import SweepFigures, print_sweep
 from bench.verdict import Row, Verdict
+from bench.window import Window
 
 
 @dataclass(frozen=True)
