@@ -67,7 +67,8 @@ def load(
         Path | None,
         typer.Option(
             file_okay=False,
-            help="Write a py-spy profile of the busiest process of each kind into this folder.",
+            help="Write a py-spy profile of the busiest process of each kind into this folder, one "
+            "after another; costs processor time, so do not read the figures of the same run.",
         ),
     ] = None,
     people: Annotated[

@@ -208,6 +208,9 @@ def test_the_busiest_process_of_each_kind_is_profiled() -> None:
         Process("shard", 4, 0, 9.0),  # born meanwhile: nothing is known of it
     ]
     assert busiest(before, after, 3.0) == {"host": 2}
+    kinds = [Process(f"k{n}", n, 0, float(n)) for n in range(1, 10)]
+    started = [Process(row.kind, row.pid, 0, 0.0) for row in kinds]
+    assert list(busiest(started, kinds, 3.0)) == ["k9", "k8", "k7", "k6", "k5", "k4"]
 
 
 def test_a_sweep_is_a_row_for_each_number_of_candidates() -> None:
