@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from bench.load_report import Look, Window
+from bench.window import Look, Window
 
 MEMORY_AIM_MB = 2_500.0
 CPU_AIM_SHARE = 0.30

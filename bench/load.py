@@ -21,11 +21,13 @@ from bench.candidate.listener import AlertListener, Heard
 from bench.candidate.scenes import Script
 from bench.candidate.wire import ApiProblem, SessionView
 from bench.crowd import Attended, CrowdTook, Member, Times, run_crowd
-from bench.footage import Footage, Person, cut_film, person_of, write_script
+from bench.footage import Footage, cut_film, person_of, write_script
 from bench.groups import items_by_group
-from bench.load_report import LoadResult, Look, Window
+from bench.load_report import LoadResult
+from bench.people import Person
 from bench.schedule import plan_events
 from bench.verdict import Verdict, judge, scene_of
+from bench.window import Look, Window
 from proctor.fusion.policy import Policy
 
 FIRST_ALONE_S = 8.0

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from bench.growth import Compared, Measured, NotPlannable, lines_of
 from bench.load_report import LoadFigures
-from bench.plan import PER_SESSION, Compared, Figure, Measured, NotPlannable, Step, lines_of
+from bench.plan import PER_SESSION, Figure, Step
 from bench.sweep import SweepFigures
 
 DEFAULTS = Path(__file__).with_name("plan_inputs.yaml")

@@ -8,25 +8,32 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.load_report import Look, ProcessRow
+from bench.window import Look, ProcessRow
 
 RATE_HZ = 50
 WATCH_S = 3.0
 LEAST_SHARE = 0.01
 """A kind that takes less of a core than this is not looked into."""
+MOST_KINDS = 6
+LEAST_S = 3.0
 
 
 def busiest(
     before: Sequence[ProcessRow], after: Sequence[ProcessRow], seconds: float
 ) -> dict[str, int]:
-    """The process of each kind that took the most processor time between two looks, by kind."""
+    """The process of each kind that took the most processor time between two looks.
+
+    Returns:
+        Process id by kind, the kind whose process took the most first; not more than `MOST_KINDS`.
+    """
     earlier = {row.pid: row.cpu_s for row in before}
     found: dict[str, tuple[float, int]] = {}
     for row in after:
         took_s = row.cpu_s - earlier.get(row.pid, row.cpu_s)
         if took_s >= LEAST_SHARE * seconds and took_s > found.get(row.kind, (0.0, 0))[0]:
             found[row.kind] = (took_s, row.pid)
-    return {kind: pid for kind, (_, pid) in sorted(found.items())}
+    ranked = sorted(found.items(), key=lambda item: -item[1][0])
+    return {kind: pid for kind, (_, pid) in ranked[:MOST_KINDS]}
 
 
 def profiler(
@@ -43,10 +50,12 @@ def profiler(
         await asyncio.sleep(WATCH_S)
         chosen = busiest(before, await asyncio.to_thread(look), WATCH_S)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        lasts_s = max(1, int(seconds - WATCH_S - 2))
-        await asyncio.gather(
-            *(_record(command, kind, pid, lasts_s, folder, say) for kind, pid in chosen.items())
-        )
+        lasts_s = max(LEAST_S, (seconds - WATCH_S) / max(1, len(chosen)) - 1)
+        for (
+            kind,
+            pid,
+        ) in chosen.items():  # one after another: sampling all at once would be the load
+            await _record(command, kind, pid, int(lasts_s), folder, say)
 
     return profile
 
@@ -69,7 +78,8 @@ async def _record(
     )
     _, told = await process.communicate()
     if process.returncode:
-        lines = told.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        say(f"no profile of {kind}: {lines[-1]}")
+        lines = told.decode(errors="replace").splitlines()
+        why = next((line for line in lines if line.startswith("Error")), "it is no Python process")
+        say(f"no profile of {kind}: {why}")
     else:
         say(f"profile of {kind}: {file}")

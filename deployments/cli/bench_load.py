@@ -67,7 +67,8 @@ def load(
         Path | None,
         typer.Option(
             file_okay=False,
-            help="Write a py-spy profile of the busiest process of each kind into this folder.",
+            help="Write a py-spy profile of the busiest process of each kind into this folder, one "
+            "after another; costs processor time, so do not read the figures of the same run.",
         ),
     ] = None,
     people: Annotated[
@@ -165,7 +166,8 @@ def ready(
     also_ptime_ms: tuple[int, ...],
 ) -> "tuple[Footage, Policy]":
     """Models, footage and policy, fetched and encoded where they are not there yet."""
-    from bench.footage import cache_folder, gather_people, prepare, takes_for
+    from bench.footage import cache_folder, prepare, takes_for
+    from bench.people import gather_people
     from proctor.fusion.policy import parse_policy
 
     portrait, speech = fetch_models(settings, console)

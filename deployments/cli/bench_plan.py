@@ -42,7 +42,7 @@ def plan(
     import json
     from dataclasses import asdict
 
-    from bench.plan import Compared, NotPlannable, check, lines_of
+    from bench.growth import Compared, NotPlannable, check, lines_of
     from bench.plan import plan as work_out
     from bench.plan_report import (
         default_inputs,
@@ -102,7 +102,8 @@ def soak(
     After a fifth of the time the memory of each kind of process must not grow by 1 % an hour, nor may its
     open files rise; a growth within twice its own error is noise. Exits 1 when a limit is passed.
     """
-    from bench.soak import SoakAsked, print_soak, run_soak, soak_figures
+    from bench.soak import run_soak
+    from bench.soak_report import SoakAsked, print_soak, soak_figures
     from deployments.launcher import Cluster
 
     console = wide_console()

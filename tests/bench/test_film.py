@@ -11,7 +11,8 @@ from bench.candidate.film import PICTURE_MS, Cue, Film, Library, Spool, Strip, d
 from bench.candidate.pictures import Covered, Moved, Swaying
 from bench.candidate.reels import encode_pictures
 from bench.candidate.stills import empty_room
-from bench.footage import CALM_S, Footage, Person, cut_film, gather_people, prepare, write_script
+from bench.footage import CALM_S, Footage, cut_film, prepare, write_script
+from bench.people import Person, gather_people
 from bench.schedule import Event, plan_events
 from proctor.fusion.policy import parse_policy
 

@@ -15,11 +15,12 @@ from bench.candidate.wire import AlertView, CoveragePart, SessionView
 from bench.crowd import Attended, CrowdTook
 from bench.groups import items_by_group
 from bench.load import FIRST_ALONE_S, Asked
-from bench.load_report import Circumstances, LoadResult, Window, figures
+from bench.load_report import Circumstances, LoadResult, figures
 from bench.load_tables import print_figures
 from bench.profile import busiest
 from bench.sweep import SweepFigures, print_sweep
 from bench.verdict import Row, Verdict
+from bench.window import Window
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,9 @@ def test_the_busiest_process_of_each_kind_is_profiled() -> None:
         Process("shard", 4, 0, 9.0),  # born meanwhile: nothing is known of it
     ]
     assert busiest(before, after, 3.0) == {"host": 2}
+    kinds = [Process(f"k{n}", n, 0, float(n)) for n in range(1, 10)]
+    started = [Process(row.kind, row.pid, 0, 0.0) for row in kinds]
+    assert list(busiest(started, kinds, 3.0)) == ["k9", "k8", "k7", "k6", "k5", "k4"]
 
 
 def test_a_sweep_is_a_row_for_each_number_of_candidates() -> None:

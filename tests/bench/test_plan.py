@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.load_report import Circumstances, Window, figures
-from bench.plan import Figure, Line, Measured, NotPlannable, check, fit, lines_of, plan
+from bench.growth import Line, Measured, NotPlannable, check, fit, lines_of
+from bench.load_report import Circumstances, figures
+from bench.plan import Figure, plan
 from bench.plan_report import (
     default_inputs,
     measured_inputs,
@@ -19,6 +20,7 @@ from bench.plan_report import (
     read_runs,
 )
 from bench.sweep import SweepFigures
+from bench.window import Window
 from tests.bench.test_load import Process, result
 
 

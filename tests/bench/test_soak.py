@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from bench.soak import Churned, SoakAsked, SoakFigures, print_soak, soak_figures
+from bench.soak_report import Churned, SoakAsked, SoakFigures, print_soak, soak_figures
 from bench.soak_turns import LONGEST_S, REST_S, SHORTEST_S, Stay, Turns
 from bench.soak_verdict import Sample, after_warm_up, growth, slope
 
