@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.candidate.pictures import Covered, Moved, Pictures, Swaying
+from bench.candidate.pictures import Covered, Pictures, Seated, Swaying
 from bench.candidate.sounds import RATE_HZ, Sound, Spoken, from_first_word, load_wave
-from bench.candidate.stills import empty_room, jpeg, load_still, people_of, standing
+from bench.candidate.stills import empty_room, jpeg, load_still, people_of
 from bench.cast import ENROLMENT_PICTURES, Cast, gather_cast
 from bench.schedule import LASTS_MS, RULES
 
@@ -86,19 +86,16 @@ def _first(cast: Cast, takes: int) -> Person:
 
 def _from_still(name: str, still: Path, neighbour: Path, number: int, takes: int) -> Person:
     room = empty_room(20 + number)
-    face = load_still(still)
-    alone = standing(
-        room, face, 0.42, 0.9
-    )  # nobody moves when somebody comes: the same place in both
-    pair = standing(alone, load_still(neighbour), 0.82, 0.6)
-    calm = Moved(alone, 100 * number + 1)
+    here = (load_still(still), 0.42, 0.9)
+    there = (load_still(neighbour), 0.82, 0.6)
+    calm = Seated(room, [here], 100 * number + 1)
     seeds = range(100 * number + 2, 100 * number + 2 + takes)
     return Person(
         name=name,
         calm=calm,
         acts={
-            "leaves": tuple(Moved(room, seed + 20) for seed in seeds),
-            "beside": tuple(Moved(pair, seed + 40) for seed in seeds),
+            "leaves": tuple(Seated(room, [], seed + 20) for seed in seeds),
+            "beside": tuple(Seated(room, [there, here], seed + 40) for seed in seeds),
             "covers": tuple(Covered(seed + 60) for seed in seeds),
         },
         enrolment=tuple(jpeg(calm.at(index)) for index in ENROLMENT_PICTURES[:3]),

@@ -45,7 +45,7 @@ class Moved:
         self._still = framed(still)
         self._seed = seed
         self._amount = amount
-        self._phases = np.random.default_rng(seed).uniform(0, 2 * math.pi, 5)
+        self._phases = _phases(seed)
 
     def at(self, index: int) -> Image:
         """See `Pictures`."""
@@ -53,14 +53,94 @@ class Moved:
         return _noisy(small * light, _NOISE_SIGMA, self._seed, index)
 
 
-def _seen(still: Image, index: int, phases: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
-    """What a camera in motion sees of a framed still, at the size that is sent, and how lit it is."""
-    time_s = index / FPS
+class Seated:
+    """People before a camera that stands still: they sway, nod and lean, and the room behind does not.
+
+    A portrait is cut out as a head and shoulders with soft edges (a face in its middle, as press
+    photographs and LFW have it). People move as `Moved` pictures do, each by phases of their own.
+
+    Args:
+        room: What is behind.
+        people: (portrait, middle as a share of the width, height as a share of the picture's), the
+            farthest first.
+        seed: Of the motion and the noise; one more for each of the people.
+    """
+
+    def __init__(
+        self, room: Image, people: Sequence[tuple[Image, float, float]], seed: int = 0
+    ) -> None:
+        self._room = framed(room).astype(np.float32)
+        self._seed = seed
+        self._people = [
+            (*_cut_out(still, self._room.shape, centre, share), _phases(seed + number))
+            for number, (still, centre, share) in enumerate(people)
+        ]
+        self._light = _phases(seed)
+
+    def at(self, index: int) -> Image:
+        """See `Pictures`."""
+        stage = self._room.copy()
+        size = (stage.shape[1], stage.shape[0])
+        for person, cover, middle, phases in self._people:
+            turn = _motion(index, phases, middle, size)
+            mask = cv2.warpAffine(cover, turn, size)[..., None]
+            stage += (cv2.warpAffine(person, turn, size) - stage) * mask
+        small = cv2.resize(stage, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        light = 1 + 0.02 * _waves(index, self._light)[4]
+        return _noisy(small * light, _NOISE_SIGMA, self._seed, index)
+
+
+def _cut_out(
+    still: Image, stage: tuple[int, ...], centre: float, share: float
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """The portrait at its place on an empty stage, how much it covers, and where its neck is."""
+    high, wide = stage[:2]
+    height = round(high * share)
+    width = round(height * still.shape[1] / still.shape[0])
+    down, across = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = across / width - 0.5, down / height
+    head = (x / 0.27) ** 2 + ((y - 0.44) / 0.4) ** 2 < 1
+    shoulders = (np.abs(x) < 0.47) & (y > 0.74)
+    cover = cv2.GaussianBlur((head | shoulders).astype(np.float32), (0, 0), width / 80)
+    sized = cv2.resize(still, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+    place = np.array([[1, 0, wide * centre - width / 2], [0, 1, high - height]], np.float32)
+    person, mask = (
+        cv2.warpAffine(each, place, (wide, high), borderMode=cv2.BORDER_REPLICATE)
+        if each is sized
+        else cv2.warpAffine(each, place, (wide, high))
+        for each in (sized, cover)
+    )
+    return person, mask, (wide * centre, high - height * 0.25)
+
+
+def _phases(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0, 2 * math.pi, 5)
+
+
+def _waves(index: int, phases: np.ndarray) -> list[float]:
+    """-1..1 each, on incommensurate periods."""
     periods_s = (7.3, 11.1, 5.9, 13.0, 4.7)
-    waves = [
-        amount * math.sin(2 * math.pi * time_s / period + phase)
+    time_s = index / FPS
+    return [
+        math.sin(2 * math.pi * time_s / period + phase)
         for period, phase in zip(periods_s, phases, strict=True)
     ]
+
+
+def _motion(
+    index: int, phases: np.ndarray, middle: tuple[float, float], size: tuple[int, int]
+) -> np.ndarray:
+    """Sway of 2 % of the width, 3 % towards the camera, a tilt of 1.2 degrees about the neck."""
+    waves = _waves(index, phases)
+    turn = cv2.getRotationMatrix2D(middle, 1.2 * waves[3], 1.0 + 0.03 * waves[2])
+    turn[0, 2] += 0.02 * size[0] * waves[0]
+    turn[1, 2] += 0.015 * size[1] * (1 + waves[1])  # down, never up: no edge shows below
+    return turn
+
+
+def _seen(still: Image, index: int, phases: np.ndarray, amount: float) -> tuple[np.ndarray, float]:
+    """What a camera in motion sees of a framed still, at the size that is sent, and how lit it is."""
+    waves = [amount * wave for wave in _waves(index, phases)]
     height, width = still.shape[:2]
     zoom = 1.04 + 0.03 * waves[2]
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), 1.2 * waves[3], zoom)

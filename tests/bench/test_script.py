@@ -3,10 +3,11 @@
 from itertools import pairwise
 
 import av
+import cv2
 import numpy as np
 import pytest
 
-from bench.candidate.pictures import FPS, Album, Covered, Excerpt, Moved, upright
+from bench.candidate.pictures import FPS, Album, Covered, Excerpt, Moved, Seated, upright
 from bench.candidate.reels import KEY_FRAME_EVERY_S, encode
 from bench.candidate.scenes import Scene, Script
 from bench.candidate.sounds import RATE_HZ, QuietRoom, Spoken, from_first_word
@@ -158,3 +159,16 @@ def test_encoded_scenes_begin_with_a_key_frame_and_can_be_decoded_from_any() -> 
 
 def test_a_script_encodes_to_the_same_bytes_every_time() -> None:
     assert encode(two_scenes(2.0 + 3.4)).video == encode(two_scenes(2.0 + 3.4)).video
+
+
+def test_before_a_camera_that_stands_still_only_people_move() -> None:
+    room = empty_room(3)
+    portrait = np.full((200, 200, 3), (200, 30, 30), np.uint8)
+    source, empty = Seated(room, [(portrait, 0.42, 0.9)], seed=1), Seated(room, [], seed=2)
+    pictures = np.stack([source.at(index).astype(int) for index in range(0, 60, 6)])
+    moved = np.ptp(cv2.blur(pictures.mean(axis=3).transpose(1, 2, 0), (8, 8)), axis=2)
+    assert moved[:60, 250:].max() < 12, "the wall has noise and a lamp, no more"
+    assert moved[:, 40:230].max() > 40
+    assert not np.array_equal(source.at(0), source.at(1))
+    assert np.array_equal(source.at(7), Seated(room, [(portrait, 0.42, 0.9)], seed=1).at(7))
+    assert np.abs(empty.at(0).astype(int) - empty.at(30)).mean() < 6
