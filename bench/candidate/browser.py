@@ -98,13 +98,7 @@ async def candidate_page(
         from playwright.async_api import async_playwright
     except ImportError as error:
         raise Unavailable("a real browser needs playwright: install the dev extra") from error
-    if not CHROMIUM.is_file():
-        raise Unavailable(f"{CHROMIUM} is missing: apt-get install chromium")
-    executable = CHROMIUM
-    if prefix:
-        executable = video.with_suffix(".sh")
-        executable.write_text(f'#!/bin/sh\nexec {shlex.join([*prefix, str(CHROMIUM)])} "$@"\n')
-        executable.chmod(0o700)
+    executable = _chromium(video.with_suffix(".sh"), prefix)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=executable,
@@ -131,6 +125,17 @@ async def candidate_page(
             yield BrowserCandidate(page=page, problems=problems)
         finally:
             await browser.close()
+
+
+def _chromium(script: Path, prefix: Sequence[str]) -> Path:
+    """The browser, or `script` made to start it by way of `prefix`."""
+    if not CHROMIUM.is_file():
+        raise Unavailable(f"{CHROMIUM} is missing: apt-get install chromium")
+    if not prefix:
+        return CHROMIUM
+    script.write_text(f'#!/bin/sh\nexec {shlex.join([*prefix, str(CHROMIUM)])} "$@"\n')
+    script.chmod(0o700)
+    return script
 
 
 def write_camera(path: Path, pictures: Iterable[Image]) -> None:

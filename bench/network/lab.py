@@ -168,7 +168,7 @@ class Lab:
         return Namespace(self, name, inner, ["192.168.77.2"])
 
     def start(self) -> None:
-        """Begin to carry packets, and prove that they can be lost. Raises `Unavailable`."""
+        """Begin to carry packets."""
         self.router.start()
 
     def free_address(self) -> str:

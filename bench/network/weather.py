@@ -36,7 +36,7 @@ class Line:
     """One direction of one address."""
 
     def __init__(self, seed: int) -> None:
-        self._chance = random.Random(seed)  # noqa: S311  # a network, not a secret
+        self._chance = random.Random(seed)
         self._free_ms = 0.0
         self.passed = 0
         self.lost = 0

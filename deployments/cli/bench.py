@@ -143,6 +143,58 @@ def load(
 
 
 @app.command()
+def network(
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Sessions of each case.")] = 10,
+    cases: Annotated[
+        str | None, typer.Option(help="Only these, such as loss-20,cut-60; default: all.")
+    ] = None,
+    browsers: Annotated[
+        int, typer.Option(min=0, help="How many of each case's sessions a real Chromium plays.")
+    ] = 1,
+    at_once: Annotated[int, typer.Option(min=1, max=50, help="Candidates at the same time.")] = 8,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures here, too.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write the table here, too.")
+    ] = None,
+    media: Media = None,
+) -> None:
+    """Bad lines: loss, jitter, cuts and a changed address, in network namespaces. Needs root.
+
+    Exits 1 when an alert was lost, somebody was accused by the network, or blindness or the return was
+    told too late too often.
+    """
+    from bench.network.cases import CASES, cases_named
+    from bench.network.lab import Lab
+    from bench.network.matrix import Job, load_average
+    from bench.network.report import as_markdown, figures, print_figures
+    from deployments.bad_lines import play_jobs
+
+    console = wide_console()
+
+    def say(step: str) -> None:
+        console.print(f"  · {step}", style="dim", highlight=False)
+
+    end_in_order()
+    chosen = cases_named(cases or ",".join(CASES))
+    jobs = [Job(case, seed, in_browser=seed < browsers) for seed in range(seeds) for case in chosen]
+    before = load_average()
+    with own_home(read_settings()) as settings, Lab() as lab:
+        files = fetch_models(settings, console)
+        outcomes = play_jobs(settings, lab, jobs, at_once, files, find_media(media), say)
+    found = figures(outcomes, (before, load_average()))
+    print_figures(found, console)
+    if json_file is not None:
+        json_file.write_text(found.model_dump_json(indent=2) + "\n")
+    if markdown is not None:
+        markdown.write_text(as_markdown(found))
+    for problem in found.problems:
+        console.print(f"[red]{problem}", highlight=False)
+    raise typer.Exit(1 if found.problems else 0)
+
+
+@app.command()
 def accuracy(
     media: Annotated[
         Path,
