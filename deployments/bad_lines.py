@@ -4,13 +4,16 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from bench.cast import gather_cast
 from bench.network.lab import Lab
 from bench.network.matrix import Job, Outcome, Stage, run_matrix
 from bench.network.tls import write_certificate
+from bench.network.turn import PORT, TurnServer
 from deployments.launcher import Cluster
 from proctor.adapters.clock import SystemClock
 from proctor.domain.ids import SessionId
@@ -67,27 +70,37 @@ def play_jobs(
     Raises:
         Unavailable: There is no way to lose packets here, or the product does not start.
     """
-    namespaces = [lab.namespace() for _ in range(min(at_once, len(jobs)))]
-    lab.start()
-    lost = lab.prove(namespaces[0])
-    say(f"packets can be lost: {lost:.0%} where 30 % was asked for")
-    policy = parse_policy((settings.policies_dir / "standard.yaml").read_text())
-    cast = gather_cast(*files, media)
-    with (
-        tempfile.TemporaryDirectory(prefix="proctor-lines-") as name,
-        reachable(settings, lab, Path(name)) as placed,
-    ):
+    plain = sum(not job.case.behind_nat for job in jobs)
+    namespaces = [lab.namespace() for _ in range(max(1, min(at_once, plain)))]
+    with ExitStack() as stack:
+        home = turn = None
+        if any(job.case.behind_nat for job in jobs):
+            turn = TurnServer(lab.namespace())
+            home = lab.behind_nat((turn.address, PORT))
+        lab.start()
+        lost = lab.prove(namespaces[0])
+        say(f"packets can be lost: {lost:.0%} where 30 % was asked for")
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="proctor-lines-")))
+        placed = stack.enter_context(reachable(settings, lab, folder))
+        if turn is not None:
+            placed = with_turn(placed, stack.enter_context(turn))
         say("starting a product of its own")
-        with Cluster.start(placed, say) as cluster:
-            stage = Stage(
-                base_url=cluster.base_url,
-                admin_token=cluster.mint(Role.ADMIN),
-                proctor_token=cluster.mint(Role.PROCTOR),
-                mint_candidate=lambda one: cluster.mint(Role.CANDIDATE, session_id=SessionId(one)),
-                lab=lab,
-                cast=cast,
-                policy=policy,
-                folder=Path(name),
-                say=say,
-            )
-            return asyncio.run(run_matrix(stage, jobs, namespaces))
+        cluster = stack.enter_context(Cluster.start(placed, say))
+        stage = Stage(
+            base_url=cluster.base_url,
+            admin_token=cluster.mint(Role.ADMIN),
+            proctor_token=cluster.mint(Role.PROCTOR),
+            mint_candidate=lambda one: cluster.mint(Role.CANDIDATE, session_id=SessionId(one)),
+            lab=lab,
+            cast=gather_cast(*files, media),
+            policy=parse_policy((settings.policies_dir / "standard.yaml").read_text()),
+            folder=folder,
+            say=say,
+        )
+        return asyncio.run(run_matrix(stage, jobs, namespaces, home))
+
+
+def with_turn(settings: Settings, turn: TurnServer) -> Settings:
+    """The settings with this TURN server told to candidates' pages."""
+    web = {"turn_urls": [turn.url], "turn_secret": SecretStr(turn.secret)}
+    return settings.model_copy(update={"webrtc": settings.webrtc.model_copy(update=web)})

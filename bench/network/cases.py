@@ -28,6 +28,8 @@ class Case:
         lasts_s: For how long.
         moves: Whether the candidate's address changes instead; the line itself is good at once.
         misbehaves: Whether the candidate does things during the bad weather that must be told.
+        behind_nat: Whether the candidate is behind a NAT that lets UDP through to the TURN server only.
+            Such a session is a browser's: the scripted candidate speaks no TURN.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Case:
     lasts_s: float = 30.0
     moves: bool = False
     misbehaves: bool = True
+    behind_nat: bool = False
 
     @property
     def breaks(self) -> bool:
@@ -64,6 +67,7 @@ CASES = {
         _cut(3),
         _cut(10),
         _cut(60),
+        Case(name="turn", behind_nat=True),
         Case(name="moved", lasts_s=10.0, moves=True, misbehaves=False),
     )
 }

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from bench.candidate.desk import ExamOffice
 from bench.candidate.listener import AlertListener
 from bench.candidate.reels import Reels, encode
 from bench.candidate.scenes import Script
-from bench.candidate.wire import ApiProblem, SessionView
+from bench.candidate.wire import ApiProblem, CoveragePart, SessionView
 from bench.cast import Cast
 from bench.network.attending import Attendance, Worker, browse, write_footage
 from bench.network.cases import BEGINS_S, Case, write_case_script
@@ -56,6 +56,7 @@ class Outcome:
         before: How well the candidate was seen when the weather turned.
         in_time: How well they were seen `BACK_WITHIN_S` after the link's return.
         seen_share: Share of the bad weather with the picture not blind.
+        heard_share: Share of it without sound missing: audio is `monitored`.
         expected: Alerts that the script asks for.
         lost: Rules of alerts that never came although the picture was monitored all the while.
         untold: Rules of alerts that never came of a time that was told as blind or degraded.
@@ -73,6 +74,7 @@ class Outcome:
     before: str = ""
     in_time: str = ""
     seen_share: float = 1.0
+    heard_share: float = 1.0
     expected: int = 0
     lost: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
@@ -137,13 +139,33 @@ class _Run:
     footage: Mapping[str, tuple[Path, Path]]
     listener: AlertListener
     slots: "asyncio.Queue[_Slot]"
+    homes: "asyncio.Queue[_Slot]"
     browsers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(BROWSERS_AT_ONCE))
 
 
+def jobs_of(cases: Sequence[Case], seeds: int, browsers: int) -> list[Job]:
+    """Every case with every seed, the first `browsers` of each by Chromium; `turn` by Chromium only."""
+    return [
+        Job(case, seed, in_browser=seed < browsers or case.behind_nat)
+        for seed in range(seeds)
+        for case in cases
+        if not case.behind_nat or seed < max(1, browsers)
+    ]
+
+
 async def run_matrix(
-    stage: Stage, jobs: Sequence[Job], namespaces: Sequence[Namespace]
+    stage: Stage,
+    jobs: Sequence[Job],
+    namespaces: Sequence[Namespace],
+    home: Namespace | None = None,
 ) -> list[Outcome]:
     """Play every job, as many at once as there are namespaces; in the order of `jobs`.
+
+    Args:
+        stage: On what.
+        jobs: What is played.
+        namespaces: Where candidates live, one each at a time.
+        home: Where those live who are behind a NAT; None when no job is.
 
     Raises:
         Unavailable: No packet can be lost here, or the product does not answer.
@@ -161,9 +183,10 @@ async def run_matrix(
         ExamOffice(stage.base_url, stage.admin_token) as office,
         _listening(listener),
         _slots(namespaces, reels) as slots,
+        _slots([home] if home else [], reels) as homes,
     ):
         exam = await office.exam("Bad lines")
-        run = _Run(stage, office, exam, scripts, footage, listener, slots)
+        run = _Run(stage, office, exam, scripts, footage, listener, slots, homes)
         return list(await asyncio.gather(*(_outcome(run, job) for job in jobs)))
 
 
@@ -196,13 +219,14 @@ async def _slots(
 
 async def _outcome(run: _Run, job: Job) -> Outcome:
     async with run.browsers if job.in_browser else contextlib.nullcontext():
-        slot = await run.slots.get()
+        slots = run.homes if job.case.behind_nat else run.slots
+        slot = await slots.get()
         try:
             found = await _one(run, job, slot)
         except (ApiProblem, TimeoutError, Unavailable) as problem:
             found = Outcome(job=job, problem=str(problem) or type(problem).__name__)
         finally:
-            run.slots.put_nowait(slot)
+            slots.put_nowait(slot)
     who = "Chromium" if job.in_browser else "scripted"
     run.stage.say(f"{job.case.name} seed {job.seed} ({who}): {_in_words(found)}")
     return found
@@ -211,7 +235,7 @@ async def _outcome(run: _Run, job: Job) -> Outcome:
 def _in_words(found: Outcome) -> str:
     if found.problem:
         return f"did not count: {found.problem}"
-    words = [f"seen {found.seen_share:.0%} of the time"]
+    words = [f"seen {found.seen_share:.0%}, heard {found.heard_share:.0%} of the time"]
     if found.job.case.breaks:
         blind, again = found.blind_after_s, found.monitored_after_s
         words = [
@@ -292,15 +316,19 @@ def _judged(run: _Run, job: Job, played: _Played, view: SessionView) -> Outcome:
     bad_ms = round((played.bad_at - started_at) * 1000)
     lasted_ms = round(job.case.lasts_s * 1000)
     breaks = job.case.breaks
+    problem = played.told.problem
+    if job.case.behind_nat and played.told.path != "relay":
+        problem = f"media came by a {played.told.path} address, not by the TURN server"
     return Outcome(
         job=job,
-        problem=played.told.problem,
+        problem=problem,
         blind_after_s=blind_after_s(played.seen, played.bad_at) if breaks else None,
         seen_after_s=_after(played, monitored=False) if breaks else None,
         monitored_after_s=_after(played, monitored=True) if breaks else None,
         before=sight_at(played.seen, played.bad_at),
         in_time=sight_at(played.seen, played.good_at + BACK_WITHIN_S),
-        seen_share=1 - _blind_ms(view, bad_ms, bad_ms + lasted_ms) / lasted_ms,
+        seen_share=1 - _unseen_ms(view, bad_ms, bad_ms + lasted_ms) / lasted_ms,
+        heard_share=1 - _unheard_ms(view, bad_ms, bad_ms + lasted_ms) / lasted_ms,
         expected=len(verdict.rows),
         lost=tuple(row.expected.rule_id for row in verdict.missing if row not in untold),
         untold=tuple(row.expected.rule_id for row in untold),
@@ -325,11 +353,40 @@ def _after(played: _Played, *, monitored: bool) -> float | None:
     return seen_after_s(played.seen, back_at, monitored=monitored)
 
 
-def _blind_ms(view: SessionView, start_ms: int, end_ms: int) -> int:
+def _unseen_ms(view: SessionView, start_ms: int, end_ms: int) -> int:
+    return _overlap_ms(
+        (
+            part
+            for part in view.coverage
+            if part.modality == "video" and part.state == "blind" and part.reason != "covered"
+        ),
+        start_ms,
+        end_ms,
+    )
+
+
+def _unheard_ms(view: SessionView, start_ms: int, end_ms: int) -> int:
+    """The network's part: lack of computing power is told as well, and is not meant."""
+    return _overlap_ms(
+        (
+            part
+            for part in view.coverage
+            if part.modality == "audio"
+            and (part.state == "blind" or part.reason in ("audio_gap", "audio_missing"))
+        ),
+        start_ms,
+        end_ms,
+    )
+
+
+def _overlap_ms(parts: Iterable[CoveragePart], start_ms: int, end_ms: int) -> int:
     return sum(
-        max(0, min(part.end_ms or end_ms, end_ms) - max(part.start_ms, start_ms))
-        for part in view.coverage
-        if part.modality == "video" and part.state == "blind" and part.reason != "covered"
+        max(
+            0,
+            min(end_ms if part.end_ms is None else part.end_ms, end_ms)
+            - max(part.start_ms, start_ms),
+        )
+        for part in parts
     )
 
 

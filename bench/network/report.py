@@ -25,6 +25,7 @@ class CaseFigures(BaseModel):
     failed: int
     packets_lost: float
     seen_share: float
+    heard_share: float
     blind_p50_s: float | None
     blind_max_s: float | None
     seen_p95_s: float | None
@@ -128,6 +129,7 @@ def _case(name: str, outcomes: Sequence[Outcome]) -> CaseFigures:
         failed=len(outcomes) - len(good),
         packets_lost=float(np.mean([one.packets_lost for one in good])) if good else 0.0,
         seen_share=float(np.mean([one.seen_share for one in good])) if good else 0.0,
+        heard_share=float(np.mean([one.heard_share for one in good])) if good else 0.0,
         blind_p50_s=_percentile(blind, 50),
         blind_max_s=max(blind, default=None),
         seen_p95_s=_percentile(seen, 95),
@@ -151,7 +153,7 @@ _COLUMNS = (
     "case",
     "sessions (Chromium)",
     "packets lost",
-    "seen",
+    "seen / heard",
     "blind told p50 / max",
     "monitored again p50 / p95 / max",
     "alerts",
@@ -168,7 +170,7 @@ def _rows(found: MatrixFigures) -> list[tuple[str, ...]]:
             one.case,
             f"{one.sessions - one.failed} ({one.in_browser})",
             "-" if one.case == "moved" else f"{one.packets_lost:.0%}",
-            f"{one.seen_share:.0%}",
+            f"{one.seen_share:.0%} / {one.heard_share:.0%}",
             _times(one.blind_p50_s, one.blind_max_s),
             _times(one.monitored_p50_s, one.monitored_p95_s, one.monitored_max_s),
             str(one.alerts_expected),

@@ -160,14 +160,14 @@ def network(
     ] = None,
     media: Media = None,
 ) -> None:
-    """Bad lines: loss, jitter, cuts and a changed address, in network namespaces. Needs root.
+    """Bad lines: loss, jitter, cuts, a changed address, TURN; in network namespaces. Needs root.
 
     Exits 1 when an alert was lost, somebody was accused by the network, or blindness or the return was
     told too late too often.
     """
     from bench.network.cases import CASES, cases_named
     from bench.network.lab import Lab
-    from bench.network.matrix import Job, load_average
+    from bench.network.matrix import jobs_of, load_average
     from bench.network.report import as_markdown, figures, print_figures
     from deployments.bad_lines import play_jobs
 
@@ -178,7 +178,7 @@ def network(
 
     end_in_order()
     chosen = cases_named(cases or ",".join(CASES))
-    jobs = [Job(case, seed, in_browser=seed < browsers) for seed in range(seeds) for case in chosen]
+    jobs = jobs_of(chosen, seeds, browsers)
     before = load_average()
     with own_home(read_settings()) as settings, Lab() as lab:
         files = fetch_models(settings, console)
