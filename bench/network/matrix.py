@@ -63,6 +63,7 @@ class Outcome:
         accusations: Rules of conduct and identity alerts for which the script gives no reason.
         unaccounted_ms: How far the coverage is from the session's length.
         connections: How many connections it took.
+        breaks: Why each after the first became due; unknown of a browser.
         packets_lost: Share of the packets that were lost in the bad weather.
     """
 
@@ -81,6 +82,7 @@ class Outcome:
     accusations: tuple[str, ...] = ()
     unaccounted_ms: int = 0
     connections: int = 0
+    breaks: tuple[str, ...] = ()
     packets_lost: float = 0.0
 
 
@@ -243,6 +245,8 @@ def _in_words(found: Outcome) -> str:
             f"monitored {again:.2f} s after the return" if again is not None else "never again",
             f"from {found.before} to {found.in_time}",
         ]
+    if found.connections != 1 + found.job.case.breaks:
+        words.append(f"{found.connections} connections ({', '.join(found.breaks) or 'unknown'})")
     for name, rules in (
         ("lost", found.lost),
         ("in a time told as blind", found.untold),
@@ -337,6 +341,7 @@ def _judged(run: _Run, job: Job, played: _Played, view: SessionView) -> Outcome:
         ),
         unaccounted_ms=unaccounted_ms(view) if view.ended_at is not None else 0,
         connections=played.told.connections,
+        breaks=played.told.breaks,
         packets_lost=played.packets_lost,
     )
 
