@@ -44,7 +44,7 @@ export class LiveSocket {
       const waitMs = this.backoff.next();
       this.handlers.onState?.("waiting", waitMs);
       this.hurry = new AbortController();
-      await pause(waitMs, AbortSignal.any([signal, this.hurry.signal]));
+      await pause(waitMs, this.hurry.signal);
       await knock(signal);
     }
     this.handlers.onState?.("closed");
@@ -109,6 +109,7 @@ export class LiveSocket {
   /** End for good. */
   close() {
     this.stopper.abort();
+    this.hurry.abort();
     this.socket?.close(1000);
   }
 }

@@ -10,6 +10,7 @@ from aiortc.rtp import RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket, RtpPacket
 
 from bench.network.weather import Line, Weather
 from proctor.adapters.webrtc.audio import AudioReceiver
+from proctor.adapters.webrtc.frames import PATIENCE_MS as HOLE_MS
 from proctor.adapters.webrtc.receiver import MAX_FOREIGN_SOURCES, LeanReceiver
 from proctor.adapters.webrtc.sounds import PATIENCE_MS
 from proctor.adapters.webrtc.video import VideoReceiver
@@ -110,17 +111,17 @@ async def test_a_retransmission_closes_the_gap() -> None:
 
 async def test_without_a_retransmission_a_key_frame_is_asked_for_and_waited_for() -> None:
     async with bench(VideoReceiver) as b:
-        frames = list(pictures(12, keys=frozenset({9})))
+        frames = list(pictures(14, keys=frozenset({11})))
         del frames[2][1]
-        for packets in frames[:9]:
+        for packets in frames[:11]:
             await b.take(packets)
             await b.wait(200)
         assert shown(b.sink.pictures) == [0, 1]
         assert 1 <= b.wire.key_requests() <= 3  # limited to one per half second
         assert b.metrics.counted("proctor_webrtc_video_gaps_total") == 1
-        for packets in frames[9:]:
+        for packets in frames[11:]:
             await b.take(packets)
-        assert shown(b.sink.pictures) == [0, 1, 9, 10, 11]
+        assert shown(b.sink.pictures) == [0, 1, 11, 12, 13]
 
 
 async def test_damaged_data_leads_to_a_key_frame_and_never_to_an_error() -> None:
@@ -134,7 +135,7 @@ async def test_damaged_data_leads_to_a_key_frame_and_never_to_an_error() -> None
         await b.take(frames[1])
         assert b.dropped("payload") == len(frames[1]) - 1
         await b.take(frames[2])
-        await b.wait(1_100)
+        await b.wait(HOLE_MS + 100)
         assert b.wire.key_requests() >= 1
         for packets in frames[3:]:
             await b.take(packets)
