@@ -323,13 +323,16 @@ def _judged(run: _Run, job: Job, played: _Played, view: SessionView) -> Outcome:
     problem = played.told.problem
     if job.case.behind_nat and played.told.path != "relay":
         problem = f"media came by a {played.told.path} address, not by the TURN server"
+    before = sight_at(played.seen, played.bad_at)
+    if not problem and (before == "nothing" or before.startswith("blind")):
+        problem = f"nothing was seen when the line turned bad ({before}): the machine was too slow"
     return Outcome(
         job=job,
         problem=problem,
         blind_after_s=blind_after_s(played.seen, played.bad_at) if breaks else None,
         seen_after_s=_after(played, monitored=False) if breaks else None,
         monitored_after_s=_after(played, monitored=True) if breaks else None,
-        before=sight_at(played.seen, played.bad_at),
+        before=before,
         in_time=sight_at(played.seen, played.good_at + BACK_WITHIN_S),
         seen_share=1 - _unseen_ms(view, bad_ms, bad_ms + lasted_ms) / lasted_ms,
         heard_share=1 - _unheard_ms(view, bad_ms, bad_ms + lasted_ms) / lasted_ms,
