@@ -1,10 +1,13 @@
 """One candidate behind one line: the scripted one in a process of its namespace, or a real Chromium."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
+import signal
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import SimpleQueue
@@ -95,6 +98,7 @@ class Worker:
             initializer=_settle,
             initargs=(namespace.name, reels, self._began),
         )
+        self._pid = self._pool.submit(os.getpid)
 
     @asynccontextmanager
     async def attend(
@@ -106,16 +110,18 @@ class Worker:
         told.began_at = await asyncio.to_thread(self._began.get)
         try:
             yield
-        finally:
-            done = await playing
-            told.connections, told.breaks, told.problem = (
-                done.connections,
-                done.breaks,
-                done.problem,
-            )
+        except BaseException:
+            playing.cancel()
+            raise
+        done = await playing
+        told.connections, told.breaks = done.connections, done.breaks
+        told.problem = done.problem
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it does."""
+        with contextlib.suppress(ProcessLookupError, BrokenProcessPool):
+            os.kill(self._pid.result(), signal.SIGKILL)
+        self._began.put(0.0)  # nobody waits for a beginning that will not be
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -310,7 +310,8 @@ async def _weather(run: _Run, job: Job, slot: _Slot, told: Attendance, watcher: 
 
 
 def _judged(run: _Run, job: Job, played: _Played, view: SessionView) -> Outcome:
-    assert view.started_at is not None
+    if view.started_at is None:
+        raise Unavailable("the session never began")
     started_at = view.started_at.timestamp()
     script = run.scripts[job.case.name]
     heard = [one for one in run.listener.heard if one.alert.session_id == view.session_id]
