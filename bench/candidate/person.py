@@ -121,21 +121,21 @@ class Candidate:
         while not self.ended.is_set():
             await self._due.wait()
             await self._knock()
-            if self.breaks[-1] == "quiet" and self._is_heard():
-                self.breaks.pop()  # the line was mended before anything was given up
-            else:
-                try:
-                    await self._open(patience_s=math.inf)
-                except ApiProblem:
-                    self.ended.set()
-                    return
+            try:
+                await self._open(patience_s=math.inf)
+            except ApiProblem:
+                self.ended.set()
+                return
             self._due.clear()
 
     async def _open(self, patience_s: float) -> None:
-        """Offer until it is answered; raises the last `ApiProblem` when no try or no time is left."""
+        """Offer until it is answered, or the connection that seemed gone is back.
+
+        Raises the last `ApiProblem` when no try or no time is left.
+        """
         until_s = time.monotonic() + patience_s
         wait_s = 0.4
-        while True:
+        while not self._is_back():
             try:
                 return await self._offer()
             except ApiProblem as problem:
@@ -144,6 +144,16 @@ class Candidate:
                 await asyncio.sleep(max(problem.retry_after_s, wait_s) * (0.5 + random.random()))
             wait_s = min(2 * wait_s, 8.0)
             await self._knock()
+        self.breaks.pop()  # mended before anything was given up
+
+    def _is_back(self) -> bool:
+        sender = self._sender
+        return (
+            self.breaks[-1:] == ["quiet"]
+            and sender is not None
+            and sender.state == "connected"
+            and sender.quiet_s < QUIET_FOR_S
+        )
 
     async def _knock(self) -> None:
         """Return once the server can be reached: nothing is given up before that."""
@@ -159,10 +169,6 @@ class Candidate:
                     return
             except (OSError, InvalidHandshake, ConnectionClosed):  # TimeoutError is an OSError
                 await asyncio.sleep(0.3)
-
-    def _is_heard(self) -> bool:
-        sender = self._sender
-        return sender is not None and sender.state == "connected" and sender.quiet_s < QUIET_FOR_S
 
     async def _watch(self) -> None:
         stuck_since: float | None = None

@@ -45,7 +45,7 @@ export class Link {
       const due = new Promise((resolve) => { this.wake = resolve; });
       const isOpen = this.#isBack(reason) || await this.#open();
       if (signal.aborted) break;
-      reason = isOpen ? await due : "not open";
+      reason = isOpen ? await due : reason ?? "not open";
     }
   }
 
