@@ -245,7 +245,7 @@ def _in_words(found: Outcome) -> str:
             f"monitored {again:.2f} s after the return" if again is not None else "never again",
             f"from {found.before} to {found.in_time}",
         ]
-    if found.connections != 1 + found.job.case.breaks:
+    if found.connections > 1 + found.job.case.breaks:
         words.append(f"{found.connections} connections ({', '.join(found.breaks) or 'unknown'})")
     for name, rules in (
         ("lost", found.lost),
