@@ -9,7 +9,7 @@ import { Peer } from "./peer.js";
 const CONNECT_WITHIN_MS = 8000;     // an offer that leads nowhere is given up
 const DISCONNECTED_FOR_MS = 1500;   // ICE often comes back by itself
 const QUIET_FOR_MS = 2500;          // the server reports what it received at least every 1.5 s
-const LISTEN_EVERY_MS = 500;
+const LISTEN_EVERY_MS = 250;
 const BLIND_FOR_MS = 2000;          // the server sees nothing although we send
 const GRACE_MS = 6000;              // a new connection may need this until the server sees something
 const SETTLED_MS = 10_000;          // held so long, the next break is a new one
