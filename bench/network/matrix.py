@@ -26,6 +26,9 @@ from proctor.fusion.policy import Policy
 
 AFTERWARDS_S = 4.0
 BACK_WITHIN_S = 5.0
+SETTLES_WITHIN_S = 30.0
+"""An end that a busy shard could not take at once is told it again (`settle_ended`)."""
+
 BROWSERS_AT_ONCE = 2
 _PHASES = 11
 """Seeds begin at so many points of a picture's and a report's time."""
@@ -280,11 +283,22 @@ async def _one(run: _Run, job: Job, slot: _Slot) -> Outcome:
             await asyncio.sleep(max(0.0, told.began_at + length_s - time.time()))
             await office.end(session_id)
         await asyncio.sleep(AFTERWARDS_S)
-        view = await office.look(session_id)
+        view = await _settled(office, session_id)
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     return _judged(run, job, played, view)
+
+
+async def _settled(office: ExamOffice, session_id: str) -> SessionView:
+    """The session once its coverage reaches its end, or as it is when it has had its time for that."""
+    until_s = time.monotonic() + SETTLES_WITHIN_S
+    while True:
+        view = await office.look(session_id)
+        is_told = all(part.end_ms is not None for part in view.coverage)
+        if (view.ended_at is not None and is_told) or time.monotonic() > until_s:
+            return view
+        await asyncio.sleep(1)
 
 
 async def _weather(run: _Run, job: Job, slot: _Slot, told: Attendance, watcher: Watcher) -> _Played:
