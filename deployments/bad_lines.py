@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from bench.cast import gather_cast
 from bench.network.lab import Lab
-from bench.network.matrix import Job, Outcome, Stage, run_matrix
+from bench.network.matrix import Stage, run_matrix
+from bench.network.outcome import Job, Outcome
 from bench.network.tls import write_certificate
 from bench.network.turn import PORT, TurnServer
 from deployments.launcher import Cluster

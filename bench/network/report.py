@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from bench.network.matrix import BACK_WITHIN_S, Outcome
+from bench.network.outcome import BACK_WITHIN_S, Outcome
 
 BLIND_WITHIN_S, BLIND_SHARE = 3.0, 0.99
 BACK_SHARE = 0.95

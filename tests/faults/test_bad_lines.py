@@ -10,7 +10,7 @@ import pytest
 
 from bench.network.cases import CASES, Case
 from bench.network.lab import Lab
-from bench.network.matrix import Job, Outcome
+from bench.network.outcome import Job, Outcome
 from deployments.bad_lines import play_jobs
 from deployments.cli.demo import fetch_models, find_media, own_home, wide_console
 from deployments.cli.errors import read_settings

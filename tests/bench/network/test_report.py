@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bench.network.cases import CASES
-from bench.network.matrix import Job, Outcome
+from bench.network.outcome import Job, Outcome
 from bench.network.report import as_markdown, figures
 
 GOOD = Outcome(
