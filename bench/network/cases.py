@@ -79,7 +79,8 @@ def cases_named(names: str) -> list[Case]:
     asked = [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in asked if name not in CASES]
     if unknown or not asked:
-        raise InvalidInput(f"there is no case {unknown or names!r}; there are {', '.join(CASES)}")
+        wrong = unknown[0] if unknown else names
+        raise InvalidInput(f"there is no case {wrong!r}; there are {', '.join(CASES)}")
     return [CASES[name] for name in asked]
 
 
