@@ -127,6 +127,8 @@ class Sender:
     ) -> None:
         self.epoch = 0
         self._location = ""
+        self._heard = 0
+        self._heard_s: float | None = None
         self._on_state = on_state
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._connection.on("connectionstatechange", self._changed)
@@ -139,6 +141,18 @@ class Sender:
     def state(self) -> str:
         """As aiortc sees it: new, connecting, connected, failed or closed."""
         return str(self._connection.connectionState)
+
+    async def listen(self) -> None:
+        """Note whether anything came from the server since the last call."""
+        told = (await self._connection.getStats()).values()
+        heard = sum(one.packetsReceived for one in told if one.type == "transport")
+        if heard != self._heard:
+            self._heard, self._heard_s = heard, time.monotonic()
+
+    @property
+    def quiet_s(self) -> float:
+        """How long nothing came from the server; 0 before the first packet."""
+        return 0.0 if self._heard_s is None else time.monotonic() - self._heard_s
 
     async def open(self, client: httpx.AsyncClient, whip_url: str) -> None:
         """Offer by WHIP and apply the answer. Raises `ApiProblem`."""

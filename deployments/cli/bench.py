@@ -16,7 +16,14 @@ from rich.console import Console
 
 from deployments.cli.bench_load import load
 from deployments.cli.bench_plan import plan, soak
-from deployments.cli.demo import end_in_order, fetch_models, own_home, wide_console
+from deployments.cli.demo import (
+    Media,
+    end_in_order,
+    fetch_models,
+    find_media,
+    own_home,
+    wide_console,
+)
 from deployments.cli.errors import read_settings
 from deployments.cli.model_tables import one_line_on_failure, progress_bars
 from models.catalogue import Catalogue, default_dir
@@ -113,6 +120,58 @@ def networks(
 
     asked = ["--batches", batches, *(["--json", str(json_file)] if json_file else [])]
     raise typer.Exit(measuring.main(asked))
+
+
+@app.command()
+def network(
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Sessions of each case.")] = 10,
+    cases: Annotated[
+        str | None, typer.Option(help="Only these, such as loss-20,cut-60; default: all.")
+    ] = None,
+    browsers: Annotated[
+        int, typer.Option(min=0, help="How many of each case's sessions a real Chromium plays.")
+    ] = 1,
+    at_once: Annotated[int, typer.Option(min=1, max=50, help="Candidates at the same time.")] = 8,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures here, too.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write the table here, too.")
+    ] = None,
+    media: Media = None,
+) -> None:
+    """Bad lines: loss, jitter, cuts, a changed address, TURN; in network namespaces. Needs root.
+
+    Exits 1 when an alert was lost, somebody was accused by the network, or blindness or the return was
+    told too late too often.
+    """
+    from bench.network.cases import CASES, cases_named
+    from bench.network.lab import Lab
+    from bench.network.matrix import jobs_of, load_average
+    from bench.network.report import as_markdown, figures, print_figures
+    from deployments.bad_lines import play_jobs
+
+    console = wide_console()
+
+    def say(step: str) -> None:
+        console.print(f"  · {step}", style="dim", highlight=False)
+
+    end_in_order()
+    chosen = cases_named(cases or ",".join(CASES))
+    jobs = jobs_of(chosen, seeds, browsers)
+    before = load_average()
+    with own_home(read_settings()) as settings, Lab() as lab:
+        files = fetch_models(settings, console)
+        outcomes = play_jobs(settings, lab, jobs, at_once, files, find_media(media), say)
+    found = figures(outcomes, (before, load_average()))
+    print_figures(found, console)
+    if json_file is not None:
+        json_file.write_text(found.model_dump_json(indent=2) + "\n")
+    if markdown is not None:
+        markdown.write_text(as_markdown(found))
+    for problem in found.problems:
+        console.print(f"[red]{problem}", highlight=False)
+    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command()

@@ -206,7 +206,8 @@ class JudgeShard:
         now_ms = self._clock.monotonic_ms()
         for session_id, known in self._sessions.items():
             reason = known.wants_reconnect(now_ms)
-            if reason is not None and not await self._news.reconnect(session_id, reason):
+            epoch = known.judge.mark.epoch
+            if reason is not None and not await self._news.reconnect(session_id, epoch, reason):
                 return
 
     async def close(self) -> None:

@@ -97,7 +97,7 @@ function heard(message) {
     showSense("audio", message.audio);
     link?.status(message);
   } else if (message.type === "reconnect") {
-    link?.reconnect();
+    link?.reconnect(message.epoch);
   } else if (message.type === "send") {
     const { width, height, fps, max_kbps } = message;
     state.send = { width, height, fps, max_kbps };
@@ -135,7 +135,7 @@ function enter() {
   });
   link = new Link({
     api, camera, media, whipUrl: new URL(joined.whip_url, window.location.href).pathname, iceServers: joined.ice_servers ?? [],
-    onPhase: setPhase, onEpoch: (epoch) => { state.epoch = epoch; }, onRefused: refused, onProblem: tell,
+    onPhase: setPhase, onEpoch: (epoch) => { if (state.epoch) control?.again(); state.epoch = epoch; }, onRefused: refused, onProblem: tell,
     onStream: (stream) => { if (byId("preview").srcObject !== stream) byId("preview").srcObject = stream; },
   });
   control = new LiveSocket(api, "/v1/live/session", {

@@ -1,15 +1,20 @@
 // Keeps the session connected: makes peers one after another, and knows when a new one is due.
+// The old peer goes on until the new one is answered: a server that cannot be reached costs nothing else.
 
 import { Backoff, pause } from "../lib/backoff.js";
+import { knock } from "../lib/knock.js";
 import { CameraProblem } from "./camera.js";
 import { Peer } from "./peer.js";
 
 const CONNECT_WITHIN_MS = 8000;     // an offer that leads nowhere is given up
 const DISCONNECTED_FOR_MS = 1500;   // ICE often comes back by itself
+const QUIET_FOR_MS = 2500;          // the server reports what it received at least every 1.5 s
+const LISTEN_EVERY_MS = 250;
 const BLIND_FOR_MS = 2000;          // the server sees nothing although we send
 const GRACE_MS = 6000;              // a new connection may need this until the server sees something
 const SETTLED_MS = 10_000;          // held so long, the next break is a new one
 const REPAIRABLE = new Set(["no_media", "host_lost"]);
+const MAY_PASS = new Set(["quiet", "disconnected"]);   // such a peer is kept when it comes back meanwhile
 
 export class Link {
   /** @param {{api: import("../lib/api.js").Api, camera: import("./camera.js").Camera, whipUrl: string, iceServers: RTCIceServer[],
@@ -29,43 +34,65 @@ export class Link {
   /** Connect, and connect again whenever it is due, until `stop`. */
   async run() {
     const { signal } = this.stopper;
-    let first = true;
+    this.#listen();
+    let reason = null;
     while (!signal.aborted) {
-      if (!first) {
+      if (reason) {
         this.onPhase("reconnecting");
         if (performance.now() - this.openedAt > SETTLED_MS && this.openedAt > 0) this.backoff.reset();
-        await pause(this.backoff.next(), signal);
+        await Promise.all([knock(signal), pause(this.backoff.next(), signal)]);
       }
-      first = false;
       const due = new Promise((resolve) => { this.wake = resolve; });
-      const isOpen = await this.#open();
+      const isOpen = this.#isBack(reason) || await this.#open();
       if (signal.aborted) break;
-      if (isOpen) await due;
+      reason = isOpen ? await due : reason ?? "not open";
+    }
+  }
+
+  /** Whether the peer that seemed gone is there after all. */
+  #isBack(reason) {
+    if (!MAY_PASS.has(reason) || this.peer?.connection.connectionState !== "connected") return false;
+    if (performance.now() - this.peer.heardAt > QUIET_FOR_MS) return false;
+    this.onPhase("live");
+    return true;
+  }
+
+  /** Nothing comes from the server on a connection that says it stands: the line is cut, or our address has changed. */
+  async #listen() {
+    while (await pause(LISTEN_EVERY_MS, this.stopper.signal)) {
+      const peer = this.peer;
+      if (!peer || peer.connection.connectionState !== "connected") continue;
+      await peer.listen();
+      if (peer === this.peer && peer.isHeard && performance.now() - peer.heardAt > QUIET_FOR_MS) this.again("quiet");
     }
   }
 
   async #open() {
     this.#clear();
-    this.peer?.close();
     this.opening = true;
+    let peer = null;
     try {
       const stream = await this.camera.get();
       this.onStream(stream);
       if (this.stopper.signal.aborted) return false;
-      const peer = new Peer({
+      peer = new Peer({
         api: this.api, whipUrl: this.whipUrl, stream, iceServers: this.iceServers, media: this.media,
         onConnection: (state) => this.#connection(peer, state),
       });
+      const epoch = await peer.open();
+      if (this.stopper.signal.aborted) { await peer.leave(); return false; }
+      const before = this.peer;
       this.peer = peer;
+      before?.close();
       this.openedAt = performance.now();
       this.#after("connect", CONNECT_WITHIN_MS, "no connection");
-      await peer.open();
+      this.#connection(peer, peer.connection.connectionState);
       if (peer.freshIceServers.length) this.iceServers = peer.freshIceServers;
-      this.onEpoch(peer.epoch);
+      this.onEpoch(epoch);
       this.onProblem(null);
       return true;
     } catch (problem) {
-      this.#clear();
+      peer?.close();
       if (!(problem instanceof CameraProblem) && !problem.retryable && problem.status) {
         this.onRefused(problem);
         this.stop();
@@ -104,16 +131,17 @@ export class Link {
     }
   }
 
-  /** The server asks for a new connection. A second wish for the same one is not heard. */
-  reconnect() {
-    if (performance.now() - this.openedAt > 1000) this.again("asked");
+  /** The server asks for a new connection in place of `epoch`. A second wish for the same one is not heard. */
+  reconnect(epoch) {
+    const isOld = epoch !== undefined && epoch < (this.peer?.epoch ?? 0);   // it was long on its way
+    if (!isOld && performance.now() - this.openedAt > 1000) this.again("asked");
   }
 
   /** A new connection is due now. */
-  again() {
+  again(reason = "asked") {
     if (this.opening || this.stopper.signal.aborted) return;
     this.#clear();
-    this.wake?.();
+    this.wake?.(reason);
   }
 
   /** Send less or more. The next connection begins with it, too. */

@@ -1,6 +1,7 @@
 // One WebRTC connection by WHIP (RFC 9725): offer, answer, trickle ICE (RFC 8840), DELETE. It is never
 // repaired: when it breaks, the page makes a new one, which the server counts as the next epoch.
 
+const ANSWER_WITHIN_MS = 8000;
 const CODECS = { video: ["video/VP8", "video/rtx"], audio: ["audio/opus"] };
 
 /** Fresh ICE servers from the `Link` headers of a WHIP answer (short-lived TURN credentials). */
@@ -43,6 +44,9 @@ export class Peer {
     this.location = null;
     this.epoch = 0;
     this.freshIceServers = [];
+    this.heardAt = 0;
+    this.isHeard = false;     // whether this browser tells what comes from the server
+    this.lastHeard = null;
     this.pending = [];
     this.flushing = Promise.resolve();
     this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
@@ -71,21 +75,36 @@ export class Peer {
     if (wanted.some((codec) => codec.mimeType === CODECS[track.kind][0])) transceiver.setCodecPreferences(wanted);
   }
 
-  /** Offer, and apply the answer. Raises ApiProblem. */
+  /** Note whether anything came from the server: its reports, or its answers to our checks of the path. */
+  async listen() {
+    let heard = 0;
+    for (const one of (await this.connection.getStats()).values()) {
+      if (one.type === "transport") heard += one.packetsReceived ?? 0;
+      if (one.type === "candidate-pair") heard += (one.responsesReceived ?? 0) + (one.packetsReceived ?? 0);
+    }
+    if (heard === this.lastHeard) return;
+    this.isHeard = this.lastHeard !== null;
+    this.lastHeard = heard;
+    this.heardAt = performance.now();
+  }
+
+  /** Offer, and apply the answer; the epoch of the session that it begins. Raises ApiProblem. */
   async open() {
     await this.connection.setLocalDescription(await this.connection.createOffer());
     const response = await this.api.send("POST", this.whipUrl, {
       body: this.connection.localDescription.sdp,
       headers: { "Content-Type": "application/sdp", Accept: "application/sdp" },
+      withinMs: ANSWER_WITHIN_MS,
     });
     const answer = await response.text();
     this.location = new URL(response.headers.get("Location") ?? "", new URL(this.whipUrl, window.location.href)).pathname;
     this.epoch = Number(this.location.split("/").at(-1)) || 0;
     this.freshIceServers = iceServersOf(response.headers.get("Link"));
-    if (this.connection.signalingState === "closed") { await this.leave(); return; }
+    if (this.connection.signalingState === "closed") { await this.leave(); return this.epoch; }
     await this.connection.setRemoteDescription({ type: "answer", sdp: answer });
     this.#watchTransport();
     this.#flush();
+    return this.epoch;
   }
 
   #flush() {

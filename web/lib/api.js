@@ -33,14 +33,15 @@ export class Api {
     this.token = token;
   }
 
-  /** Raw response of a successful call; raises ApiProblem otherwise. */
-  async send(method, path, { body = undefined, headers = {}, keepalive = false } = {}) {
+  /** Raw response of a successful call; raises ApiProblem otherwise, also when nothing came within `withinMs`. */
+  async send(method, path, { body = undefined, headers = {}, keepalive = false, withinMs = 30_000 } = {}) {
     const all = { Accept: "application/json", ...headers };
     if (this.token) all.Authorization = `Bearer ${this.token}`;
     let response;
     try {
       response = await fetch(path, {
         method, body, headers: all, keepalive, cache: "no-store", credentials: "omit", redirect: "error",
+        signal: AbortSignal.timeout(withinMs),
       });
     } catch {
       throw new ApiProblem(0, "network/unreachable", "The server cannot be reached.");

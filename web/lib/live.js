@@ -2,8 +2,11 @@
 // a ticket had by HTTPS goes in the first message.
 
 import { Backoff, pause } from "./backoff.js";
+import { knock } from "./knock.js";
 
 const SETTLED_MS = 5000;     // a socket that held this long was a good one
+const OPEN_WITHIN_MS = 8000;
+const SILENT_FOR_MS = 25_000; // the server says at least `ping` every 15 s
 const CLOSE_FORBIDDEN = 4403;
 
 export class LiveSocket {
@@ -19,6 +22,8 @@ export class LiveSocket {
     this.handlers = handlers;
     this.socket = null;
     this.stopper = new AbortController();
+    this.hurry = new AbortController();
+    this.giveUp = null;
     this.backoff = new Backoff();
   }
 
@@ -38,9 +43,18 @@ export class LiveSocket {
       if (signal.aborted) break;
       const waitMs = this.backoff.next();
       this.handlers.onState?.("waiting", waitMs);
-      await pause(waitMs, signal);
+      this.hurry = new AbortController();
+      await pause(waitMs, this.hurry.signal);
+      await knock(signal);
     }
     this.handlers.onState?.("closed");
+  }
+
+  /** Do not rely on the socket that there is: TCP may take as long to notice a mended line as it was cut. */
+  again() {
+    this.backoff.reset();
+    this.hurry.abort();
+    this.giveUp?.();
   }
 
   #once(ticket) {
@@ -49,11 +63,30 @@ export class LiveSocket {
       const beganAt = performance.now();
       const socket = new WebSocket(`${scheme}://${window.location.host}${this.path}`);
       this.socket = socket;
+      let deadline = 0;
+      const end = (code) => {
+        clearTimeout(deadline);
+        if (this.socket === socket) this.socket = null;
+        if (performance.now() - beganAt > SETTLED_MS) this.backoff.reset();
+        resolve(code);
+      };
+      this.giveUp = () => {
+        socket.close();   // its own `close` would wait for an answer that does not come
+        end(0);
+      };
+      const within = (milliseconds) => {
+        clearTimeout(deadline);
+        deadline = setTimeout(this.giveUp, milliseconds);
+      };
+      within(OPEN_WITHIN_MS);
       socket.addEventListener("open", () => {
+        within(SILENT_FOR_MS);
         socket.send(JSON.stringify({ type: "hello", ticket, ...(this.handlers.hello?.() ?? {}) }));
         this.handlers.onState?.("open");
       });
       socket.addEventListener("message", (event) => {
+        if (this.socket !== socket) return;
+        within(SILENT_FOR_MS);
         let message;
         try {
           message = JSON.parse(event.data);
@@ -62,11 +95,7 @@ export class LiveSocket {
         }
         if (message.type !== "ping") this.handlers.onMessage(message);
       });
-      socket.addEventListener("close", (event) => {
-        if (this.socket === socket) this.socket = null;
-        if (performance.now() - beganAt > SETTLED_MS) this.backoff.reset();
-        resolve(event.code);
-      });
+      socket.addEventListener("close", (event) => end(event.code));
     });
   }
 
@@ -80,6 +109,7 @@ export class LiveSocket {
   /** End for good. */
   close() {
     this.stopper.abort();
+    this.hurry.abort();
     this.socket?.close(1000);
   }
 }

@@ -3,7 +3,8 @@
 aioice 0.13 binds every interface but loopback, takes any port, and hands datagrams of any source to
 DTLS: a forged alert from a third address ended 6 of 10 sessions in the making (TRUST D4), and
 an empty datagram ends a session at any time. Here a datagram that is not STUN must come from an address
-of the ICE check list, as libwebrtc and pion have it.
+that ICE has validated: an authenticated check came from there, or one of ours was answered from there. That
+an offer names an address is not enough, for whoever can read the offer may forge its source.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ _MAGIC_COOKIE = b"\x21\x12\xa4\x42"
 
 
 class GuardedProtocol(StunProtocol):
-    """A UDP socket that lets through STUN, and media from addresses that ICE knows."""
+    """A UDP socket that lets through STUN, and media from addresses that ICE has validated."""
 
     def __init__(self, receiver: "GuardedConnection") -> None:
         super().__init__(receiver)
@@ -102,10 +103,13 @@ class GuardedConnection(Connection):
         self.on_drop = on_drop
 
     def trusts(self, source: tuple[str, int]) -> bool:
-        """Whether ICE knows this address: it was offered and not refused, or passed a check."""
+        """Whether ICE has validated this address."""
         if source in self._trusted:
             return True
-        if any(pair.remote_addr == source for pair in self._check_list):
+        if any(
+            pair.remote_addr == source and pair.state is CandidatePair.State.SUCCEEDED
+            for pair in self._check_list
+        ):
             self._trusted.add(source)
             return True
         return False
@@ -122,6 +126,7 @@ class GuardedConnection(Connection):
     ) -> None:
         """An authenticated check; one from yet another address is ignored once the list is full."""
         if len(self._check_list) < MAX_PAIRS or self._is_listed(addr, protocol):
+            self._trusted.add((addr[0], addr[1]))
             super().check_incoming(message, addr, protocol)
         else:
             self.on_drop("pairs")

@@ -39,9 +39,13 @@ class PageNews:
         await self._live.put(status_key(session_id), message, STATUS_KEPT_S)
         await self._live.publish(session_channel(session_id), message)
 
-    async def reconnect(self, session_id: SessionId, reason: CoverageReason) -> bool:
-        """Ask for a new connection; whoever is not listening is asked again later. False: Redis is away."""
-        message = json.dumps({"type": "reconnect", "reason": reason})
+    async def reconnect(self, session_id: SessionId, epoch: int, reason: CoverageReason) -> bool:
+        """Ask for a new connection in place of `epoch`; who is not listening is asked again later.
+
+        The message may be long on its way to a page whose line was cut: a newer one is not meant.
+        False: Redis is away.
+        """
+        message = json.dumps({"type": "reconnect", "reason": reason, "epoch": epoch})
         try:
             await self._live.publish(session_channel(session_id), message)
         except StateStoreUnavailable:

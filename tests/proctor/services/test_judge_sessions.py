@@ -371,7 +371,7 @@ async def test_a_host_that_falls_silent_is_lost_and_the_page_is_asked_to_reconne
             "video": {"state": "blind", "reason": "host_lost"},
             "audio": {"state": "blind", "reason": "host_lost"},
         },
-        {"type": "reconnect", "reason": "host_lost"},
+        {"type": "reconnect", "reason": "host_lost", "epoch": 1},
     ]
     await world.clock.advance(8_500)
     asked = [each for each in world.messages() if each["type"] == "reconnect"]
@@ -405,7 +405,7 @@ async def test_without_media_for_three_seconds_the_page_is_asked_to_reconnect() 
         await in_time(world, shard, [facts.report(seq, sent_ms)])
         await shard.tick()
     asked = [each for each in world.messages() if each["type"] == "reconnect"]
-    assert asked == [{"type": "reconnect", "reason": "no_media"}]
+    assert asked == [{"type": "reconnect", "reason": "no_media", "epoch": 1}]
 
 
 async def test_a_peer_that_left_in_order_is_not_asked_for() -> None:

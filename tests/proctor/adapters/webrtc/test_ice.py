@@ -68,6 +68,18 @@ async def offered(guard: Guard, address: tuple[str, int]) -> None:
     await guard.connection.add_remote_candidate(Candidate.from_sdp(line))
 
 
+async def checked(guard: Guard, protocol: GuardedProtocol, address: tuple[str, int]) -> None:
+    """The peer's authenticated check comes from there: a datagram, as a client sends it."""
+    connection = guard.connection
+    connection.remote_username, connection.remote_password = "them", "x" * 22
+    connection._early_checks_done = True  # as once `connect` has begun
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    request.attributes["USERNAME"] = f"{connection.local_username}:them"
+    request.attributes["PRIORITY"] = 1
+    request.add_message_integrity(connection.local_password.encode())
+    protocol.datagram_received(bytes(request), address)
+
+
 @contextmanager
 def taken(port: int) -> Iterator[None]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -87,17 +99,41 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports on this machine")
 
 
-async def test_media_pass_only_from_addresses_that_ice_knows() -> None:
+async def test_media_pass_only_from_addresses_that_ice_has_validated() -> None:
     guard = Guard()
     protocol = await guard.bound()
     for datagram in (DTLS, SRTP, FORGED_ALERT):
         protocol.datagram_received(datagram, PEER)
     assert guard.queued() == [] and guard.dropped == {"source": 3}
-    await offered(guard, PEER)
+    await checked(guard, protocol, PEER)
     protocol.datagram_received(DTLS, PEER)
     protocol.datagram_received(SRTP, (*PEER, 0, 0))  # as IPv6 sockets give it
     protocol.datagram_received(FORGED_ALERT, STRANGER)
     assert guard.queued() == [DTLS, SRTP] and guard.dropped == {"source": 4}
+    await guard.connection.close()
+
+
+async def test_an_address_that_was_only_offered_is_a_stranger() -> None:
+    guard = Guard()
+    protocol = await guard.bound()
+    await offered(guard, PEER)
+    protocol.datagram_received(FORGED_ALERT, PEER)
+    assert guard.queued() == [] and guard.dropped == {"source": 1}
+    await guard.connection.close()
+
+
+async def test_a_check_with_another_password_validates_nobody() -> None:
+    guard = Guard()
+    protocol = await guard.bound()
+    guard.connection.remote_username, guard.connection.remote_password = "them", "x" * 22
+    guard.connection._early_checks_done = True
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    request.attributes["USERNAME"] = f"{guard.connection.local_username}:them"
+    request.attributes["PRIORITY"] = 1
+    request.add_message_integrity(b"guessed")
+    protocol.datagram_received(bytes(request), STRANGER)
+    protocol.datagram_received(DTLS, STRANGER)
+    assert guard.queued() == [] and guard.dropped == {"source": 1}
     await guard.connection.close()
 
 
@@ -126,7 +162,7 @@ def test_no_datagram_of_the_peer_itself_raises(tail: bytes) -> None:
     async def receive() -> None:
         guard = Guard()
         protocol = await guard.bound()
-        await offered(guard, PEER)
+        await checked(guard, protocol, PEER)
         for data in (tail, b"\x00\x01" + len(tail).to_bytes(2) + b"\x21\x12\xa4\x42" + tail):
             protocol.datagram_received(data, PEER)
         assert all(data and data[0] > 19 for data in guard.queued())
@@ -138,7 +174,7 @@ def test_no_datagram_of_the_peer_itself_raises(tail: bytes) -> None:
 async def test_waiting_datagrams_are_bounded() -> None:
     guard = Guard()
     protocol = await guard.bound()
-    await offered(guard, PEER)
+    await checked(guard, protocol, PEER)
     for _ in range(MAX_QUEUED + 7):
         protocol.datagram_received(SRTP, PEER)
     assert guard.dropped == {"queue": 7} and len(guard.queued()) == MAX_QUEUED

@@ -8,8 +8,11 @@ import pytest
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 from aiortc.rtp import RtcpRrPacket, RtcpSenderInfo, RtcpSrPacket, RtpPacket
 
+from bench.network.weather import Line, Weather
 from proctor.adapters.webrtc.audio import AudioReceiver
+from proctor.adapters.webrtc.frames import PATIENCE_MS as HOLE_MS
 from proctor.adapters.webrtc.receiver import MAX_FOREIGN_SOURCES, LeanReceiver
+from proctor.adapters.webrtc.sounds import PATIENCE_MS
 from proctor.adapters.webrtc.video import VideoReceiver
 from proctor.domain.media import Image
 from tests.fakes.clock import FakeClock
@@ -108,17 +111,17 @@ async def test_a_retransmission_closes_the_gap() -> None:
 
 async def test_without_a_retransmission_a_key_frame_is_asked_for_and_waited_for() -> None:
     async with bench(VideoReceiver) as b:
-        frames = list(pictures(12, keys=frozenset({9})))
+        frames = list(pictures(14, keys=frozenset({11})))
         del frames[2][1]
-        for packets in frames[:9]:
+        for packets in frames[:11]:
             await b.take(packets)
             await b.wait(200)
         assert shown(b.sink.pictures) == [0, 1]
         assert 1 <= b.wire.key_requests() <= 3  # limited to one per half second
         assert b.metrics.counted("proctor_webrtc_video_gaps_total") == 1
-        for packets in frames[9:]:
+        for packets in frames[11:]:
             await b.take(packets)
-        assert shown(b.sink.pictures) == [0, 1, 9, 10, 11]
+        assert shown(b.sink.pictures) == [0, 1, 11, 12, 13]
 
 
 async def test_damaged_data_leads_to_a_key_frame_and_never_to_an_error() -> None:
@@ -132,7 +135,7 @@ async def test_damaged_data_leads_to_a_key_frame_and_never_to_an_error() -> None
         await b.take(frames[1])
         assert b.dropped("payload") == len(frames[1]) - 1
         await b.take(frames[2])
-        await b.wait(1_100)
+        await b.wait(HOLE_MS + 100)
         assert b.wire.key_requests() >= 1
         for packets in frames[3:]:
             await b.take(packets)
@@ -280,6 +283,7 @@ async def test_reordered_sound_is_put_in_order_and_lost_sound_is_told() -> None:
         for packet in packets:
             await b.take([packet])
             await b.wait(20, step_ms=20)
+        await b.wait(PATIENCE_MS)
         assert len(lost) * 20 == b.sink.gap_ms == 40
         assert abs(b.sink.sound_ms + b.sink.gap_ms - 1_000) < 5
         assert b.metrics.counted("proctor_webrtc_audio_gaps_total") == 1
@@ -292,8 +296,51 @@ async def test_sound_after_the_last_packet_is_not_held_for_ever() -> None:
         packets = sounds(6)
         await b.take(packets[:3] + packets[4:])
         assert len(b.sink.sounds) == 3
-        await b.wait(150)
+        await b.wait(PATIENCE_MS)
         assert len(b.sink.sounds) == 5 and b.sink.gap_ms == 20
+
+
+async def over(
+    line: Line, weather: Weather, b: Bench, packets: list[RtpPacket], every_ms: int
+) -> int:
+    """Send a packet each `every_ms` over a bad line; how many never came."""
+    arriving: list[tuple[float, int, RtpPacket]] = []
+    for index, packet in enumerate(packets):
+        at = line.arrivals(len(packet.payload), index * every_ms, weather)
+        arriving += [(ms, index, packet) for ms in at]
+    now_ms = 0
+    for at_ms, _, packet in sorted(arriving, key=lambda item: item[:2]):
+        while now_ms + 20 <= at_ms:
+            await b.wait(20, step_ms=20)
+            now_ms += 20
+        await b.take([packet])
+    await b.wait(2 * PATIENCE_MS, step_ms=20)
+    return len(packets) - len({index for _, index, _ in arriving})
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_sound_that_is_late_by_300_ms_is_waited_for_and_nothing_is_missing(seed: int) -> None:
+    async with bench(AudioReceiver) as b:
+        packets = sounds(60)
+        await b.take(packets[:1])
+        assert await over(Line(seed), Weather(jitter_ms=300, doubled=0.1), b, packets[1:], 20) == 0
+        assert b.sink.gap_ms == 0 and abs(b.sink.sound_ms - 1_200) < 5
+        assert b.dropped("late") > 0  # the doubled ones
+
+
+@pytest.mark.parametrize(("loss", "seed"), [(loss, s) for loss in (0.05, 0.2, 0.4) for s in (1, 2)])
+async def test_lost_sound_is_a_gap_of_its_length_and_no_other_sound_is_dropped(
+    loss: float, seed: int
+) -> None:
+    async with bench(AudioReceiver) as b:
+        packets = sounds(150)
+        await b.take(packets[:1])
+        lost = await over(Line(seed), Weather(loss=loss, jitter_ms=100), b, packets[1:-1], 20)
+        await b.take(packets[-1:])
+        await b.wait(PATIENCE_MS)
+        assert lost > 0 and b.dropped("late") == 0
+        assert b.sink.gap_ms == lost * 20
+        assert abs(b.sink.sound_ms + b.sink.gap_ms - 3_000) < 5
 
 
 async def test_damaged_sound_is_told_as_a_gap() -> None:
@@ -305,6 +352,7 @@ async def test_damaged_sound_is_told_as_a_gap() -> None:
         for packet in packets:
             await b.take([packet])
             await b.wait(20, step_ms=20)
+        await b.wait(PATIENCE_MS)
         assert b.dropped("payload") == b.dropped("undecodable") == 1
         assert b.sink.gap_ms == 40
         assert abs(b.sink.sound_ms + b.sink.gap_ms - 400) < 5
