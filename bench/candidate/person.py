@@ -40,7 +40,7 @@ def socket_url(base_url: str, path: str) -> str:
     return base_url.replace("http", "ws", 1).rstrip("/") + path
 
 
-def _as_told_and_spread(retry_after_s: float, wait_s: float) -> float:
+def as_told_and_spread(retry_after_s: float, wait_s: float) -> float:
     """As long as the server says (Retry-After) and up to as long again, else about `wait_s`."""
     if retry_after_s > 0:
         return retry_after_s * random.uniform(1.0, 2.0)
@@ -155,7 +155,7 @@ class Candidate:
             except ApiProblem as problem:
                 if not problem.retryable or time.monotonic() > until_s:
                     raise
-                await asyncio.sleep(_as_told_and_spread(problem.retry_after_s, wait_s))
+                await asyncio.sleep(as_told_and_spread(problem.retry_after_s, wait_s))
             wait_s = min(2 * wait_s, 8.0)
             await self._knock()
         self.breaks.pop()  # mended before anything was given up
