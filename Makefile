@@ -52,7 +52,7 @@ demo: models ## a scripted candidate over real WebRTC; alerts on the screen (KEE
 	$(BIN)/proctor demo $(if $(KEEP),--keep) $(if $(MEDIA),--media $(MEDIA))
 
 lock: ## resolve the locks again (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/cpu.lock
+	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/cpu.lock
 	uv pip compile pyproject.toml --extra gpu --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package onnxruntime --no-header -q -o requirements/gpu.lock
 	uv pip compile requirements/frameworks.in -c requirements/cpu.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(addprefix --no-emit-package ,torch torchcodec triton opencv-python opencv-contrib-python) -q -o requirements/frameworks.lock
 
