@@ -20,7 +20,7 @@ from proctor.domain.geometry import FaceRegion
 from proctor.domain.ids import SessionId
 from proctor.domain.media import Image
 from proctor.domain.observations import GazeSeen
-from proctor.domain.perception import FaceAsk
+from proctor.domain.perception import FaceAsk, KnownEyes
 from proctor.domain.signals import Signal
 from proctor.fusion.rates import Sampling
 from proctor.ports.world import Perception
@@ -107,10 +107,11 @@ async def _readings(perception: Perception, pictures: Sequence[JudgedPicture]) -
     """Each picture read as a session's are while nothing else moves: the face is followed."""
     readings: list[Reading] = []
     track: FaceRegion | None = None
+    eyes: KnownEyes | None = None
     for picture in pictures:
-        (answer,) = await perception.faces([FaceAsk(picture=picture.jpeg, track=track)])
+        (answer,) = await perception.faces([FaceAsk(picture=picture.jpeg, track=track, eyes=eyes)])
         main = main_face(answer)
-        track = main.region if main else None
+        track, eyes = (main.region, main.eyes) if main else (None, None)
         readings.append(Reading(picture.captured_ms, gaze_seen(answer, picture)))
     return readings
 

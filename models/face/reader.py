@@ -22,6 +22,7 @@ from models.face.batches import (
     searched,
 )
 from models.face.detected import DetectedFace
+from models.face.eyes import eye_patches, look_alike, recall, remember
 from models.face.gaze import eyes_open, mouth_open
 from models.face.head_pose import head_pose
 from models.face.interfaces import (
@@ -45,7 +46,14 @@ from models.pictures import decode, face_measures
 from proctor.domain.geometry import Box, FaceRegion, Gaze, HeadPose
 from proctor.domain.media import Image
 from proctor.domain.observations import Producer
-from proctor.domain.perception import Embedding, FaceAnswer, FaceAsk, FaceReading, Fault
+from proctor.domain.perception import (
+    Embedding,
+    FaceAnswer,
+    FaceAsk,
+    FaceReading,
+    Fault,
+    KnownEyes,
+)
 
 SAME_FACE_OVERLAP = 0.3
 MOST_FACES = 40
@@ -102,6 +110,7 @@ class _Progress:
         is_tracked: Whether the face was where the track said, so nobody searched.
         main: The candidate's own face, fitted a second time; one of `found`.
         irises: Of `main`.
+        eyes: Of `main`, when its irises were placed.
         head: Of `main`.
         gaze: Of `main`.
         embedding: Of `main`, when asked for.
@@ -116,6 +125,7 @@ class _Progress:
     is_tracked: bool = False
     main: _Candidate | None = None
     irises: Irises | None = None
+    eyes: KnownEyes | None = None
     head: HeadPose | None = None
     gaze: Gaze | None = None
     embedding: Embedding | None = None
@@ -257,8 +267,17 @@ class FaceReader:
                 box = again.box(p.image.shape[1], p.image.shape[0])
                 p.found[at] = _Candidate(box, first.score, again)
         p.main = p.found[at]
-        p.irises = mesh.irises(p.image, p.main.mesh)
+        self._find_irises(p, p.main.mesh)
         p.used += [mesh.iris_file, *self._parts.head_pose.producers, *self._parts.gaze.producers]
+
+    def _find_irises(self, p: _Progress, mesh: FaceMesh) -> None:
+        """Where they were, in eyes that look as they did; else the network places them."""
+        patches, known = eye_patches(p.image, mesh), p.ask.eyes
+        if p.is_tracked and known is not None and look_alike(known.patches, patches):
+            p.irises, p.eyes = recall(known, mesh), known
+            return
+        p.irises = self._parts.mesh.irises(p.image, mesh)
+        p.eyes = remember(patches, p.irises, mesh)
 
     def _estimate(self, every: Sequence[_Progress]) -> None:
         """What needs a network per face: one run of each for all of them."""
@@ -356,7 +375,13 @@ def _told(p: _Progress, candidate: _Candidate) -> FaceReading:
         return reading
     region = track_of_region(candidate.mesh.region(), p.image.shape[1], p.image.shape[0])
     return replace(
-        reading, head=p.head, gaze=p.gaze, embedding=p.embedding, live=p.live, region=region
+        reading,
+        head=p.head,
+        gaze=p.gaze,
+        embedding=p.embedding,
+        live=p.live,
+        region=region,
+        eyes=p.eyes,
     )
 
 

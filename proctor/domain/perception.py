@@ -26,6 +26,25 @@ class Fault(StrEnum):
     MODEL_OUTPUT_INVALID = "model_output_invalid"
 
 
+EYE_PATCH = (2, 19, 32)
+"""Shape of `KnownEyes.patches`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KnownEyes:
+    """How both eyes looked when their irises were placed. As private as the picture itself.
+
+    Attributes:
+        patches: (2, 19, 32) uint8 grey, the person's right eye first, cut out along its corners.
+        right: Iris of the right eye: along and across its corners, in their distance, from the middle.
+        left: The same of the left eye.
+    """
+
+    patches: npt.NDArray[np.uint8]
+    right: tuple[float, float]
+    left: tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceAsk:
     """One picture for the face group.
@@ -36,12 +55,14 @@ class FaceAsk:
         embed: Whether to compute the embedding of the largest confirmed face.
         track: Where the candidate's face was a moment ago; a face that is still there is read without
             a search, so nobody else is seen.
+        eyes: How the eyes of that face looked: where they still do, their irises are not placed anew.
     """
 
     picture: bytes
     search_small: bool = False
     embed: bool = False
     track: FaceRegion | None = None
+    eyes: KnownEyes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +83,7 @@ class FaceReading:
         embedding: (d,) float32 when asked for and the face is confirmed. Never leaves the host.
         live: P(there in the flesh), calibrated, with an embedding; None when no model looked.
         region: Where to look for it in the next picture (`FaceAsk.track`); the main face only.
+        eyes: How its eyes looked (`FaceAsk.eyes`); the main face only.
     """
 
     box: Box
@@ -77,6 +99,7 @@ class FaceReading:
     embedding: Embedding | None = None
     live: float | None = None
     region: FaceRegion | None = None
+    eyes: KnownEyes | None = None
 
     @property
     def is_confirmed(self) -> bool:

@@ -135,6 +135,20 @@ async def test_a_track_saves_the_detector_and_reads_the_same(
     assert face.gaze.yaw_deg == pytest.approx(found.gaze.yaw_deg, abs=3)
 
 
+async def test_eyes_that_look_as_they_did_keep_their_irises(
+    perception: InProcessPerception, astronaut: Image
+) -> None:
+    found = (await read(perception, astronaut)).faces[0]
+    assert found.eyes is not None
+    shifted = np.roll(astronaut, 6, axis=1)
+    again = (await read(perception, shifted, track=found.region, eyes=found.eyes)).faces[0]
+    assert again.eyes is found.eyes, "the memory stays that of the placing"
+    anew = (await read(perception, shifted, track=found.region)).faces[0]
+    assert anew.eyes is not found.eyes
+    assert again.gaze is not None and anew.gaze is not None
+    assert again.gaze.yaw_deg == pytest.approx(anew.gaze.yaw_deg, abs=4)
+
+
 async def test_a_lost_track_falls_back_to_the_detector(
     perception: InProcessPerception, astronaut: Image
 ) -> None:

@@ -6,7 +6,7 @@ not seen shortly before, and the first picture in which the room differs is sear
 """
 
 from proctor.domain.geometry import Box, FaceRegion
-from proctor.domain.perception import FaceAnswer, FaceAsk
+from proctor.domain.perception import FaceAnswer, FaceAsk, KnownEyes
 from proctor.services.host.facts import main_face
 from proctor.services.host.picture import Luma
 from proctor.services.host.sampling import Around
@@ -26,6 +26,7 @@ class Following:
     def __init__(self) -> None:
         self._room = Surroundings()
         self._region: FaceRegion | None = None
+        self._eyes: KnownEyes | None = None
         self._box: Box | None = None
         self._seen_ms = 0
         self._is_crowded = False
@@ -50,10 +51,15 @@ class Following:
         """Where to read the face; None when the picture has to be searched."""
         return self._region if around is Around.STILL and self._is_fresh(at_ms) else None
 
+    def eyes(self) -> KnownEyes | None:
+        """How the eyes of the followed face looked, to go with its track."""
+        return self._eyes
+
     def answered(self, ask: FaceAsk, answer: FaceAnswer, luma: Luma | None, at_ms: int) -> None:
         """Take what was found in a picture, with its small luma picture."""
         main = main_face(answer)
         self._region = main.region if main else None
+        self._eyes = main.eyes if main else None
         self._box = main.box if main else None
         self._seen_ms = at_ms
         if not answer.detected:
@@ -83,7 +89,7 @@ class Following:
     def forget(self) -> None:
         """The stream had a gap: whoever is there now is searched for."""
         self._room.forget()
-        self._region = self._box = self._seat = None
+        self._region = self._eyes = self._box = self._seat = None
         self._is_crowded, self._changes = False, 0
 
     def _is_fresh(self, at_ms: int) -> bool:

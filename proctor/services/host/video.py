@@ -150,11 +150,13 @@ class VideoTrack:
             self._count_face(due.small_faces)
             return None
         picture = newest.judged()
+        track = None if due.small_faces else self._following.track(around, picture.captured_ms)
         ask = FaceAsk(
             picture=picture.jpeg,
             search_small=due.small_faces,
             embed=self._identity.wants(now_ms),
-            track=None if due.small_faces else self._following.track(around, picture.captured_ms),
+            track=track,
+            eyes=self._following.eyes() if track else None,
         )
         self._answers[Group.FACE].asked(picture.captured_ms, now_ms)
 

@@ -80,7 +80,7 @@ def test_a_mirror_serves_the_whole_pack(
 def test_list_shows_what_is_there(fetched: Path) -> None:
     done = RUN.invoke(app, ["list", "embedded"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
-    assert done.stdout.count("present") == 6
+    assert done.stdout.count("present") == 7
     assert done.stdout.count("needs no file") == 2  # head pose and gaze come from the mesh
     for column in ("task", "version", "licence", "commercial", "digest", "measured", "cost"):
         assert column in done.stdout

@@ -1,11 +1,13 @@
 """A room stands still or changes; a candidate is followed only while it stands still."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from proctor.domain.geometry import Box, FaceRegion
 from proctor.domain.observations import Producer
-from proctor.domain.perception import FaceAnswer, FaceAsk, FaceReading
+from proctor.domain.perception import FaceAnswer, FaceAsk, FaceReading, KnownEyes
 from proctor.services.host.following import RESTLESS_AFTER, Following
 from proctor.services.host.picture import Luma
 from proctor.services.host.sampling import Around
@@ -105,6 +107,17 @@ def test_a_face_is_followed_while_its_room_stands_still_and_it_was_seen_just_now
     assert still is Around.STILL and following.track(still, 1_000) == REGION
     assert following.around(room(3), 2_600) is Around.UNKNOWN
     assert following.track(Around.STILL, 2_600) is None
+
+
+def test_the_eyes_of_the_followed_face_travel_with_its_track() -> None:
+    following = Following()
+    assert following.eyes() is None
+    eyes = KnownEyes(patches=np.zeros((2, 19, 32), np.uint8), right=(0.1, 0.0), left=(0.0, 0.1))
+    known = replace(reading(CANDIDATE), eyes=eyes)
+    following.answered(SEARCH, answer(known), room(1), 0)
+    assert following.eyes() is eyes
+    following.forget()
+    assert following.eyes() is None
 
 
 def test_a_visitor_ends_the_following_until_a_search_finds_the_candidate_alone() -> None:
