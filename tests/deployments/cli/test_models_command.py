@@ -81,7 +81,7 @@ def test_list_shows_what_is_there(fetched: Path) -> None:
     done = RUN.invoke(app, ["list", "embedded"], env={"COLUMNS": "200"})
     assert done.exit_code == 0
     assert done.stdout.count("present") == 7
-    assert done.stdout.count("needs no file") == 2  # head pose and gaze come from the mesh
+    assert done.stdout.count("needs no file") == 1  # gaze comes from the mesh
     for column in ("task", "version", "licence", "commercial", "digest", "measured", "cost"):
         assert column in done.stdout
     for words in ("face-embedding", "dlib-1+mirror", "CC0-1.0", "690cba5e084e", "22.4", "97.6 %"):
