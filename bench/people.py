@@ -1,6 +1,6 @@
 """Who can be before a load run's cameras, and what they say: real footage where there is some."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +36,18 @@ class Person:
         return tuple(kind for kind in RULES if kind == "speaks" or kind in self.acts)
 
 
+def anybody(_picture: bytes) -> bool:
+    """Whoever it is."""
+    return True
+
+
 def gather_people(
-    portrait: Path, speech: Path, media: Path | None, most: int, takes: int
+    portrait: Path,
+    speech: Path,
+    media: Path | None,
+    most: int,
+    takes: int,
+    looks_ahead: Callable[[bytes], bool] = anybody,
 ) -> tuple[tuple[Person, ...], tuple[Sound, ...], str]:
     """People, recordings, and in words what they are.
 
@@ -47,16 +57,20 @@ def gather_people(
         media: Real footage (see bench/cast.py); more people come from its folders of pictures.
         most: How many people at most.
         takes: How many takes of every act.
+        looks_ahead: Whether somebody in a JPEG looks at the camera. A still that looks aside does so for
+            the whole exam, and is told: nobody to hold false alerts against.
     """
     cast = gather_cast(portrait, speech, media)
     people = [_first(cast, takes)]
     recordings = [cast.speech]
     if media is not None:
-        others = _faces(media, 2 * most)
-        neighbours = others[most - 1 :] or others
-        for number, still in enumerate(others[: most - 1]):
-            neighbour = neighbours[number % len(neighbours)]
-            people.append(_from_still(f"person-{number + 1}", still, neighbour, number, takes))
+        others = _faces(media, 4 * most)
+        for number, still in enumerate(others):
+            if len(people) == most:
+                break
+            one = _from_still(f"person-{len(people)}", still, others[number - 1], number, takes)
+            if looks_ahead(one.enrolment[0]):
+                people.append(one)
         recordings = [from_first_word(load_wave(path)) for path in _voices(media)] or recordings
     lasts = LASTS_MS["speaks"] * RATE_HZ // 1000
     speeches = [

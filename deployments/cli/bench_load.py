@@ -172,13 +172,34 @@ def ready(
 
     portrait, speech = fetch_models(settings, console)
     takes = takes_for(event_every_s)
-    who, speeches, source = gather_people(portrait, speech, find_media(media), people, takes)
+    who, speeches, source = gather_people(
+        portrait, speech, find_media(media), people, takes, _looks_ahead(settings)
+    )
     ptime_ms = settings.webrtc.audio_ptime_ms
     footage = prepare(
         who, speeches, source, ptime_ms, cache_folder(), say, also_ptime_ms=also_ptime_ms
     )
     say(f"footage: {source}")
     return footage, parse_policy((settings.policies_dir / "standard.yaml").read_text())
+
+
+def _looks_ahead(settings: Settings) -> Callable[[bytes], bool]:
+    """Whether somebody's eyes are near enough to the camera to be a session's baseline, with room."""
+    from models.catalogue import Catalogue, default_dir
+    from models.readers import open_group
+    from models.selection import select
+    from proctor.domain.perception import FaceAsk
+    from proctor.sensing.limits import BaselineLimits
+
+    catalogue = Catalogue(default_dir(settings.home, settings.models_dir))
+    reader = open_group(select(settings.pack, settings.models), catalogue, "face")
+
+    def looks_ahead(picture: bytes) -> bool:
+        faces = reader.read(FaceAsk(picture=picture)).faces
+        gaze = faces[0].gaze if faces else None
+        return gaze is not None and abs(gaze.yaw_deg) <= BaselineLimits().within_deg / 2
+
+    return looks_ahead
 
 
 def product_of(cluster: "Cluster", lifetime: timedelta = timedelta(hours=1)) -> "Product":

@@ -191,3 +191,28 @@ def test_footage_is_encoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(steps) == 1 and again.library.files == first.library.files
     assert {path.name: path.stat().st_mtime_ns for path in cache.iterdir()} == made
     assert len(first.library["person-0/calm"].units) == 10
+
+
+def test_only_people_who_look_ahead_are_before_the_cameras(tmp_path: Path) -> None:
+    import cv2
+
+    from tests.bench.test_story import _write_wave
+
+    for name in ("ada", "ben", "cleo", "dana"):
+        folder = tmp_path / "people" / name
+        folder.mkdir(parents=True)
+        picture = np.random.default_rng(len(name)).integers(0, 255, (64, 64, 3))
+        cv2.imwrite(str(folder / "1.jpg"), picture)
+    cv2.imwrite(str(tmp_path / "who.png"), picture)
+    _write_wave(tmp_path / "said.wav")
+    asked: list[bytes] = []
+
+    def every_other(picture: bytes) -> bool:
+        asked.append(picture)
+        return len(asked) % 2 == 0
+
+    own = (tmp_path / "who.png", tmp_path / "said.wav")
+    (tmp_path / "audio").mkdir()
+    people, _, _ = gather_people(*own, tmp_path, 3, 1, every_other)
+    assert [one.name for one in people] == ["person-0", "person-1", "person-2"]
+    assert len(asked) == 4
