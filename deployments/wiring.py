@@ -60,12 +60,15 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
 
 async def build_host(spec: MailboxSpec) -> "SessionHost":
     """A session host; runs in its actor's process."""
+    import cv2
+
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.webrtc.peer import LeanPeers
     from proctor.bootstrap import open_faces, open_live_state, usual_media
     from proctor.services.host.pages import Pages
     from proctor.services.host.session_host import SessionHost
 
+    cv2.setNumThreads(1)  # one event loop: OpenCV's own threads would only contend with it
     settings = begin(spec.name)
     clock, metrics = SystemClock(), PrometheusMetrics()
     embedding, calibration = identity_of(settings)
