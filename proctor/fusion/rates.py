@@ -1,5 +1,6 @@
 """How often an exam looks and listens, and whether that is often enough for what it wants to know."""
 
+import math
 from collections.abc import Collection
 from typing import Annotated, Self
 
@@ -10,8 +11,6 @@ from proctor.sensing.limits import SensingLimits
 from proctor.sensing.strict import Strict
 
 BURST_PICTURES = 3  # comparisons of one burst, at least (ACCURACY.md)
-BODY_STILL_PERIODS = 3
-"""A body that sits still is looked at once in so many periods."""
 
 Rate = Annotated[float, Field(gt=0.0, le=30.0)]
 Seconds = Annotated[float, Field(gt=0.0, le=3600.0)]
@@ -74,7 +73,8 @@ def check_rates(rates: Sampling, limits: SensingLimits, named: Collection[Signal
     """
     watches_lips = SignalKind.VOICE_WITHOUT_LIPS in named
     face_ms, several, identity = 1000 / rates.face_hz, limits.several_faces, limits.identity
-    identity_ms = (identity.readings - 1) * rates.identity_every_s * 1000
+    bursts = math.ceil(identity.readings / BURST_PICTURES)
+    identity_ms = (bursts - 1) * rates.identity_every_s * 1000
     attentive_ms = rates.objects_every_s * 500  # twice as often
     span_ms = (limits.objects.out_of - 1) * attentive_ms
     if rates.objects_every_s and limits.objects.dwell_ms > span_ms:
@@ -85,7 +85,7 @@ def check_rates(rates: Sampling, limits: SensingLimits, named: Collection[Signal
         ("no_face.stale_ms", limits.no_face.stale_ms, face_ms),
         ("gaze.stale_ms", limits.gaze.stale_ms, face_ms),
         ("head.stale_ms", limits.head.stale_ms, face_ms),
-        ("body.stale_ms", limits.body.stale_ms, BODY_STILL_PERIODS * 1000 / rates.body_hz),
+        ("body.stale_ms", limits.body.stale_ms, 1000 / rates.body_hz),
         (
             "several_faces.within_ms",
             several.within_ms,
@@ -114,7 +114,7 @@ def check_rates(rates: Sampling, limits: SensingLimits, named: Collection[Signal
         (
             "identity.within_ms",
             identity.within_ms,
-            max(identity_ms, (BURST_PICTURES - 1) * face_ms),
+            identity_ms + (BURST_PICTURES - 1) * face_ms,
         ),
     ):
         if has_ms < needs_ms:

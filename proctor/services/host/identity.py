@@ -1,8 +1,7 @@
 """Whether the candidate is the enrolled person: when to compare, and the comparison itself.
 
-Comparisons come in bursts of three pictures (one is not enough for the dlib embedding, ACCURACY.md): at
-the start, after every gap, and when the face track breaks. On the policy's schedule one picture is
-compared, for the face was followed since; one that leaves a doubt is the first of a burst.
+Comparisons come in bursts of at least three pictures (one is not enough for the dlib embedding,
+ACCURACY.md): at the start, on the policy's schedule, after every gap, and when the face track breaks.
 The enrolled template stays in this process's memory while the connection lasts and is looked up again
 every 45 s, so that an erased or renewed enrolment is followed within a minute. Embeddings live no
 longer than the answer that brought them.
@@ -17,12 +16,12 @@ from proctor.domain.geometry import Box
 from proctor.domain.observations import Producer
 from proctor.domain.perception import Embedding
 from proctor.domain.sessions import SessionSpec
-from proctor.fusion.rates import BURST_PICTURES
 from proctor.identity.matching import MatchCalibration, match_probability, pair_distance
 from proctor.ports import FaceIndex, Metrics
 
 logger = logging.getLogger(__name__)
 
+BURST_PICTURES = 3
 HURRY_MS = 2_000
 REST_MS = 3_000
 SAME_TRACK_OVERLAP = 0.2
@@ -38,44 +37,34 @@ class IdentitySchedule:
         self._started_ms: int | None = None
         self._again_ms: int | None = None
         self._left = 0
-        self._is_glance = False
 
     def wants(self, now_ms: int) -> bool:
-        """Whether a picture taken now should be compared; begins what is due."""
-        if self._is_burst_due(now_ms):
-            self._begin(now_ms, BURST_PICTURES)
-        elif self._is_glance_due(now_ms):
-            self._begin(now_ms, 1)
+        """Whether a picture taken now should be compared; begins a burst that is due."""
+        if self._is_due(now_ms):
+            self._started_ms, self._again_ms, self._left = now_ms, None, BURST_PICTURES
         return self._left > 0
 
     def hurries(self, now_ms: int) -> bool:
         """Whether pictures are wanted faster: a burst is due, or incomplete and under 2 s old."""
-        if self._started_ms is None or self._is_burst_due(now_ms):
+        if self._started_ms is None or self._is_due(now_ms):
             return True
-        is_burst = self._left > 0 and not self._is_glance
-        return is_burst and now_ms - self._started_ms < HURRY_MS
+        return self._left > 0 and now_ms - self._started_ms < HURRY_MS
 
     def restart(self, now_ms: int) -> None:
         """Something broke the certainty: begin a burst now, at most one every 3 s."""
         rested_ms = now_ms if self._started_ms is None else self._started_ms + REST_MS
         self._again_ms = max(now_ms, rested_ms)
 
-    def compared(self, *, in_doubt: bool = False) -> None:
-        """A picture was compared; a doubt makes a burst of it."""
+    def compared(self) -> None:
+        """A picture of the burst was compared."""
         self._left = max(0, self._left - 1)
-        if self._is_glance and in_doubt:
-            self._left, self._is_glance = BURST_PICTURES - 1, False
 
-    def _begin(self, now_ms: int, pictures: int) -> None:
-        self._started_ms, self._again_ms, self._left = now_ms, None, pictures
-        self._is_glance = pictures == 1
-
-    def _is_burst_due(self, now_ms: int) -> bool:
-        again_ms = self._again_ms
-        return self._started_ms is None or (again_ms is not None and now_ms >= again_ms)
-
-    def _is_glance_due(self, now_ms: int) -> bool:
-        return self._started_ms is not None and now_ms >= self._started_ms + self._every_ms
+    def _is_due(self, now_ms: int) -> bool:
+        return (
+            self._started_ms is None
+            or now_ms >= self._started_ms + self._every_ms
+            or (self._again_ms is not None and now_ms >= self._again_ms)
+        )
 
 
 class FaceTrack:
@@ -184,9 +173,8 @@ class IdentityCheck:
             raise ValueError("an embedding has another length than the template of its model")
         calibration = self._calibrations[model]
         distance = pair_distance(embedding, template.embeddings, calibration.metric)
-        probability = match_probability(distance, calibration)
-        self.schedule.compared(in_doubt=probability < calibration.match_above)
-        return probability, template.version
+        self.schedule.compared()
+        return match_probability(distance, calibration), template.version
 
     def forget(self) -> None:
         """Drop the template, and one that is still on its way: the connection is over."""

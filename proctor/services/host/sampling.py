@@ -14,13 +14,16 @@ faces, then the attentive rate of faces, then half of the base rate.
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum, auto
 
-from proctor.fusion.rates import BODY_STILL_PERIODS, Sampling
+from proctor.fusion.rates import Sampling
 
 BURST_HZ = 2.0
 SEARCH_AGAIN_MS = 1_000
 """Least distance of two searches for small faces when there is a reason to search."""
 STILL_PERIODS = 4
 """A room that stands still is searched once in so many of the policy's periods."""
+BODY_STILL_PERIODS = 3
+"""A body that sits still is looked at once in so many periods: at the standard policy within 15 s, before
+its last reading is stale (`BodyLimits.stale_ms`, 16 s)."""
 
 
 class Around(Enum):

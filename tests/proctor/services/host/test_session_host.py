@@ -137,7 +137,7 @@ async def test_all_sound_is_heard_once_and_speech_where_it_was() -> None:
         assert voiced[1].level_dbfs > -20 > -40 > heard[0].level_dbfs
 
 
-async def test_an_enrolled_candidate_is_compared_three_times_and_then_once_on_schedule() -> None:
+async def test_an_enrolled_candidate_is_compared_in_bursts_on_schedule() -> None:
     async with Room() as room:
         await room.faces.put(template_of(room.spec(), "ana"))
         await room.join()
@@ -145,7 +145,7 @@ async def test_an_enrolled_candidate_is_compared_three_times_and_then_once_on_sc
         matched = room.seen(FaceMatched)
         first = [seen for seen in matched if seen.observed_ms < 10_000]
         second = [seen for seen in matched if seen.observed_ms > 10_000]
-        assert 3 <= len(first) <= 5 and len(second) == 1
+        assert 3 <= len(first) <= 5 and 3 <= len(second) <= 5
         assert first[2].observed_ms < 2_000
         assert 15_000 <= second[0].observed_ms <= 15_600
         assert all(seen.probability > 0.9 for seen in matched)
