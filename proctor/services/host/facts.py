@@ -30,6 +30,7 @@ from proctor.domain.perception import (
     ObjectsAnswer,
     SpeechAnswer,
 )
+from proctor.sensing.limits import BodyLimits
 from proctor.services.host.picture import JudgedPicture
 from proctor.services.host.pitch import count_pitched
 from proctor.services.host.sound import CHUNK, Sound
@@ -37,6 +38,8 @@ from proctor.services.host.voiced import VOICED_ABOVE
 
 CHUNK_MS = CHUNK * 1000 // AUDIO_RATE_HZ
 SILENCE_DBFS = -120.0
+PLAINLY_INSIDE = 0.1
+"""Share of the picture's width by which a nose is farther from the edge than the policy's margin."""
 
 
 def main_face(answer: FaceAnswer) -> FaceReading | None:
@@ -105,6 +108,18 @@ def body_seen(answer: BodyAnswer, picture: JudgedPicture) -> BodySeen:
         producers=answer.producers,
         frame_digest=picture.digest,
     )
+
+
+def is_upright(answer: BodyAnswer, limits: BodyLimits) -> bool:
+    """Whether the body is plainly there: its nose visible and well inside the picture.
+
+    Anything else may become BODY_MISSING (a body that is not found, one that leans out) and is looked at
+    again at the policy's own rate.
+    """
+    if not answer.points:
+        return False
+    nose, inside = answer.points[0], limits.margin + PLAINLY_INSIDE
+    return nose.visibility >= limits.visible_from and inside <= nose.x <= 1 - inside
 
 
 def objects_seen(answer: ObjectsAnswer, picture: JudgedPicture) -> ObjectsSeen:

@@ -14,6 +14,14 @@ from proctor.services.host.surroundings import Surroundings
 
 FRESH_MS = 2_500
 """A face seen longer ago is searched for: two looks at the base rate of one a second, with room."""
+WHOLE_AFTER_MS = 4_000
+"""A face is followed for so long; then one picture is searched as a whole (not in tiles) all the same, for
+somebody near who hides behind the candidate's own outline."""
+KNOWN_FOR_MS = 20_000
+"""A room that was searched longer ago is not known: a search was due after 16 s and did not succeed, or was
+given up under load."""
+CLEAN_SEARCHES = 2
+"""So many searches in a row without anybody else end a crowd: one may miss who blinks or turns."""
 RESTLESS_AFTER = 3
 """Changes that were searched in a row without finding anybody: a curtain, a screen, a moving camera. From
 then on the clock says when to search, as where nothing is known."""
@@ -29,15 +37,19 @@ class Following:
         self._eyes: KnownEyes | None = None
         self._box: Box | None = None
         self._seen_ms = 0
-        self._is_crowded = False
+        self._detected_ms = 0
+        self._searched_ms = 0
+        self._crowd = 0
         self._changes = 0
         self._seat: Box | None = None
 
     def around(self, luma: Luma | None, at_ms: int) -> Around:
         """What is known of the room in a picture that was captured at `at_ms`."""
-        if self._is_crowded:
+        if self._crowd:
             return Around.CROWDED
         if luma is None or self._box is None or not self._is_fresh(at_ms):
+            return Around.UNKNOWN
+        if at_ms - self._searched_ms > KNOWN_FOR_MS:
             return Around.UNKNOWN
         still = self._room.stand_still(luma, self._box)
         if still is None:
@@ -49,7 +61,10 @@ class Following:
 
     def track(self, around: Around, at_ms: int) -> FaceRegion | None:
         """Where to read the face; None when the picture has to be searched."""
-        return self._region if around is Around.STILL and self._is_fresh(at_ms) else None
+        is_due = at_ms - self._detected_ms >= WHOLE_AFTER_MS
+        if around is not Around.STILL or is_due or not self._is_fresh(at_ms):
+            return None
+        return self._region
 
     def eyes(self) -> KnownEyes | None:
         """How the eyes of the followed face looked, to go with its track."""
@@ -64,11 +79,15 @@ class Following:
         self._seen_ms = at_ms
         if not answer.detected:
             return
+        self._detected_ms = at_ms
         others = len(answer.faces) - (main is not None)
-        if ask.search_small or others:
-            self._is_crowded = others > 0
+        if others:
+            self._crowd = CLEAN_SEARCHES
         if not ask.search_small:
             return
+        if not others:
+            self._crowd = max(0, self._crowd - 1)
+        self._searched_ms = at_ms
         if main is None or others or luma is None:
             self._room.forget()
         else:
@@ -76,9 +95,13 @@ class Following:
                 self._changes += 1
             self._room.searched(luma, main.box)
 
-    def body_answered(self) -> None:
-        """The body was looked at, where the face is now."""
-        self._seat = self._box
+    def seat(self) -> Box | None:
+        """Where the face is, to remember with a look at the body."""
+        return self._box
+
+    def body_answered(self, seat: Box | None) -> None:
+        """The body was looked at while the face was there; None: look again soon."""
+        self._seat = seat
 
     def body_is_still(self, at_ms: int) -> bool:
         """Whether the candidate sits where they sat when the body was last looked at."""
@@ -90,7 +113,7 @@ class Following:
         """The stream had a gap: whoever is there now is searched for."""
         self._room.forget()
         self._region = self._eyes = self._box = self._seat = None
-        self._is_crowded, self._changes = False, 0
+        self._crowd, self._changes = 0, 0
 
     def _is_fresh(self, at_ms: int) -> bool:
         return at_ms - self._seen_ms <= FRESH_MS

@@ -85,7 +85,8 @@ class Owed:
 def face_hz(sampling: Sampling, need: Need, shed: Shed) -> float:
     """How many pictures a second the face group should see."""
     wanted = sampling.face_hz
-    if need.burst or need.around is Around.CHANGED:
+    is_changed = need.around is Around.CHANGED and shed < Shed.SMALL_FACES  # else nothing ends it
+    if need.burst or is_changed:
         wanted = max(wanted, BURST_HZ)
     if need.attentive:
         wanted = max(wanted, sampling.face_attentive_hz)
@@ -130,8 +131,10 @@ def _small_faces_period_ms(sampling: Sampling, need: Need) -> int:
     """Tiles cost eight looks: seldom when all is quiet, at once when something has changed."""
     base_ms = round(1000 * sampling.small_faces_every_s)
     match need.around:
-        case Around.STILL:
+        case Around.STILL if not need.attentive:
             return STILL_PERIODS * base_ms
+        case Around.STILL:
+            return base_ms
         case Around.CHANGED:
             return min(SEARCH_AGAIN_MS, base_ms)
         case Around.CROWDED if need.attentive:

@@ -24,8 +24,10 @@ BLOCKS_ACROSS, BLOCKS_DOWN = 10, 8
 CHANGED_FROM = 6.0
 """Grey levels by which a block's pixels differ on average, the change of light of the whole picture
 taken off."""
-LEAST_BLOCKS = 8
-"""With fewer blocks left beside the candidate nothing can be said."""
+LEAST_BLOCKS = 16
+"""With fewer blocks of the 80 left beside the candidate nothing can be said."""
+LEAST_LIGHT = 50.0
+"""Grey level under which differences are too small to be told from noise: nothing is said of a dim room."""
 HEAD_WIDTHS, ABOVE_HEADS, SHOULDER_WIDTHS = 1.8, 0.5, 3.2
 """What a candidate covers, in widths and heights of the face: the head and, from the chin down, the
 shoulders."""
@@ -63,7 +65,7 @@ class Surroundings:
         if before is None or before.luma.shape != luma.shape:
             return None
         outside = before.around & around(candidate)
-        if int(outside.sum()) < LEAST_BLOCKS:
+        if int(outside.sum()) < LEAST_BLOCKS or float(luma.mean()) < LEAST_LIGHT:
             return None
         return float(changes(before.luma, luma, outside).max()) < CHANGED_FROM
 

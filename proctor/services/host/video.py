@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from proctor.domain.coverage import CoverageReason, Modality
+from proctor.domain.geometry import Box
 from proctor.domain.media import Image, PictureOrigin
 from proctor.domain.observations import Observation
 from proctor.domain.perception import (
@@ -74,6 +75,7 @@ class VideoTrack:
         self._sampling = policy.sampling
         if Group.OBJECTS not in groups:  # no detector: nothing is asked, nothing is missed
             self._sampling = policy.sampling.model_copy(update={"objects_every_s": 0.0})
+        self._body = policy.sensing.body
         self._identity = identity
         self.voice = StreamVoice(Modality.VIDEO, joined_ms)
         self.seen: list[Observation] = []
@@ -106,6 +108,7 @@ class VideoTrack:
         self.seen += self._camera.look(image, at_ms, origin)
         if self._camera.thawed():
             self._identity.schedule.restart(at_ms)
+            self._following.forget()
         if self._newest is not None and not self._newest.looked_at:
             self.counts["superseded"] += 1
         self._newest = _Picture(image, at_ms, self._camera.repeats, self._camera.luma)
@@ -187,11 +190,11 @@ class VideoTrack:
         if newest.repeats:
             self._rates.see(Group.BODY)
             return None
-        picture = newest.judged()
+        picture, seat = newest.judged(), self._following.seat()
         self._answers[Group.BODY].asked(picture.captured_ms, now_ms)
 
         def answered(answer: BodyAnswer) -> None:
-            self._body_answered(answer, picture)
+            self._body_answered(answer, picture, seat)
 
         def unanswered() -> None:
             self._slots = replace(self._slots, body_ms=before.body_ms)
@@ -242,8 +245,9 @@ class VideoTrack:
         self._rates.restart(now_ms)
 
     def close(self) -> None:
-        """Let go of the last picture."""
+        """Let go of the last picture, and of what was remembered of earlier ones."""
         self._newest = None
+        self._following.forget()
 
     def _unseen(self, group: Group) -> _Picture | None:
         newest = self._newest
@@ -297,6 +301,7 @@ class VideoTrack:
         at_ms = picture.captured_ms
         self._tell_fallback(Group.FACE, answer.fallback, at_ms)
         if not self._accept(Group.FACE, answer.fault, facts.is_usable_face(answer), at_ms):
+            self._following.forget()  # what was to be found there was not looked for
             return
         self._count_face(ask.search_small)
         self._following.answered(ask, answer, luma, at_ms)
@@ -313,12 +318,12 @@ class VideoTrack:
         if compared is not None:
             self.seen.append(facts.face_matched(answer, picture, *compared))
 
-    def _body_answered(self, answer: BodyAnswer, picture: JudgedPicture) -> None:
+    def _body_answered(self, answer: BodyAnswer, picture: JudgedPicture, seat: Box | None) -> None:
         at_ms = picture.captured_ms
         self._tell_fallback(Group.BODY, answer.fallback, at_ms)
         if self._accept(Group.BODY, answer.fault, facts.is_usable_body(answer), at_ms):
             self._rates.see(Group.BODY)
-            self._following.body_answered()
+            self._following.body_answered(seat if facts.is_upright(answer, self._body) else None)
             self.seen.append(facts.body_seen(answer, picture))
 
     def _objects_answered(self, answer: ObjectsAnswer, picture: JudgedPicture) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from proctor.domain.geometry import Box, Gaze, HeadPose
-from proctor.domain.perception import FaceAnswer, FaceReading
-from proctor.services.host.facts import is_usable_face
+from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
+from proctor.domain.perception import BodyAnswer, FaceAnswer, FaceReading
+from proctor.sensing.limits import BodyLimits
+from proctor.services.host.facts import is_upright, is_usable_face
 from tests.fakes.perception import DETECTOR
 
 GOOD = FaceReading(
@@ -42,3 +43,19 @@ def test_no_number_that_is_none_is_passed_on(name: str, number: float) -> None:
 def test_a_face_without_a_mesh_is_usable() -> None:
     bare = replace(GOOD, head=None, gaze=None, eyes_open=None, mouth_open=None)
     assert is_usable_face(FaceAnswer(faces=(GOOD, bare), producers=(DETECTOR,)))
+
+
+@pytest.mark.parametrize(
+    ("story", "points", "expected"),
+    [
+        ("nobody was found", None, False),
+        ("in the middle", (BodyPoint(0.5, 0.3, 0.9),), True),
+        ("near the edge", (BodyPoint(0.12, 0.3, 0.9),), False),
+        ("hardly visible", (BodyPoint(0.5, 0.3, 0.2),), False),
+    ],
+)
+def test_a_body_is_plainly_there_only_well_inside(
+    story: str, points: tuple[BodyPoint, ...] | None, expected: bool
+) -> None:
+    answer = BodyAnswer(points=points, producers=())
+    assert is_upright(answer, BodyLimits()) is expected, story

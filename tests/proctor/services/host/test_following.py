@@ -84,6 +84,7 @@ def test_a_light_that_is_dimmed_is_no_change_and_a_visitor_is() -> None:
     [
         ("another size of picture", np.zeros((45, 80), np.uint8), CANDIDATE),
         ("the candidate fills it", room(2), Box(0.05, 0.0, 0.9, 0.9)),
+        ("a dim room", room(2, light=0.3), CANDIDATE),
     ],
 )
 def test_nothing_is_said_of_a_room_that_cannot_be_compared(
@@ -109,6 +110,26 @@ def test_a_face_is_followed_while_its_room_stands_still_and_it_was_seen_just_now
     assert following.track(Around.STILL, 2_600) is None
 
 
+def test_now_and_then_a_picture_is_searched_as_a_whole() -> None:
+    following = searched(room(1))
+    followed = answer(reading(CANDIDATE), detected=False)
+    for at_ms in range(1_000, 4_000, 1_000):
+        assert following.track(Around.STILL, at_ms) is not None
+        following.answered(LOOK, followed, room(at_ms), at_ms)
+    assert following.track(Around.STILL, 4_000) is None
+    following.answered(LOOK, answer(reading(CANDIDATE)), room(2), 4_000)
+    assert following.track(Around.STILL, 5_000) is not None
+
+
+def test_a_room_that_was_searched_long_ago_is_not_known() -> None:
+    following = searched(room(1))
+    for at_ms in range(1_000, 21_000, 1_000):
+        known = following.around(room(at_ms), at_ms)
+        assert known is Around.STILL, at_ms
+        following.answered(LOOK, answer(reading(CANDIDATE), detected=False), room(2), at_ms)
+    assert following.around(room(3), 21_000) is Around.UNKNOWN
+
+
 def test_the_eyes_of_the_followed_face_travel_with_its_track() -> None:
     following = Following()
     assert following.eyes() is None
@@ -130,7 +151,9 @@ def test_a_visitor_ends_the_following_until_a_search_finds_the_candidate_alone()
     following.answered(LOOK, answer(reading(CANDIDATE)), room(4), 800)
     assert following.around(room(4), 900) is Around.CROWDED, "only a search says that they left"
     following.answered(SEARCH, answer(reading(CANDIDATE)), room(5), 1_000)
-    assert following.around(room(6), 1_100) is Around.STILL
+    assert following.around(room(6), 1_100) is Around.CROWDED, "one may miss who turns away"
+    following.answered(SEARCH, answer(reading(CANDIDATE)), room(7), 2_000)
+    assert following.around(room(8), 2_100) is Around.STILL
 
 
 def test_a_box_that_may_be_somebody_turned_away_is_not_followed_past() -> None:
@@ -164,8 +187,13 @@ def test_nobody_is_followed_after_they_left_or_after_a_gap() -> None:
 def test_a_body_is_still_while_the_face_stays_where_it_was() -> None:
     following = searched(room(1))
     assert not following.body_is_still(100)
-    following.body_answered()
+    seat = following.seat()
+    assert seat == CANDIDATE
+    following.body_answered(seat)
     assert following.body_is_still(100)
+    following.body_answered(None)
+    assert not following.body_is_still(100), "a body that may be missing is looked at again"
+    following.body_answered(seat)
     away = Box(0.6, 0.35, 0.2, 0.3)
     following.answered(LOOK, answer(reading(away), detected=False), room(2), 200)
     assert not following.body_is_still(300)
