@@ -2,7 +2,7 @@
 
 A search for small faces costs eight looks at a known one, and in a room in which nothing moves it finds
 what it found before. So the candidate's face is followed while its surroundings stand still, and a change
-in them is searched at once rather than at the next turn of a clock.
+in them is searched at once (sampling.py says when not).
 
 Plain arithmetic over the small luma picture (picture.py): blocks of a tenth of the picture's width, those
 left out that the candidate's head and shoulders may cover. Measured on composed
