@@ -288,4 +288,4 @@ class TestRealVoices:
 
 def test_limits_come_from_the_manifest(catalogue: Catalogue) -> None:
     stated = VoiceLimits.of(catalogue, "speaker-embedding")
-    assert stated == replace(LIMITS, same_voice=0.66, least_pieces=3)
+    assert stated == replace(LIMITS, same_voice=0.61)
