@@ -250,7 +250,8 @@ def _packet() -> Samples:
     return np.asarray(frozen(sound))
 
 
-def _spec(number: int, started_at: datetime, policy: str) -> SessionSpec:
+def spec_of(number: int, started_at: datetime, policy: str) -> SessionSpec:
+    """A session of its own candidate."""
     return SessionSpec(
         session_id=SessionId(f"ses_{number}"),
         tenant_id=TenantId("ten_bench"),
@@ -309,7 +310,7 @@ async def host_cost(sessions: int, seconds: float) -> HostCost:
     pictures = _pictures()
     policy, started_at = POLICY.read_text(encoding="utf-8"), clock.now()
     for number in range(sessions):
-        await host.join(_spec(number, started_at, policy), "offer")
+        await host.join(spec_of(number, started_at, policy), "offer")
     running = asyncio.create_task(host.run())
     await _push(peers.sinks, pictures, 2, clock)
     asks, reports, observations = perception.asks, judges.reports, judges.observations

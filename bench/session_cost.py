@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.host_cost import PICTURES_HZ, POLICY, _spec
+from bench.host_cost import PICTURES_HZ, POLICY, spec_of
 from models.catalogue import Catalogue, default_dir, match_calibration
 from models.readers import open_group
 from models.selection import select
@@ -95,7 +95,7 @@ async def session_cost(pictures: Stack, seconds: float, pack: str) -> SessionCos
     }
     index, clock = Enrolment(), SystemClock()
     embedding, calibration = match_calibration(selection, catalogue)
-    spec = _spec(0, clock.now(), POLICY.read_text(encoding="utf-8"))
+    spec = spec_of(0, clock.now(), POLICY.read_text(encoding="utf-8"))
     vectors = []
     for first in pictures[:3]:
         found = readers["face"].read(FaceAsk(picture=judged(first, 0).jpeg, embed=True))

@@ -113,7 +113,8 @@ class FaceAnswer:
 
     Attributes:
         faces: The readings.
-        producers: Models that looked, detector first; the embedding model last when it ran.
+        producers: Models that what is told comes from: the detector first where one searched, that of the
+            irises also where they were recalled (`KnownEyes`); the embedding model last when it ran.
         fault: Why there is no answer, else None.
         detected: False when the detector was skipped because the track held.
     """

@@ -30,10 +30,10 @@ class Sampling(Strict):
     Attributes:
         face_hz: Pictures a second for the face group when nothing is going on.
         face_attentive_hz: The same while something is pending (the shard asks to look closer).
-        body_hz: Pictures a second for the body group.
+        body_hz: Pictures a second for the body group; a third of it while the candidate sits still.
         identity_every_s: How often the face is compared with the enrolled one, besides every gap.
         small_faces_every_s: How often a picture is also searched for small faces behind; twice as often
-            while attentive.
+            while attentive, at once when the room changes, a fourth as often while it stands still.
         objects_every_s: How often a picture is searched for things (a phone, a book), twice as often
             while attentive; 0 for never. It needs a detector that the operator brings.
         audio: Whether sound is listened to (all of it) or not at all.
