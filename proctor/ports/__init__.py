@@ -4,6 +4,7 @@ Every port has a contract suite in tests/contract that its fake and its real ada
 Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for a wrong name.
 """
 
+from proctor.ports.delivery import AlertSink
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
@@ -13,6 +14,7 @@ from proctor.ports.world import Clock, Metrics, Perception
 
 __all__ = [
     "AlertFeed",
+    "AlertSink",
     "Answer",
     "CandidateStore",
     "Checkpoints",

@@ -1,0 +1,57 @@
+"""An alert as the world gets it: a CloudEvents 1.0 envelope around the alert's own schema.
+
+The same bytes for every try and every sink: `id` is the alert's, so a receiver drops doubles by it.
+"""
+
+import json
+from datetime import UTC
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from proctor.domain.alerts import Alert, FeedItem
+
+DATA_SCHEMA = "urn:rayproctor:schema:alert:1"
+TYPE_PREFIX = "com.rayproctor.alert."
+CONTENT_TYPE = "application/cloudevents+json"
+BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
+
+
+@cache
+def _alerts() -> TypeAdapter[Alert]:
+    return TypeAdapter(Alert)
+
+
+def alert_data(alert: Alert) -> dict[str, Any]:
+    """An alert as plain JSON values. Whose tenant's it is stands in the envelope's source."""
+    plain: dict[str, Any] = _alerts().dump_python(alert, mode="json")
+    del plain["tenant_id"]
+    return plain
+
+
+def cloud_event(item: FeedItem) -> dict[str, Any]:
+    """The envelope (CloudEvents 1.0.2, JSON format), with the feed position and seq as extensions.
+
+    `partitionkey` is CloudEvents' own extension for brokers: everything of a session stays in order.
+    """
+    alert = item.alert
+    return {
+        "specversion": "1.0",
+        "id": alert.alert_id,
+        "source": f"/tenants/{alert.tenant_id}/sessions/{alert.session_id}",
+        "type": TYPE_PREFIX + alert.transition.value,
+        "subject": alert.incident_id,
+        "time": alert.raised_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "dataschema": DATA_SCHEMA,
+        "partitionkey": alert.session_id,
+        "sequence": f"{alert.seq:010d}",
+        "feedposition": item.position,
+        "data": alert_data(alert),
+    }
+
+
+def encoded(event: dict[str, Any] | list[dict[str, Any]]) -> bytes:
+    """Compact UTF-8 JSON, the same bytes for the same event."""
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
