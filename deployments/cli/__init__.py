@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cli import bench, models
+from deployments.cli import bench, models, policy
 from deployments.cli.demo import demo
 from deployments.cli.errors import OneLineErrors, read_settings
 from proctor.domain.roles import Role
@@ -20,6 +20,7 @@ app = typer.Typer(
     help="RayProctor: watches over remote exams; it proves and explains, a human judges.",
 )
 app.add_typer(models.app, name="models")
+app.add_typer(policy.app, name="policy")
 app.add_typer(bench.app, name="bench")
 app.command()(demo)
 

@@ -1,0 +1,41 @@
+"""`proctor policy`: a right policy is named, a wrong one is one line and exit code 2."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def proctor(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "deployments.cli", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_standard_policy_is_valid() -> None:
+    done = proctor("policy", "check", "policies/standard.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("standard version 1: 21 rules")
+
+
+def test_a_wrong_one_is_one_line_that_names_the_field(tmp_path: Path) -> None:
+    text = (ROOT / "policies" / "standard.yaml").read_text(encoding="utf-8")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace("face_hz: 1.0", "face_hz: .nan"), encoding="utf-8")
+    done = proctor("policy", "check", str(wrong))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "sampling.face_hz" in done.stderr
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_bytes(b"\xff\xfe\x00")
+    done = proctor("policy", "check", str(wrong))
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"proctor: {wrong} is no UTF-8 text"
