@@ -1,0 +1,407 @@
+"""Everything a judge consumes, numbered, so that the same judgement can be had from it again.
+
+A step of the judge that is marked `@recorded` is written with its arguments (not the wall time, which
+decides nothing). Turns of the timer that change nothing but the time are counted with the next row.
+Rows go into the shard's checkpoint together with the state they led to, and from there, in segments
+that are always cut at the same rows, to the recordings.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, wraps
+from inspect import signature
+from typing import Annotated, Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Discriminator, TypeAdapter, create_model
+
+from proctor.domain.ids import SessionId
+from proctor.domain.observations import Observation
+from proctor.domain.recordings import BEGIN, RESTORED, TICKS, RecordingKey, Row, Segment
+from proctor.domain.reports import TickReport
+from proctor.domain.sessions import SessionSpec
+from proctor.fusion.memory import Body, Mark
+
+SEGMENT_BYTES = 256 * 1024
+"""About a minute of a session; a few kB once compressed."""
+
+TAPE = "/tape/"
+WALL_TIME = "raised_at"
+_EMPTY = b"{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedReport(TickReport):
+    """A report that is read back: told by their `kind`, observations are read five times faster."""
+
+    observations: tuple[Annotated[Observation, Discriminator("kind")], ...]
+
+
+class Beginning(BaseModel):
+    """How a take begins.
+
+    Attributes:
+        spec: The session's particulars, policy included.
+        mark: How far its judge had come; None for a session that begins, or whose memory is lost.
+        body: What it remembered.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    spec: SessionSpec
+    mark: Mark | None = None
+    body: Body | None = None
+
+
+class Step:
+    """One kind of step: its arguments as JSON and back."""
+
+    def __init__(self, step: Callable[..., object]) -> None:
+        self.name = step.__name__
+        self.takes_wall_time = WALL_TIME in signature(step).parameters
+        self._step = step
+        self.names = [name for name in signature(step).parameters if name not in ("self",)]
+        self._writers: dict[str, TypeAdapter[Any]] = {}
+        self._reader: type[BaseModel] | None = None
+
+    def _hints(self) -> dict[str, Any]:
+        hints = get_type_hints(self._step)
+        return {name: hints[name] for name in self.names if name != WALL_TIME}
+
+    def write(self, arguments: Mapping[str, object]) -> bytes:
+        """The arguments as JSON, without the wall time."""
+        if not self._writers:
+            self._writers = {name: TypeAdapter(hint) for name, hint in self._hints().items()}
+        parts = [
+            b'"%b":%b' % (name.encode(), _json(writer, arguments[name]))
+            for name, writer in self._writers.items()
+            if name in arguments
+        ]
+        return b"{%b}" % b",".join(parts)
+
+    def read(self, text: bytes) -> dict[str, Any]:
+        """The arguments that were written. Raises `ValueError` for a text of another version."""
+        if self._reader is None:
+            fields: dict[str, Any] = {
+                name: (RecordedReport if hint is TickReport else hint, ...)
+                for name, hint in self._hints().items()
+            }
+            self._reader = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+        read = self._reader.model_validate_json(text)
+        return {name: getattr(read, name) for name in self._reader.model_fields}
+
+
+def _json(writer: TypeAdapter[Any], value: object) -> bytes:
+    """Whatever it is: a report that breaks its judge must not break its recording, too."""
+    return writer.dump_json(value, warnings=False, fallback=str)
+
+
+STEPS: dict[str, Step] = {}
+"""Every step that is recorded, by the name of its method."""
+
+
+class _Judge(Protocol):
+    tape: "Tape | None"
+    mark: Mark
+
+    @property
+    def is_cut_off(self) -> bool: ...
+
+
+class _Judgement(Protocol):
+    @property
+    def is_empty(self) -> bool: ...
+
+
+P = ParamSpec("P")
+J = TypeVar("J", bound=_Judge)
+T = TypeVar("T")
+R = TypeVar("R", bound=_Judgement)
+
+
+def recorded(step: Callable[Concatenate[J, P], T]) -> Callable[Concatenate[J, P], T]:
+    """Mark a step of the judge: what it consumes is recorded, also when it fails."""
+    kind = STEPS[step.__name__] = Step(step)
+
+    @wraps(step)
+    def taken(judge: J, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return step(judge, *args, **kwargs)
+        finally:
+            if judge.tape is not None:
+                arguments = dict(zip(kind.names, args, strict=False)) | kwargs
+                judge.tape.add(kind, arguments, judge.mark)
+
+    return taken
+
+
+def recorded_if_felt(step: Callable[Concatenate[J, P], R]) -> Callable[Concatenate[J, P], R]:
+    """Mark the timer's step: one that changed nothing but the time is only counted."""
+    kind = STEPS[step.__name__] = Step(step)
+
+    @wraps(step)
+    def taken(judge: J, *args: P.args, **kwargs: P.kwargs) -> R:
+        was_cut_off = judge.is_cut_off
+        judgement = step(judge, *args, **kwargs)
+        if judge.tape is not None:
+            arguments: dict[str, Any] = dict(zip(kind.names, args, strict=False)) | kwargs
+            if judgement.is_empty and judge.is_cut_off == was_cut_off:
+                judge.tape.let_pass(arguments["now_ms"], arguments["silent_ms"], judge.mark)
+            else:
+                judge.tape.add(kind, arguments, judge.mark)
+        return judgement
+
+    return taken
+
+
+class Tape:
+    """One take of one session: rows that are new, rows that are in the checkpoint, rows that are gone.
+
+    Args:
+        spec: Whose.
+        take: Its name; later ones of a session sort behind.
+        segment: The number of the segment that comes next.
+        waiting: Rows that are in the checkpoint already.
+        last_no: The number of the last row, those of past segments included.
+
+    Attributes:
+        spec: Whose.
+        take: Its name.
+        waiting_bytes: What the checkpoint holds of it.
+        last_kind: The kind of the last row.
+    """
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        take: str,
+        *,
+        segment: int = 0,
+        waiting: Iterable[Row] = (),
+        last_no: int = 0,
+    ) -> None:
+        self.spec = spec
+        self.take = take
+        self._segment = segment
+        self._waiting: list[Row] = list(waiting)
+        self._new: list[Row] = []
+        self._keys: list[tuple[str, int]] = []
+        self._last_no = self._waiting[-1].no if self._waiting else last_no
+        self._is_headed = last_no > 0 or segment > 0 or bool(self._waiting)
+        self._quiet: tuple[int, int, int] = (0, 0, 0)
+        self._marked = Mark()
+        self.last_kind = self._waiting[-1].kind if self._waiting else ""
+        self.waiting_bytes = sum(len(row.text) for row in self._waiting)
+
+    @property
+    def key(self) -> RecordingKey:
+        """Whose recording it is part of."""
+        spec = self.spec
+        return RecordingKey(
+            tenant_id=spec.tenant_id, exam_id=spec.exam_id, session_id=spec.session_id
+        )
+
+    @property
+    def last_no(self) -> int:
+        """How many rows it has had."""
+        return self._last_no
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether every row is in a segment that was taken."""
+        return not (self._waiting or self._new)
+
+    def begin(self, mark: Mark | None = None, body: Body | None = None) -> None:
+        """The first row: the session's particulars, and the memory when it does not begin empty."""
+        beginning = Beginning(spec=self.spec, mark=mark, body=body)
+        self._append(BEGIN, beginning.model_dump_json().encode(), (), mark or Mark())
+
+    def restored(self, mark: Mark) -> None:
+        """A shard has read the memory back."""
+        self._append(RESTORED, _EMPTY, (), mark)
+
+    def add(self, step: Step, arguments: Mapping[str, object], mark: Mark) -> None:
+        """A step was taken; `mark` is how far the judge came by it."""
+        report = arguments.get("report")
+        seen: tuple[str, ...] = ()
+        if isinstance(report, TickReport):
+            seen = tuple([one.kind for one in report.observations])
+            if report.spec is not None and report.spec.policy_text == self.spec.policy_text:
+                spec = replace(report.spec, policy_text="")  # it stands in the first row
+                arguments = {**arguments, "report": replace(report, spec=spec)}
+        self._append(step.name, step.write(arguments), seen, mark)
+
+    def let_pass(self, now_ms: int, silent_ms: int, mark: Mark) -> None:
+        """The timer turned and nothing but the time changed."""
+        self._quiet = (self._quiet[0] + 1, now_ms, silent_ms)
+        self._marked = mark
+
+    def _append(self, kind: str, text: bytes, seen: tuple[str, ...], mark: Mark) -> None:
+        ticks, ticked_ms, silent_ms = self._quiet
+        self._quiet = (0, 0, 0)
+        self._last_no += 1
+        self.last_kind = kind
+        self._new.append(
+            Row(
+                no=self._last_no,
+                kind=kind,
+                ticks=ticks,
+                ticked_ms=ticked_ms,
+                silent_ms=silent_ms,
+                consumed=mark.consumed,
+                epoch=mark.epoch,
+                seq=mark.seq,
+                session_ms=mark.now_ms,
+                seen=seen,
+                text=text,
+            )
+        )
+
+    def unsaved(self) -> dict[str, bytes]:
+        """What belongs into the checkpoint beside the state as it is now: entries by their ending."""
+        if self._quiet[0]:
+            self._append(TICKS, _EMPTY, (), self._marked)
+        if not self._new:
+            return {}
+        found = {f"{TAPE}{self.take}/{self._new[0].no}": write_rows(self._new)}
+        if not self._is_headed:
+            found[f"{TAPE}{self.take}"] = self.head()
+        return found
+
+    def saved(self, entries: Mapping[str, bytes]) -> None:
+        """The checkpoint holds what `unsaved` gave."""
+        if self._new and (key := f"{TAPE}{self.take}/{self._new[0].no}") in entries:
+            self._is_headed = True
+            self._keys.append((key, self._new[-1].no))
+            self.waiting_bytes += sum(len(row.text) for row in self._new)
+            self._waiting += self._new
+            self._new = []
+
+    def head(self) -> bytes:
+        """Where the checkpoint's part of the take begins, as JSON."""
+        first = self._waiting[0].no if self._waiting else self._last_no - len(self._new) + 1
+        spec = replace(self.spec, policy_text="")
+        return Head(segment=self._segment, first=first, spec=spec).model_dump_json().encode()
+
+    def cut(self, to_the_end: bool = False) -> Segment | None:
+        """The next segment if it is complete, or what there is. Always the same rows make it up."""
+        size = 0
+        for count, row in enumerate(self._waiting, 1):
+            size += len(row.text)
+            if size >= SEGMENT_BYTES:
+                return self._segment_of(count)
+        return self._segment_of(len(self._waiting)) if to_the_end and self._waiting else None
+
+    def _segment_of(self, count: int) -> Segment:
+        rows = tuple(self._waiting[:count])
+        return Segment(key=self.key, take=self.take, number=self._segment, rows=rows)
+
+    def flushed(self, segment: Segment) -> None:
+        """The recordings hold this segment."""
+        self._segment = segment.number + 1
+        self._waiting = self._waiting[len(segment.rows) :]
+        self.waiting_bytes -= sum(len(row.text) for row in segment.rows)
+
+    def forget(self) -> list[str]:
+        """The endings of the checkpoint's entries whose rows all lie in segments that were taken."""
+        first = self._waiting[0].no if self._waiting else self._last_no + 1
+        gone = [key for key, last in self._keys if last < first]
+        self._keys = [(key, last) for key, last in self._keys if last >= first]
+        return gone
+
+    def remember(self, keys: Iterable[tuple[str, int]]) -> None:
+        """The entries in which the waiting rows were found: (ending, last number)."""
+        self._keys += keys
+
+
+class Head(BaseModel):
+    """What stands in the checkpoint beside the rows of a take.
+
+    Attributes:
+        segment: The number of the segment that comes next.
+        first: The first row that is in no segment yet.
+        spec: The session's particulars without the policy.
+    """
+
+    segment: int
+    first: int
+    spec: SessionSpec
+
+
+@cache
+def _fields() -> TypeAdapter[tuple[int, str, int, int, int, int, int, int, int, tuple[str, ...]]]:
+    return TypeAdapter(tuple[int, str, int, int, int, int, int, int, int, tuple[str, ...]])
+
+
+def write_rows(rows: Iterable[Row]) -> bytes:
+    """Rows as lines: their fields as a JSON list, a tab, the arguments as JSON."""
+    return b"\n".join(
+        b'[%d,"%b",%d,%d,%d,%d,%d,%d,%d,[%b]]\t%b'
+        % (
+            *(row.no, row.kind.encode(), row.ticks, row.ticked_ms, row.silent_ms),
+            *(row.consumed, row.epoch, row.seq, row.session_ms),
+            b",".join([b'"%b"' % kind.encode() for kind in row.seen]),
+            row.text,
+        )
+        for row in rows
+    )
+
+
+def read_rows(text: bytes) -> Iterator[Row]:
+    """The rows that were written. Raises `ValueError` when they cannot be read."""
+    for line in text.split(b"\n"):
+        fields, _, arguments = line.partition(b"\t")
+        no, kind, ticks, ticked, silent, consumed, epoch, seq, now, seen = _fields().validate_json(
+            fields
+        )
+        yield Row(
+            no=no,
+            kind=kind,
+            ticks=ticks,
+            ticked_ms=ticked,
+            silent_ms=silent,
+            consumed=consumed,
+            epoch=epoch,
+            seq=seq,
+            session_ms=now,
+            seen=seen,
+            text=arguments,
+        )
+
+
+def read_tapes(
+    entries: Mapping[SessionId, bytes],
+) -> tuple[dict[SessionId, list[Tape]], dict[SessionId, bytes]]:
+    """The tapes in a shard's checkpoint.
+
+    Returns:
+        The takes of each session, oldest first, and the entries that are no tape's. A take that
+        cannot be read is left out: its session begins another.
+    """
+    rest = {key: text for key, text in entries.items() if TAPE not in key}
+    parts: dict[tuple[SessionId, str], dict[str, bytes]] = {}
+    for key in entries.keys() - rest.keys():
+        session, _, place = key.partition(TAPE)
+        take, _, no = place.partition("/")
+        parts.setdefault((SessionId(session), take), {})[no] = entries[key]
+    tapes: dict[SessionId, list[Tape]] = {}
+    for (session_id, take), chunks in sorted(parts.items()):
+        try:
+            tapes.setdefault(session_id, []).append(_read_tape(take, chunks))
+        except (ValueError, KeyError):
+            continue
+    return tapes, rest
+
+
+def _read_tape(take: str, chunks: dict[str, bytes]) -> Tape:
+    head = Head.model_validate_json(chunks.pop(""))
+    rows: list[Row] = []
+    keys: list[tuple[str, int]] = []
+    for no in sorted(chunks, key=int):
+        found = list(read_rows(chunks[no]))
+        rows += [row for row in found if row.no >= head.first]
+        keys.append((f"{TAPE}{take}/{no}", found[-1].no))
+    if [row.no for row in rows] != list(range(head.first, head.first + len(rows))):
+        raise ValueError("rows are missing")
+    tape = Tape(head.spec, take, segment=head.segment, waiting=rows, last_no=max(0, head.first - 1))
+    tape.remember(keys)
+    return tape
