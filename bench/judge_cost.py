@@ -95,7 +95,7 @@ class Stores:
         """Nothing."""
         return {}
 
-    async def drop(self, shard: str, fence: int, session_id: SessionId) -> None:
+    async def drop(self, shard: str, fence: int, *states: SessionId) -> None:
         """Nothing to drop."""
 
     async def commit(self, judged: Sequence[Judged]) -> None:

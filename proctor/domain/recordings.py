@@ -12,6 +12,9 @@ from proctor.domain.ids import ExamId, SessionId, TenantId
 BEGIN, RESTORED, TICKS = "begin", "restored", "ticks"
 """Kinds of rows besides the judge's own steps: a memory begins; a shard read it back; only time passed."""
 
+END = "end"
+"""The judge's last step."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

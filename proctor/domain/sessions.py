@@ -77,7 +77,8 @@ class Session:
 class SessionSpec:
     """All that a session host and a fusion shard need to know to serve a session.
 
-    `scopes` is what the candidate's consent was to when this connection began.
+    `scopes` is what the candidate's consent was to when this connection began; `retention_days` is how
+    long the exam keeps the recording, None when nobody said.
     """
 
     session_id: SessionId
@@ -88,3 +89,4 @@ class SessionSpec:
     started_at: datetime
     epoch: int
     scopes: tuple[ConsentScope, ...] = ()
+    retention_days: int | None = None

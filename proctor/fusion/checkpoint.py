@@ -79,6 +79,7 @@ def read_sessions(
     """
     read: list[tuple[SessionJudge, list[Judged]]] = []
     broken: list[SessionId] = []
+    entries = {key: text for key, text in entries.items() if TAPE not in key}
     for session_id in sorted({SessionId(key.partition("/")[0]) for key in entries}):
         body, mark, spec, rows = (entries.get(key) for key in entry_ids(session_id))
         if body is None or mark is None or spec is None:

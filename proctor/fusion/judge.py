@@ -24,7 +24,8 @@ from proctor.fusion.engine import FusionEngine, Outcome
 from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
 from proctor.fusion.order import in_order
 from proctor.fusion.policy import parse_policy
-from proctor.fusion.tape import Tape, recorded, recorded_if_felt
+from proctor.fusion.steps import recorded, recorded_if_felt
+from proctor.fusion.tape import Tape
 from proctor.sensing.suite import NOTHING, Sensed, SensingSuite
 
 HOST_SILENT_MS = 2_500

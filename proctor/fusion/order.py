@@ -8,6 +8,7 @@ counts. Why: docs/decisions/0008.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from proctor.domain.observations import (
     BodySeen,
@@ -51,7 +52,7 @@ def in_order(observations: Sequence[Observation]) -> Sequence[Observation]:
     if len(observations) < 2:
         return observations
     places = [(seen.observed_ms, _RANKS[type(seen)]) for seen in observations]
-    if all(before < after for before, after in zip(places, places[1:], strict=False)):
+    if all(before < after for before, after in pairwise(places)):
         return observations  # as hosts send them, nearly always
     return sorted(
         observations, key=lambda seen: (seen.observed_ms, _RANKS[type(seen)], _said(seen))

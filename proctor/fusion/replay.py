@@ -21,7 +21,8 @@ from proctor.domain.sessions import SessionSpec
 from proctor.fusion.engine import EngineState
 from proctor.fusion.judge import Judgement, SessionJudge
 from proctor.fusion.memory import read_body, read_mark
-from proctor.fusion.tape import STEPS, WALL_TIME, Beginning
+from proctor.fusion.steps import STEPS, WALL_TIME
+from proctor.fusion.tape import Beginning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,39 +1,29 @@
 """Everything a judge consumes, numbered, so that the same judgement can be had from it again.
 
-A step of the judge that is marked `@recorded` is written with its arguments (not the wall time, which
-decides nothing). Turns of the timer that change nothing but the time are counted with the next row.
-Rows go into the shard's checkpoint together with the state they led to, and from there, in segments
-that are always cut at the same rows, to the recordings.
+A step that is marked `@recorded` (`proctor.fusion.steps`) makes a row. Turns of the timer that change
+nothing but the time are counted with the next row. Rows go into the shard's checkpoint together with
+the state they led to, and from there, in segments that are always cut at the same rows, to the recordings.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cache, wraps
-from inspect import signature
-from typing import Annotated, Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
 
-from pydantic import BaseModel, ConfigDict, Discriminator, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from proctor.domain.ids import SessionId
-from proctor.domain.observations import Observation
-from proctor.domain.recordings import BEGIN, RESTORED, TICKS, RecordingKey, Row, Segment
+from proctor.domain.recordings import BEGIN, END, RESTORED, TICKS, RecordingKey, Row, Segment
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.memory import Body, Mark
+from proctor.fusion.steps import Step
 
 SEGMENT_BYTES = 256 * 1024
 """About a minute of a session; a few kB once compressed."""
 
 TAPE = "/tape/"
-WALL_TIME = "raised_at"
 _EMPTY = b"{}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedReport(TickReport):
-    """A report that is read back: told by their `kind`, observations are read five times faster."""
-
-    observations: tuple[Annotated[Observation, Discriminator("kind")], ...]
 
 
 class Beginning(BaseModel):
@@ -52,107 +42,6 @@ class Beginning(BaseModel):
     body: Body | None = None
 
 
-class Step:
-    """One kind of step: its arguments as JSON and back."""
-
-    def __init__(self, step: Callable[..., object]) -> None:
-        self.name = step.__name__
-        self.takes_wall_time = WALL_TIME in signature(step).parameters
-        self._step = step
-        self.names = [name for name in signature(step).parameters if name not in ("self",)]
-        self._writers: dict[str, TypeAdapter[Any]] = {}
-        self._reader: type[BaseModel] | None = None
-
-    def _hints(self) -> dict[str, Any]:
-        hints = get_type_hints(self._step)
-        return {name: hints[name] for name in self.names if name != WALL_TIME}
-
-    def write(self, arguments: Mapping[str, object]) -> bytes:
-        """The arguments as JSON, without the wall time."""
-        if not self._writers:
-            self._writers = {name: TypeAdapter(hint) for name, hint in self._hints().items()}
-        parts = [
-            b'"%b":%b' % (name.encode(), _json(writer, arguments[name]))
-            for name, writer in self._writers.items()
-            if name in arguments
-        ]
-        return b"{%b}" % b",".join(parts)
-
-    def read(self, text: bytes) -> dict[str, Any]:
-        """The arguments that were written. Raises `ValueError` for a text of another version."""
-        if self._reader is None:
-            fields: dict[str, Any] = {
-                name: (RecordedReport if hint is TickReport else hint, ...)
-                for name, hint in self._hints().items()
-            }
-            self._reader = create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
-        read = self._reader.model_validate_json(text)
-        return {name: getattr(read, name) for name in self._reader.model_fields}
-
-
-def _json(writer: TypeAdapter[Any], value: object) -> bytes:
-    """Whatever it is: a report that breaks its judge must not break its recording, too."""
-    return writer.dump_json(value, warnings=False, fallback=str)
-
-
-STEPS: dict[str, Step] = {}
-"""Every step that is recorded, by the name of its method."""
-
-
-class _Judge(Protocol):
-    tape: "Tape | None"
-    mark: Mark
-
-    @property
-    def is_cut_off(self) -> bool: ...
-
-
-class _Judgement(Protocol):
-    @property
-    def is_empty(self) -> bool: ...
-
-
-P = ParamSpec("P")
-J = TypeVar("J", bound=_Judge)
-T = TypeVar("T")
-R = TypeVar("R", bound=_Judgement)
-
-
-def recorded(step: Callable[Concatenate[J, P], T]) -> Callable[Concatenate[J, P], T]:
-    """Mark a step of the judge: what it consumes is recorded, also when it fails."""
-    kind = STEPS[step.__name__] = Step(step)
-
-    @wraps(step)
-    def taken(judge: J, *args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return step(judge, *args, **kwargs)
-        finally:
-            if judge.tape is not None:
-                arguments = dict(zip(kind.names, args, strict=False)) | kwargs
-                judge.tape.add(kind, arguments, judge.mark)
-
-    return taken
-
-
-def recorded_if_felt(step: Callable[Concatenate[J, P], R]) -> Callable[Concatenate[J, P], R]:
-    """Mark the timer's step: one that changed nothing but the time is only counted."""
-    kind = STEPS[step.__name__] = Step(step)
-
-    @wraps(step)
-    def taken(judge: J, *args: P.args, **kwargs: P.kwargs) -> R:
-        was_cut_off = judge.is_cut_off
-        judgement = step(judge, *args, **kwargs)
-        if judge.tape is not None:
-            arguments: dict[str, Any] = dict(zip(kind.names, args, strict=False)) | kwargs
-            if judgement.is_empty and judge.is_cut_off == was_cut_off:
-                judge.tape.let_pass(arguments["now_ms"], arguments["silent_ms"], judge.mark)
-            else:
-                judge.tape.add(kind, arguments, judge.mark)
-        return judgement
-
-    return taken
-
-
 class Tape:
     """One take of one session: rows that are new, rows that are in the checkpoint, rows that are gone.
 
@@ -161,13 +50,16 @@ class Tape:
         take: Its name; later ones of a session sort behind.
         segment: The number of the segment that comes next.
         waiting: Rows that are in the checkpoint already.
-        last_no: The number of the last row, those of past segments included.
+        last_no: The number of the last row in past segments.
+        consumed: What the judge had consumed by then.
+        ended_ms: The session's length, when its end was among them.
 
     Attributes:
         spec: Whose.
         take: Its name.
         waiting_bytes: What the checkpoint holds of it.
-        last_kind: The kind of the last row.
+        ended_ms: The session's length once its end is recorded.
+        is_stopped: Nothing more is recorded on this tape.
     """
 
     def __init__(
@@ -178,6 +70,8 @@ class Tape:
         segment: int = 0,
         waiting: Iterable[Row] = (),
         last_no: int = 0,
+        consumed: int = 0,
+        ended_ms: int | None = None,
     ) -> None:
         self.spec = spec
         self.take = take
@@ -186,10 +80,15 @@ class Tape:
         self._new: list[Row] = []
         self._keys: list[tuple[str, int]] = []
         self._last_no = self._waiting[-1].no if self._waiting else last_no
+        self._consumed = self._waiting[-1].consumed if self._waiting else consumed
+        self._flushed_consumed = consumed
         self._is_headed = last_no > 0 or segment > 0 or bool(self._waiting)
         self._quiet: tuple[int, int, int] = (0, 0, 0)
         self._marked = Mark()
-        self.last_kind = self._waiting[-1].kind if self._waiting else ""
+        self.ended_ms = ended_ms
+        for row in self._waiting:
+            self._note_end(row.kind, row.text)
+        self.is_stopped = False
         self.waiting_bytes = sum(len(row.text) for row in self._waiting)
 
     @property
@@ -204,6 +103,11 @@ class Tape:
     def last_no(self) -> int:
         """How many rows it has had."""
         return self._last_no
+
+    @property
+    def consumed(self) -> int:
+        """What the judge had consumed by the last row: a state that is ahead of it was not recorded."""
+        return self._consumed
 
     @property
     def is_flushed(self) -> bool:
@@ -236,10 +140,13 @@ class Tape:
         self._marked = mark
 
     def _append(self, kind: str, text: bytes, seen: tuple[str, ...], mark: Mark) -> None:
+        if self.is_stopped:
+            return
         ticks, ticked_ms, silent_ms = self._quiet
         self._quiet = (0, 0, 0)
         self._last_no += 1
-        self.last_kind = kind
+        self._consumed = mark.consumed
+        self._note_end(kind, text)
         self._new.append(
             Row(
                 no=self._last_no,
@@ -255,6 +162,10 @@ class Tape:
                 text=text,
             )
         )
+
+    def _note_end(self, kind: str, text: bytes) -> None:
+        if kind == END and self.ended_ms is None:
+            self.ended_ms = max(0, int(json.loads(text)["end_ms"]))
 
     def unsaved(self) -> dict[str, bytes]:
         """What belongs into the checkpoint beside the state as it is now: entries by their ending."""
@@ -279,8 +190,14 @@ class Tape:
     def head(self) -> bytes:
         """Where the checkpoint's part of the take begins, as JSON."""
         first = self._waiting[0].no if self._waiting else self._last_no - len(self._new) + 1
-        spec = replace(self.spec, policy_text="")
-        return Head(segment=self._segment, first=first, spec=spec).model_dump_json().encode()
+        head = Head(
+            segment=self._segment,
+            first=first,
+            consumed=self._flushed_consumed,
+            ended_ms=self.ended_ms,
+            spec=replace(self.spec, policy_text=""),
+        )
+        return head.model_dump_json().encode()
 
     def cut(self, to_the_end: bool = False) -> Segment | None:
         """The next segment if it is complete, or what there is. Always the same rows make it up."""
@@ -298,8 +215,19 @@ class Tape:
     def flushed(self, segment: Segment) -> None:
         """The recordings hold this segment."""
         self._segment = segment.number + 1
+        self._flushed_consumed = segment.rows[-1].consumed
         self._waiting = self._waiting[len(segment.rows) :]
         self.waiting_bytes -= sum(len(row.text) for row in segment.rows)
+
+    def stop(self) -> None:
+        """Record nothing more."""
+        self.is_stopped = True
+
+    def end_here(self) -> None:
+        """Its judge is gone: what no checkpoint holds goes with the last segment all the same."""
+        self.stop()
+        self._waiting += self._new
+        self._new = []
 
     def forget(self) -> list[str]:
         """The endings of the checkpoint's entries whose rows all lie in segments that were taken."""
@@ -319,11 +247,15 @@ class Head(BaseModel):
     Attributes:
         segment: The number of the segment that comes next.
         first: The first row that is in no segment yet.
+        consumed: What the judge had consumed by the row before.
+        ended_ms: The session's length, when its end was before that.
         spec: The session's particulars without the policy.
     """
 
     segment: int
     first: int
+    consumed: int
+    ended_ms: int | None
     spec: SessionSpec
 
 
@@ -402,6 +334,14 @@ def _read_tape(take: str, chunks: dict[str, bytes]) -> Tape:
         keys.append((f"{TAPE}{take}/{no}", found[-1].no))
     if [row.no for row in rows] != list(range(head.first, head.first + len(rows))):
         raise ValueError("rows are missing")
-    tape = Tape(head.spec, take, segment=head.segment, waiting=rows, last_no=max(0, head.first - 1))
+    tape = Tape(
+        head.spec,
+        take,
+        segment=head.segment,
+        waiting=rows,
+        last_no=head.first - 1,
+        consumed=head.consumed,
+        ended_ms=head.ended_ms,
+    )
     tape.remember(keys)
     return tape

@@ -8,11 +8,13 @@ from proctor.ports.delivery import AlertSink
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
+from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
 __all__ = [
+    "AlertArchive",
     "AlertFeed",
     "AlertSink",
     "Answer",
@@ -30,6 +32,7 @@ __all__ = [
     "MediaSink",
     "Metrics",
     "Perception",
+    "Recordings",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",

@@ -236,6 +236,7 @@ async def spec_of(exams: ExamStore, session: Session) -> SessionSpec:
         policy_text=exam.policy_text,
         started_at=session.started_at,
         epoch=session.epoch,
+        retention_days=exam.retention_days,
     )
 
 

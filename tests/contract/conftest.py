@@ -18,6 +18,7 @@ from proctor.adapters.sql.stores import SqlStores
 from proctor.adapters.sql.tables import metadata
 from proctor.domain.ids import CandidateId
 from proctor.ports import (
+    AlertArchive,
     AlertFeed,
     CandidateStore,
     ExamStore,
@@ -27,6 +28,7 @@ from proctor.ports import (
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeCandidateStore,
@@ -47,6 +49,7 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
+    archive: AlertArchive
     url: str = field(default="", repr=False)
 
 
@@ -76,6 +79,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
+            FakeAlertArchive(database),
         )
         return
     if request.param == "sqlite":
@@ -87,7 +91,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, url)
+    yield Relational(
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, sql.archive, url
+    )
     await sql.close()
 
 

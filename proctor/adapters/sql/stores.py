@@ -3,6 +3,7 @@
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from proctor.adapters.sql.archive import SqlAlertArchive
 from proctor.adapters.sql.candidates import SqlCandidateStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.exams import SqlExamStore
@@ -26,6 +27,7 @@ class SqlStores:
         sessions: `SessionStore`.
         incidents: `IncidentStore`.
         feed: `AlertFeed`.
+        archive: `AlertArchive`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -35,6 +37,7 @@ class SqlStores:
         self.sessions = SqlSessionStore(self._database)
         self.incidents = SqlIncidentStore(self._database)
         self.feed = SqlAlertFeed(self._database)
+        self.archive = SqlAlertArchive(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""
