@@ -13,6 +13,7 @@ from proctor.settings import Settings
 
 if TYPE_CHECKING:
     from proctor.adapters.lancedb_faces import LanceFaceIndex
+    from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
     from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from proctor.domain.sending import MediaWish
     from proctor.identity.matching import MatchCalibration
     from proctor.ports import (
+        AlertArchive,
         AlertFeed,
         CandidateStore,
         Checkpoints,
@@ -44,6 +46,7 @@ class Stores:
     sessions: "SessionStore"
     incidents: "IncidentStore"
     feed: "AlertFeed"
+    archive: "AlertArchive"
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
@@ -79,6 +82,7 @@ async def open_stores(settings: Settings) -> Stores:
             sessions=sql.sessions,
             incidents=sql.incidents,
             feed=sql.feed,
+            archive=sql.archive,
             live=live,
             checkpoints=checkpoints,
             faces=faces,
@@ -118,6 +122,15 @@ def open_faces(settings: Settings) -> "LanceFaceIndex":
     assert known.faces_uri is not None
     assert known.key_file is not None
     return LanceFaceIndex(known.faces_uri, FileKeyRing(known.key_file))
+
+
+def open_recordings(settings: Settings) -> "ObjectRecordings":
+    """The recordings of sessions. Raises `InvalidInput` for a URL of no store."""
+    from proctor.adapters.recordings.objects import ObjectRecordings
+
+    known = settings.resolved()
+    assert known.recordings_url is not None
+    return ObjectRecordings(known.recordings_url)
 
 
 def _redis_url(settings: Settings) -> str:
@@ -208,6 +221,7 @@ def build_services(
             judges,
             clock,
             groups,
+            stores.archive,
         ),
         connections=Connections(stores.sessions, stores.exams, stores.candidates, placement, clock),
         join=Join(tickets, issuer, stores.sessions, stores.exams),

@@ -99,6 +99,7 @@ METRICS: dict[str, Metric] = {
     "dispatcher_failed_steps": _counter("Steps of the dispatcher that failed."),
     "sessions_unsettled": _gauge("Ended sessions whose end is still owed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
+    "retainer_failed_steps": _counter("Searches for recordings to delete that failed."),
     # the cluster's own actors
     "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),
     "actors_restarted": _counter("Actors found dead and made again."),

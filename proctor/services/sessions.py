@@ -12,9 +12,11 @@ from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId, new_id
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import Session, SessionSpec, SessionState
 from proctor.domain.signals import SignalKind
+from proctor.fusion.alert_log import alert_log_sha256
 from proctor.fusion.offered import signals_off
 from proctor.fusion.policy import parse_policy
 from proctor.ports import (
+    AlertArchive,
     Answer,
     CandidateStore,
     Clock,
@@ -47,8 +49,10 @@ class Sessions:
         judges: SessionJudges,
         clock: Clock,
         groups: Collection[str] = (),
+        archive: AlertArchive | None = None,
     ) -> None:
         self._groups = frozenset(groups)
+        self._archive = archive
         self._store = store
         self._exams = exams
         self._candidates = candidates
@@ -56,6 +60,13 @@ class Sessions:
         self._placement = placement
         self._judges = judges
         self._clock = clock
+
+    async def alert_log_sha256(self, session: Session) -> str | None:
+        """Of the committed alerts of an ended session: what a replay must give. None before its end."""
+        if self._archive is None or session.state is not SessionState.ENDED:
+            return None
+        alerts = await self._archive.of_session(session.tenant_id, session.session_id)
+        return alert_log_sha256(alerts)
 
     async def create(
         self, tenant_id: TenantId, exam_id: ExamId, candidate_id: CandidateId

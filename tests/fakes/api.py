@@ -44,6 +44,7 @@ from tests.fakes.live_state import FakeLiveState
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
+from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeCandidateStore,
@@ -132,6 +133,7 @@ class FakeApi:
                 self.placement,
                 self.judges,
                 clock,
+                archive=FakeAlertArchive(self.incidents.database),
             ),
             connections=Connections(
                 self.sessions, self.exams, self.candidates, self.placement, clock

@@ -21,6 +21,7 @@ from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
+from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeCandidateStore,
@@ -39,6 +40,7 @@ def stores() -> Stores:
         sessions=FakeSessionStore(database),
         incidents=FakeIncidentStore(database),
         feed=FakeAlertFeed(database),
+        archive=FakeAlertArchive(database),
         live=FakeLiveState(),
         checkpoints=FakeCheckpoints(),
         faces=FakeFaceIndex(),

@@ -71,8 +71,15 @@ def sessions_router(services: Services) -> APIRouter:
         """One session with its coverage; what lasts has no `end_ms` yet."""
         found = await sessions.get(caller.tenant_id, SessionId(session_id))
         shown = SessionView.model_validate(found)
-        off = None if caller.role is Role.CANDIDATE else await sessions.signals_off(found)
-        return shown.model_copy(update={"signals_off": None if off is None else list(off)})
+        if caller.role is Role.CANDIDATE:
+            return shown
+        off = await sessions.signals_off(found)
+        return shown.model_copy(
+            update={
+                "signals_off": None if off is None else list(off),
+                "alert_log_sha256": await sessions.alert_log_sha256(found),
+            }
+        )
 
     @router.post("/{session_id}/end")
     async def end_session(session_id: str, caller: Caller) -> SessionView:

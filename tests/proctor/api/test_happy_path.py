@@ -1,5 +1,6 @@
 """From an exam to an ended session, as an integrator, a candidate's page and a proctor walk it."""
 
+import hashlib
 from datetime import timedelta
 
 import httpx
@@ -95,6 +96,18 @@ async def test_coverage_of_a_live_session_is_open_and_ends_with_it(api: FakeApi)
     assert first.json()["state"] == "ended"
     assert [spec.session_id for spec, _ in api.judges.ended] == [session_id]
     assert (session_id, 1) in api.placement.left
+
+
+async def test_staff_see_the_hash_of_an_ended_session_s_alerts(api: FakeApi) -> None:
+    made = await api.new_session()
+    path = f"/v1/sessions/{made['session']['session_id']}"
+    assert (await api.client.get(path, headers=api.as_())).json()["alert_log_sha256"] is None
+    await api.post(f"{path}/end")
+    shown = (await api.client.get(path, headers=api.as_())).json()
+    assert shown["alert_log_sha256"] == hashlib.sha256(b"").hexdigest()
+    token = api.candidate_token(made["session"]["candidate_id"], made["session"]["session_id"])
+    theirs = await api.client.get(path, headers={"Authorization": f"Bearer {token}"})
+    assert theirs.json()["alert_log_sha256"] is None
 
 
 async def test_ending_twice_answers_the_same(api: FakeApi) -> None:
