@@ -95,7 +95,7 @@ def what_if(
     as_json: Json = False,
 ) -> None:
     """Judge an exam's recorded sessions by another policy, and rank them anew. Changes nothing."""
-    from deployments.replaying import compare_all
+    from proctor.replaying import compare_all
     from proctor.services.replays import rank
 
     text = checked_policy(file)

@@ -43,8 +43,8 @@ def replay(
     ] = None,
 ) -> None:
     """Judge recorded sessions again; exit 1 when that is not what was committed live."""
-    from deployments.replaying import compare_all
     from proctor.fusion.alert_log import alert_log
+    from proctor.replaying import compare_all
 
     if (session is None) == (exam is None):
         raise InvalidInput("name a session, or an exam with --exam")
@@ -96,7 +96,7 @@ async def keys_of(
     tenant_id: TenantId, session: str | None, exam: str | None, save: Path | None = None
 ) -> "Sequence[RecordingKey]":
     """Which recordings are meant. Raises `NotFound` when there are none."""
-    from deployments.replaying import open_replays
+    from proctor.replaying import open_replays
 
     async with open_replays(read_settings()) as replays:
         if session is None:
@@ -117,7 +117,7 @@ async def _save(replays: "Replays", key: "RecordingKey", file: Path) -> None:
 
 
 async def _with_replays(work: Any) -> Any:
-    from deployments.replaying import open_replays
+    from proctor.replaying import open_replays
 
     async with open_replays(read_settings()) as replays:
         return await work(replays)

@@ -6,6 +6,7 @@ one that begins anew (the live state was lost, or a recording was full) begins a
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from proctor.domain.ids import ExamId, SessionId, TenantId
 
@@ -16,9 +17,8 @@ END = "end"
 """The judge's last step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One thing that the judge consumed.
+class Row(NamedTuple):
+    """One thing that the judge consumed. A tuple, because one is made for every report.
 
     Attributes:
         no: 1, 2, 3 ... within the take, no holes.

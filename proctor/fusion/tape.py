@@ -149,17 +149,17 @@ class Tape:
         self._note_end(kind, text)
         self._new.append(
             Row(
-                no=self._last_no,
-                kind=kind,
-                ticks=ticks,
-                ticked_ms=ticked_ms,
-                silent_ms=silent_ms,
-                consumed=mark.consumed,
-                epoch=mark.epoch,
-                seq=mark.seq,
-                session_ms=mark.now_ms,
-                seen=seen,
-                text=text,
+                self._last_no,
+                kind,
+                ticks,
+                ticked_ms,
+                silent_ms,
+                mark.consumed,
+                mark.epoch,
+                mark.seq,
+                mark.now_ms,
+                seen,
+                text,
             )
         )
 
@@ -201,6 +201,8 @@ class Tape:
 
     def cut(self, to_the_end: bool = False) -> Segment | None:
         """The next segment if it is complete, or what there is. Always the same rows make it up."""
+        if self.waiting_bytes < SEGMENT_BYTES and not to_the_end:
+            return None
         size = 0
         for count, row in enumerate(self._waiting, 1):
             size += len(row.text)
@@ -226,6 +228,7 @@ class Tape:
     def end_here(self) -> None:
         """Its judge is gone: what no checkpoint holds goes with the last segment all the same."""
         self.stop()
+        self.waiting_bytes += sum(len(row.text) for row in self._new)
         self._waiting += self._new
         self._new = []
 
@@ -266,38 +269,32 @@ def _fields() -> TypeAdapter[tuple[int, str, int, int, int, int, int, int, int, 
 
 def write_rows(rows: Iterable[Row]) -> bytes:
     """Rows as lines: their fields as a JSON list, a tab, the arguments as JSON."""
-    return b"\n".join(
-        b'[%d,"%b",%d,%d,%d,%d,%d,%d,%d,[%b]]\t%b'
-        % (
-            *(row.no, row.kind.encode(), row.ticks, row.ticked_ms, row.silent_ms),
-            *(row.consumed, row.epoch, row.seq, row.session_ms),
-            b",".join([b'"%b"' % kind.encode() for kind in row.seen]),
-            row.text,
-        )
-        for row in rows
-    )
+    return b"\n".join([_line(*row) for row in rows])
+
+
+def _line(
+    no: int,
+    kind: str,
+    ticks: int,
+    ticked: int,
+    silent: int,
+    consumed: int,
+    epoch: int,
+    seq: int,
+    now: int,
+    seen: tuple[str, ...],
+    text: bytes,
+) -> bytes:
+    kinds = '"' + '","'.join(seen) + '"' if seen else ""
+    numbers = f"{ticks},{ticked},{silent},{consumed},{epoch},{seq},{now}"
+    return f'[{no},"{kind}",{numbers},[{kinds}]]\t'.encode() + text
 
 
 def read_rows(text: bytes) -> Iterator[Row]:
     """The rows that were written. Raises `ValueError` when they cannot be read."""
     for line in text.split(b"\n"):
         fields, _, arguments = line.partition(b"\t")
-        no, kind, ticks, ticked, silent, consumed, epoch, seq, now, seen = _fields().validate_json(
-            fields
-        )
-        yield Row(
-            no=no,
-            kind=kind,
-            ticks=ticks,
-            ticked_ms=ticked,
-            silent_ms=silent,
-            consumed=consumed,
-            epoch=epoch,
-            seq=seq,
-            session_ms=now,
-            seen=seen,
-            text=arguments,
-        )
+        yield Row(*_fields().validate_json(fields), arguments)
 
 
 def read_tapes(

@@ -50,7 +50,7 @@ def write_arrow(rows: Sequence[Row], about: Mapping[str, str] | None = None) -> 
         pa.array([row.ticks for row in rows], pa.int64()),
         pa.array([row.ticked_ms for row in rows], pa.int64()),
         pa.array([row.silent_ms for row in rows], pa.int64()),
-        pa.array([row.text.decode() for row in rows], pa.string()),
+        pa.array([row.text for row in rows], pa.string()),
     ]
     sink = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -67,22 +67,13 @@ def read_arrow(data: bytes) -> list[Row]:
         with pa.ipc.open_file(pa.BufferReader(data)) as reader:
             if (reader.schema.metadata or {}).get(b"format") != FORMAT.encode():
                 raise ValueError("not a recording of this version")
-            columns: dict[str, list[Any]] = reader.read_all().to_pydict()
+            table = reader.read_all()
+        arguments = table["arguments"].cast(pa.binary())
+        table = table.set_column(table.schema.get_field_index("arguments"), "arguments", arguments)
+        columns: dict[str, list[Any]] = table.to_pydict()
         return [
-            Row(
-                no=no,
-                kind=kind,
-                ticks=ticks,
-                ticked_ms=ticked,
-                silent_ms=silent,
-                consumed=consumed,
-                epoch=epoch,
-                seq=seq,
-                session_ms=now,
-                seen=tuple(seen),
-                text=text.encode(),
-            )
-            for no, kind, consumed, epoch, seq, now, seen, ticks, ticked, silent, text in zip(
+            Row(no, kind, ticks, ticked, silent, consumed, epoch, seq, now, tuple(seen), text)
+            for no, kind, ticks, ticked, silent, consumed, epoch, seq, now, seen, text in zip(
                 *(columns[name] for name in _NAMES), strict=True
             )
         ]
@@ -93,13 +84,14 @@ def read_arrow(data: bytes) -> list[Row]:
 _NAMES = (
     "no",
     "kind",
+    "ticks_before",
+    "ticked_ms",
+    "silent_ms",
     "consumed",
     "epoch",
     "seq",
     "session_ms",
     "observations",
-    "ticks_before",
-    "ticked_ms",
-    "silent_ms",
     "arguments",
 )
+"""In the order of `Row`."""

@@ -157,8 +157,8 @@ def test_a_recording_with_a_hole_or_an_unknown_step_is_refused() -> None:
     for broken in (
         [*rows[:5], *rows[6:]],
         rows[1:],
-        [*rows, replace(rows[-1], no=len(rows) + 1, kind="__init__")],
-        [*rows, replace(rows[-1], no=len(rows) + 1, text=b'{"end_ms": "x"}')],
+        [*rows, rows[-1]._replace(no=len(rows) + 1, kind="__init__")],
+        [*rows, rows[-1]._replace(no=len(rows) + 1, text=b'{"end_ms": "x"}')],
         [],
     ):
         with pytest.raises(InvalidInput) as told:
