@@ -86,9 +86,6 @@ class _Judge(Protocol):
     @property
     def mark(self) -> Mark: ...
 
-    @property
-    def is_cut_off(self) -> bool: ...
-
 
 class _Judgement(Protocol):
     @property
@@ -123,11 +120,10 @@ def recorded_if_felt(step: Callable[Concatenate[J, P], R]) -> Callable[Concatena
 
     @wraps(step)
     def taken(judge: J, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        was_cut_off = judge.is_cut_off
         judgement = step(judge, *args, **kwargs)
         if judge.tape is not None:
             arguments: dict[str, Any] = dict(zip(kind.names, args, strict=False)) | kwargs
-            if judgement.is_empty and judge.is_cut_off == was_cut_off:
+            if judgement.is_empty:
                 judge.tape.let_pass(arguments["now_ms"], arguments["silent_ms"], judge.mark)
             else:
                 judge.tape.add(kind, arguments, judge.mark)
