@@ -122,7 +122,8 @@ class Trace:
         log_odds: The most it was believed so far.
         left_log_odds: What a closed one was believed; 0 when there was none.
         left_at_ms: When that ended ...
-        left_since_ms: ... and began.
+        left_since_ms: ... and began ...
+        left_lasted_ms: ... and how long it lasted outside breaks: it is no habit of itself.
         closed_began_ms: When the newest closed one began: an older state of it opens nothing again.
         habit_ms: How long all that closed lasted.
     """
@@ -132,6 +133,7 @@ class Trace:
     left_log_odds: float = 0.0
     left_at_ms: int = 0
     left_since_ms: int = 0
+    left_lasted_ms: int = 0
     closed_began_ms: int = -1
     habit_ms: int = 0
 
@@ -185,6 +187,7 @@ class PriorityLedger:
             if trace.log_odds >= left:
                 trace.left_log_odds, trace.left_at_ms = trace.log_odds, free_ms
                 trace.left_since_ms = signal.started_ms
+                trace.left_lasted_ms = free_ms - signal.started_ms
         trace.closed_began_ms = signal.started_ms
         trace.began_ms, trace.log_odds = None, 0.0
 
@@ -259,24 +262,24 @@ class PriorityLedger:
         self, kind: SignalKind, trace: Trace, now_ms: int, breaks: Sequence[Break]
     ) -> Contribution | None:
         believed = self._decayed(kind, trace.left_log_odds, now_ms - trace.left_at_ms)
-        since_ms = trace.left_since_ms
+        since_ms, habit_ms = trace.left_since_ms, trace.habit_ms - trace.left_lasted_ms
         if trace.began_ms is not None:
             free_ms = self._last_free(kind, trace.began_ms, max(now_ms, trace.began_ms), breaks)
             if free_ms is not None:
                 now = self._decayed(kind, trace.log_odds, now_ms - free_ms)
                 if now >= believed:
-                    believed, since_ms = now, trace.began_ms
+                    believed, since_ms, habit_ms = now, trace.began_ms, trace.habit_ms
         weight = self._policy.weights.get(kind, WEIGHTS[kind])
-        added = weight * (believed - self._habit(kind, trace, believed, now_ms))
+        added = weight * (believed - self._habit(kind, habit_ms, believed, now_ms))
         if added <= 0.0:
             return None
         return Contribution(kind=kind, source=SOURCES[kind], log_odds=added, since_ms=since_ms)
 
-    def _habit(self, kind: SignalKind, trace: Trace, believed: float, now_ms: int) -> float:
+    def _habit(self, kind: SignalKind, habit_ms: int, believed: float, now_ms: int) -> float:
         """By how much a habit of this session makes a signal say less, in log-odds."""
         if kind not in HABITS or now_ms < HABIT_AFTER_MS:
             return 0.0
-        share = min(1.0, trace.habit_ms / now_ms)
+        share = min(1.0, habit_ms / now_ms)
         excess = math.log((share + _SMOOTH) / (self._policy.habit_share + _SMOOTH))
         return min(believed / 2, max(0.0, excess))
 
