@@ -88,8 +88,8 @@ def test_evidence_is_a_weighted_sum_of_log_odds() -> None:
         (SignalKind.SPEECH, 9_000),
     ]
     assert found.contributions[0].log_odds == pytest.approx(2.0 * nine_to_one)
-    assert found.contributions[1].log_odds == pytest.approx(0.8 * nine_to_one)
-    odds = (0.05 / 0.95) * 9**2.8
+    assert found.contributions[1].log_odds == pytest.approx(0.6 * nine_to_one)
+    odds = (0.05 / 0.95) * 9**2.6
     assert found.value == pytest.approx(odds / (1 + odds))
 
 
