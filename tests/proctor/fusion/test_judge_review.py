@@ -127,7 +127,8 @@ def test_news_of_what_was_never_told_are_not_told_either() -> None:
 
 
 def test_the_counts_of_the_budget_are_told_by_the_session_s_clock_and_at_its_end() -> None:
-    policy = facts.STANDARD_POLICY + "\nbudget: {per_hour: 0, summary_every_ms: 60000}\n"
+    policy = facts.STANDARD_POLICY.replace("per_hour: 20", "per_hour: 0")
+    policy = policy.replace("summary_every_ms: 600000", "summary_every_ms: 60000")
     for ends_ms, told_at in ((80_000, 70_000), (20_000, None)):
         one = SessionJudge(facts.spec(policy=policy))
         judged = play(one, facts.reports(look_away(8_000), 8_000))

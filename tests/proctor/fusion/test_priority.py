@@ -13,6 +13,7 @@ from proctor.domain.errors import InvalidInput
 from proctor.domain.ids import SignalId
 from proctor.domain.priority import Priority, Withheld
 from proctor.domain.signals import Signal, SignalKind, Support
+from proctor.fusion.budget import AlertBudget
 from proctor.fusion.covers import covered
 from proctor.fusion.policy import WEAK, parse_policy
 from proctor.fusion.priority import (
@@ -26,6 +27,13 @@ from proctor.fusion.priority import (
 from tests.fakes.facts import STANDARD_POLICY
 
 POLICY = PriorityPolicy()
+SMALL = """
+id: small
+version: 1
+name: Small
+rules:
+  - {id: talk, category: conduct, severity: low, when: {signal: speech}, title: {en: x}, reason: {en: x}}
+"""
 MINUTE = 60_000
 
 
@@ -195,9 +203,15 @@ def test_only_a_step_is_news_and_the_end_always_is() -> None:
     ],
 )
 def test_a_priority_that_makes_no_sense_is_refused(section: str) -> None:
+    assert parse_policy(f"{SMALL}priority: {{}}\n").priority == POLICY
     with pytest.raises(InvalidInput) as caught:
-        parse_policy(f"{STANDARD_POLICY}\npriority: {section}\n")
-    assert "priority" in str(caught.value)
+        parse_policy(f"{SMALL}priority: {section}\n")
+    assert str(caught.value).startswith("priority.")
+
+
+def test_the_preset_says_what_holds_anyway() -> None:
+    assert parse_policy(STANDARD_POLICY).priority == POLICY
+    assert parse_policy(STANDARD_POLICY).budget == AlertBudget()
 
 
 kinds = st.sampled_from(sorted(SignalKind))
