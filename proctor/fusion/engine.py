@@ -18,7 +18,7 @@ from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.accommodations import held_back
 from proctor.fusion.budget import BUDGET, Budget, BudgetState, is_weak
 from proctor.fusion.conditions import Held, Standing, View
-from proctor.fusion.news import alert_of, note_alert, noted, said_of_group
+from proctor.fusion.news import alert_of, note_alert, noted, said_of_group, words
 from proctor.fusion.policy import Policy, Rule
 from proctor.sensing.figures import LABELS, LASTED
 
@@ -161,7 +161,7 @@ class FusionEngine:
                     grouped.last,
                     Transition.UPDATED,
                     seq=self.state.alert_seq,
-                    title=self._titles[grouped.last.rule_id],
+                    title=words(self._policy.language)["group"],
                     reason=said_of_group(grouped, self._titles, self._policy.language),
                     raised_at=raised_at,
                     about=f"{BUDGET}:{self.state.alert_seq}",

@@ -339,7 +339,8 @@ class SessionJudge:
         self._unfinished = None
         self.mark.face_ms = self._suite.face_ms
         if not self.has_ended:
-            step.add(self._engine.tell_grouped(self.mark.now_ms, step.raised_at))
+            if self._body.engine.budget.due_ms is not None:
+                step.add(self._engine.tell_grouped(self.mark.now_ms, step.raised_at))
             self._rank(step, self.mark.now_ms)
         if not (step.covered or step.outcome.alerts or step.commands or step.priority):
             return UNCHANGED

@@ -25,6 +25,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         EvidenceStatus.PENDING: "Its evidence is being stored.",
         EvidenceStatus.STORED: "Its evidence is stored.",
         EvidenceStatus.LOST: "Its evidence was lost.",
+        "group": "Weak alerts, counted",
         "grouped": "Told together, for the hour's number of weak alerts is used up: {counts}.",
     },
     "de": {
@@ -35,6 +36,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         EvidenceStatus.PENDING: "Die Belege werden gespeichert.",
         EvidenceStatus.STORED: "Die Belege sind gespeichert.",
         EvidenceStatus.LOST: "Die Belege gingen verloren.",
+        "group": "Schwache Meldungen, gezählt",
         "grouped": "Zusammengefasst, da die Zahl schwacher Meldungen je Stunde erreicht ist: {counts}.",
     },
     "fr": {
@@ -45,6 +47,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         EvidenceStatus.PENDING: "Les preuves sont en cours d'enregistrement.",
         EvidenceStatus.STORED: "Les preuves sont enregistrées.",
         EvidenceStatus.LOST: "Les preuves ont été perdues.",
+        "group": "Alertes faibles, comptées",
         "grouped": "Regroupés, le nombre d'alertes faibles par heure étant atteint : {counts}.",
     },
 }
