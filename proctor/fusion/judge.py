@@ -228,7 +228,7 @@ class SessionJudge:
         mark.consumed += 1
         mark.now_ms = max(mark.now_ms, now_ms)
         self._body.engine.allowed = allowed
-        mark.ranked_ms = mark.now_ms - RANK_EVERY_MS  # at once
+        step.allowed = True
         return self._judgement(step)
 
     def annotate(self, note: IncidentNote, raised_at: datetime) -> Judgement:
@@ -357,7 +357,7 @@ class SessionJudge:
         """Work out the review priority, when anything changed or time has passed."""
         mark, allowed = self.mark, self._body.engine.allowed
         is_due = now_ms - mark.ranked_ms >= RANK_EVERY_MS
-        if not (step.signals or step.covered or is_due):
+        if not (step.signals or step.covered or step.allowed or is_due):
             return
         mark.ranked_ms = now_ms
         self._priority.take(step.signals, allowed.breaks)
@@ -368,7 +368,8 @@ class SessionJudge:
                 covered(allowed.accommodations),
                 allowed.breaks,
                 is_final=self.has_ended,
-            )
+            ),
+            at_once=step.allowed,
         )
 
     def export_mark(self) -> bytes:
@@ -386,6 +387,7 @@ class _Step:
 
     raised_at: datetime
     covered: bool = False
+    allowed: bool = False
     signals: list[Signal] = field(default_factory=list)
     priority: Priority | None = None
     outcome: Outcome = field(default_factory=Outcome)

@@ -212,9 +212,13 @@ class PriorityLedger:
         state, policy = self._state, self._policy
         base = math.log(policy.base / (1 - policy.base))
         contributions = self._contributions(now_ms, covered, breaks)
-        total = base + math.fsum(each.log_odds for each in contributions)
+        total = _summed(base, contributions)
+        if any(each.kind in covered for each in state.peak_contributions):
+            # Of before the accommodation: what it covers counts for no peak either.
+            left = tuple(each for each in state.peak_contributions if each.kind not in covered)
+            state.peak, state.peak_contributions = _logistic(_summed(base, left)), left
         share = watched_share(coverage, now_ms - policy.coverage_window_ms, now_ms)
-        value = None if share < policy.coverage_floor else 1 / (1 + math.exp(-total))
+        value = None if share < policy.coverage_floor else _logistic(total)
         if value is not None and (state.peak is None or value > state.peak):
             state.peak, state.peak_ms, state.peak_contributions = value, now_ms, contributions
         return Priority(
@@ -230,11 +234,14 @@ class PriorityLedger:
             is_final=is_final,
         )
 
-    def news(self, priority: Priority) -> Priority | None:
-        """The priority when it has moved by a step, is withheld or no longer so, or is the last."""
+    def news(self, priority: Priority, *, at_once: bool = False) -> Priority | None:
+        """The priority when it has moved by a step, is withheld or no longer so, or is the last.
+
+        `at_once` for the smallest move as well: what is allowed has changed.
+        """
         before, now = self._state.published, priority.value
         if before is not None and now is not None:
-            has_moved = abs(now - before) >= self._policy.step
+            has_moved = now != before if at_once else abs(now - before) >= self._policy.step
         else:
             has_moved = before is not now
         if not has_moved and not priority.is_final:
@@ -309,6 +316,14 @@ def watched_share(coverage: Iterable[CoverageInterval], since_ms: int, until_ms:
             end_ms = until_ms if part.end_ms is None else min(part.end_ms, until_ms)
             seen_ms += max(0, end_ms - max(part.start_ms, since_ms))
     return seen_ms / (until_ms - since_ms)
+
+
+def _summed(base: float, contributions: Iterable[Contribution]) -> float:
+    return base + math.fsum(each.log_odds for each in contributions)
+
+
+def _logistic(log_odds: float) -> float:
+    return 1 / (1 + math.exp(-log_odds))
 
 
 def _believed(probability: float) -> float:

@@ -32,6 +32,9 @@ TICK_S = 0.5
 FRESH_WITHIN_MS = 10_000
 """A first report this early in a session says that nothing was missed before it."""
 
+READ_AT_ONCE = 20
+"""Allowances that are read in one turn of the timer: a whole exam may connect again at once."""
+
 STOP = (Command(name=CommandName.STOP),)
 RESEND_SPEC = (Command(name=CommandName.RESEND_SPEC),)
 
@@ -246,7 +249,7 @@ class JudgeShard:
                     self._keep(known, judge.tick(known.session_ms(now), silent_ms, now))
                     if judge.is_cut_off and not was_cut_off:
                         self._metrics.count("shard_hosts_lost")
-            await self._read_allowances(self._stale.among(self._sessions))
+            await self._read_allowances(self._stale.among(self._sessions)[:READ_AT_ONCE])
             await self._settle([known for known in self._sessions.values() if known.has_work])
             await self._ask_for_reconnections()
             waiting = sum(len(known.rows) for known in self._sessions.values())

@@ -9,7 +9,13 @@ from datetime import timedelta
 
 import structlog
 
-from proctor.domain.errors import Conflict, InvalidInput, StateStoreUnavailable, Unavailable
+from proctor.domain.errors import (
+    Conflict,
+    InvalidInput,
+    ProctorError,
+    StateStoreUnavailable,
+    Unavailable,
+)
 from proctor.domain.ids import IncidentId, TenantId, derive_id, new_id
 from proctor.domain.incidents import EvidenceStatus, Incident, Verdict
 from proctor.domain.notes import IncidentNote, VerdictGiven
@@ -92,7 +98,7 @@ class IncidentNews:
         await self._verdicts.add(given)
         try:
             return await self._tell_verdict(given)
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             _log.warning("verdict is stored and not told yet", code=error.code)
             return given
 
@@ -121,7 +127,7 @@ class IncidentNews:
         for given in await self._verdicts.owed(self._clock.now() - OWED_AFTER, TELL_AT_ONCE):
             try:
                 await self._tell_verdict(given)
-            except Unavailable as error:
+            except ProctorError as error:  # one that cannot be told must not hold up the others
                 failed += 1
                 _log.warning("verdict is still not told", code=error.code)
         return failed

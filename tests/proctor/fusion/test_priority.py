@@ -169,6 +169,16 @@ def test_covered_signals_and_breaks_add_nothing_but_who_sits_there_does() -> Non
     assert [each.kind for each in another.contributions] == [SignalKind.DIFFERENT_PERSON]
 
 
+def test_a_peak_of_before_an_accommodation_forgets_what_it_covers() -> None:
+    """An ended session is ranked by its peak."""
+    made = ledger(signal(SignalKind.GAZE_AWAY), signal(SignalKind.SPEECH))
+    assert len(made.at(MINUTE, watched()).peak_contributions) == 2
+    found = made.at(2 * MINUTE, watched(), covered([Accommodation.MAY_LOOK_AWAY]), is_final=True)
+    assert [each.kind for each in found.peak_contributions] == [SignalKind.SPEECH]
+    assert found.peak == found.value
+    assert made.news(found) == found
+
+
 def test_what_began_before_a_break_decays_from_its_beginning() -> None:
     made = ledger(signal(SignalKind.SPEECH, 0))
     half = POLICY.half_life_ms
@@ -186,6 +196,9 @@ def test_only_a_step_is_news_and_the_end_always_is() -> None:
     made.take([signal(SignalKind.SEVERAL_FACES, 2 * MINUTE)])
     risen = made.at(2 * MINUTE, watched())
     assert made.news(risen) == risen
+    fallen = made.at(2 * MINUTE + 1, watched(), covered([Accommodation.READER_PRESENT]))
+    assert made.news(fallen, at_once=True) == fallen
+    assert made.news(fallen, at_once=True) is None
     last = made.at(2 * MINUTE + 1, watched(), is_final=True)
     assert made.news(last) == last
 

@@ -118,6 +118,20 @@ async def test_a_shard_that_is_away_owes_the_news_and_tells_them_later() -> None
     assert len(desk.judges.notes) == 1
 
 
+async def test_news_that_can_never_be_told_do_not_hold_up_the_others() -> None:
+    desk = await Desk(SessionState.LIVE).furnish()
+    desk.judges.down = True
+    await desk.confirm()
+    lost = replace(next(iter(desk.database.verdicts.values())), verdict_id="ver_0")
+    gone = replace(lost, incident_id=IncidentId("inc_gone"), given_at=NOON)
+    desk.database.verdicts[gone.verdict_id] = gone
+    desk.judges.down = False
+    desk.judges.judging.add(WHICH)
+    await desk.clock.advance(16_000)
+    assert await desk.news.tell_owed() == 1
+    assert len(desk.judges.notes) == 1
+
+
 async def test_a_live_session_that_no_shard_knows_is_not_numbered_by_us() -> None:
     desk = await Desk(SessionState.LIVE).furnish()
     await desk.confirm()
