@@ -222,12 +222,14 @@ class FusionEngine:
 
     def _kept_back(self, rule: Rule, severity: Severity, held: Held) -> str | None:
         """What keeps news of this rule back now; what may be told uses the budget."""
-        why = held_back(
-            rule, held, View(self.state.standing, self.state.closed_ms), self.state.allowed
-        )
+        why = self._held_back(rule, held)
         if why is None and is_weak(rule.category, severity):
             return None if self._budget.spend(held.confirmed_ms or 0) else BUDGET
         return why
+
+    def _held_back(self, rule: Rule, held: Held) -> str | None:
+        view = View(self.state.standing, self.state.closed_ms)
+        return held_back(rule, held, view, self.state.allowed)
 
     def _count(self, incident: Incident, held: Held) -> None:
         if incident.suppressed_by == BUDGET:
@@ -237,8 +239,7 @@ class FusionEngine:
         self, rule: Rule, incident: Incident, held: Held, outcome: Outcome, raised_at: datetime
     ) -> Incident:
         """What was held back by an accommodation or a break is told once neither does so."""
-        view = View(self.state.standing, self.state.closed_ms)
-        if held_back(rule, held, view, self.state.allowed) is not None:
+        if self._held_back(rule, held) is not None:
             return incident
         why = None if incident.is_told else self._kept_back(rule, incident.severity, held)
         incident = replace(incident, suppressed_by=why, is_told=incident.is_told or why is None)
@@ -254,10 +255,8 @@ class FusionEngine:
         if rule.escalate is None or incident.severity is rule.escalate.severity:
             return
         severity = rule.escalate.severity
-        view = View(self.state.standing, self.state.closed_ms)
-        why = held_back(rule, held, view, self.state.allowed)
-        if why is None and incident.suppressed_by == BUDGET and is_weak(rule.category, severity):
-            why = BUDGET
+        is_counted = incident.suppressed_by == BUDGET and is_weak(rule.category, severity)
+        why = BUDGET if is_counted else self._held_back(rule, held)
         incident = replace(
             incident,
             severity=severity,

@@ -86,6 +86,18 @@ def test_what_a_break_held_back_is_counted_once_when_it_is_told_after_all() -> N
     assert ": 1 x Looking away." in summary.reason
 
 
+def test_what_is_counted_is_not_counted_again_after_a_break() -> None:
+    rule = WEAK[1] | {"escalate": {"after_ms": 9_000, "severity": "low"}}
+    one = limited(0, rule)
+    feed(one, signal(HEAD, 0, 3_000), at_ms=3_000)
+    pause = Break(break_id="b", start_ms=8_000, end_ms=12_000, by=BreakBy.STAFF)
+    one.state.allowed = Allowances(breaks=(pause,))
+    assert feed(one, signal(HEAD, 0, 9_000), at_ms=9_000).alerts[0].suppressed_by == "budget"
+    assert feed(one, signal(HEAD, 0, 20_000), at_ms=20_000).alerts == []
+    (summary,) = one.tell_grouped(None, facts.BEGAN).alerts
+    assert ": 1 x head." in summary.reason
+
+
 def test_the_words_are_in_the_policy_s_language() -> None:
     rule = {
         "id": "gaze",
