@@ -25,10 +25,11 @@ from rich.table import Table
 
 from proctor.adapters.recordings.arrow import write_arrow
 from proctor.domain.alerts import Alert
+from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
 from proctor.domain.coverage import CoverageState, Modality
 from proctor.domain.errors import NotFound
 from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
-from proctor.domain.ids import AlertId, CandidateId, ExamId, SessionId, TenantId
+from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.observations import (
     BodySeen,
@@ -120,6 +121,14 @@ class Stores:
         """None yet."""
         return []
 
+    async def get_incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
+        """There is none."""
+        raise NotFound(incident_id)
+
+    async def allowances(self, tenant_id: TenantId, session_id: SessionId) -> Allowances:
+        """Nothing is allowed."""
+        return NOTHING_ALLOWED
+
     async def put_once(self, key: str, value: str, ttl_s: int) -> bool:
         """Always."""
         return True
@@ -166,6 +175,10 @@ class Reels:
     async def read(self, key: RecordingKey) -> Recording:
         """Nothing is kept."""
         raise NotFound("a bench keeps nothing")
+
+    async def footer(self, key: RecordingKey) -> Footer | None:
+        """None."""
+        return None
 
     async def sessions(self, tenant_id: TenantId, exam_id: ExamId) -> Sequence[SessionId]:
         """None."""

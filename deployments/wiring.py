@@ -130,6 +130,7 @@ async def build_dispatcher() -> "Loops":
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
     from proctor.bootstrap import open_live_state, open_recordings
+    from proctor.services.news import IncidentNews
     from proctor.services.retain import Retain
     from proctor.services.sessions import Sessions
 
@@ -146,10 +147,14 @@ async def build_dispatcher() -> "Loops":
         _judges(settings),
         clock,
     )
+    news = IncidentNews(
+        stores.incidents, stores.verdicts, stores.sessions, stores.exams, _judges(settings), clock
+    )
     return Loops(
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
         Retainer(Retain(open_recordings(settings), clock).erase_due, clock=clock, metrics=metrics),
+        Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from proctor.ports import (
         AlertArchive,
         AlertFeed,
+        AllowanceStore,
         CandidateStore,
         Checkpoints,
         ExamStore,
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
         IncidentStore,
         LiveState,
         Perception,
+        PriorityStore,
         SessionJudges,
         SessionPlacement,
         SessionStore,
+        VerdictStore,
     )
 
 
@@ -47,6 +50,9 @@ class Stores:
     incidents: "IncidentStore"
     feed: "AlertFeed"
     archive: "AlertArchive"
+    allowances: "AllowanceStore"
+    verdicts: "VerdictStore"
+    priorities: "PriorityStore"
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
@@ -83,6 +89,9 @@ async def open_stores(settings: Settings) -> Stores:
             incidents=sql.incidents,
             feed=sql.feed,
             archive=sql.archive,
+            allowances=sql.allowances,
+            verdicts=sql.verdicts,
+            priorities=sql.priorities,
             live=live,
             checkpoints=checkpoints,
             faces=faces,
@@ -173,6 +182,7 @@ def build_services(
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
+    from proctor.services.accommodations import Accommodations
     from proctor.services.alerts import Alerts
     from proctor.services.candidates import Candidates
     from proctor.services.challenges import Challenges
@@ -182,7 +192,9 @@ def build_services(
     from proctor.services.ice import IceServers
     from proctor.services.join import Join, LiveTickets, SignIn
     from proctor.services.looking import FaceLook
+    from proctor.services.news import IncidentNews
     from proctor.services.pictures import PictureDesk
+    from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.tickets import Tickets
     from proctor.services.verify import Verify
@@ -221,9 +233,23 @@ def build_services(
             judges,
             clock,
             groups,
-            stores.archive,
+            open_recordings(known),
         ),
-        connections=Connections(stores.sessions, stores.exams, stores.candidates, placement, clock),
+        connections=Connections(
+            stores.sessions,
+            stores.exams,
+            stores.candidates,
+            placement,
+            clock,
+            stores.incidents,
+        ),
+        accommodations=Accommodations(
+            stores.allowances, stores.candidates, stores.exams, stores.sessions, judges, clock
+        ),
+        news=IncidentNews(
+            stores.incidents, stores.verdicts, stores.sessions, stores.exams, judges, clock
+        ),
+        priorities=Priorities(stores.priorities, stores.exams),
         join=Join(tickets, issuer, stores.sessions, stores.exams),
         sign_in=SignIn(tickets, issuer, clock),
         live_tickets=LiveTickets(tickets),

@@ -25,7 +25,7 @@ async def open_replays(settings: Settings) -> AsyncIterator[Replays]:
     stores = open_sql(settings)
     try:
         await stores.open()
-        yield Replays(open_recordings(settings), stores.archive, stores.sessions)
+        yield Replays(open_recordings(settings), stores.archive, stores.sessions, stores.priorities)
     finally:
         await stores.close()
 

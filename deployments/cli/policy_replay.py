@@ -110,24 +110,32 @@ def what_if(
                     {
                         "session_id": ranked.session_id,
                         "rank": [ranked.before, ranked.after],
-                        "weight": [ranked.weight_before, ranked.weight_after],
+                        "priority": [_said(ranked.rank_before), _said(ranked.rank_after)],
                         "rules": changes,
                         "is_whole": by_id[ranked.session_id].is_whole,
                     }
                 )
             )
         return
-    table = Table("session", "rank", "weight", "incidents by rule, before > after", box=None)
+    table = Table("session", "rank", "priority", "incidents by rule, before > after", box=None)
     for ranked, changes in rows:
         table.add_row(
             ranked.session_id,
             f"{ranked.before} > {ranked.after}",
-            f"{ranked.weight_before} > {ranked.weight_after}",
+            " > ".join(
+                "withheld" if said is None else f"{said:.2f}"
+                for said in (_said(ranked.rank_before), _said(ranked.rank_after))
+            ),
             ", ".join(f"{rule} {old} > {new}" for rule, (old, new) in changes.items())
             or "the same",
         )
     Console(width=160).print(table)
     typer.echo(_sum(compared))
+
+
+def _said(rank: int) -> float | None:
+    """A review priority; None when it is withheld."""
+    return None if rank < 0 else rank / 1_000_000
 
 
 def _changes(one: "Compared") -> dict[str, tuple[int, int]]:

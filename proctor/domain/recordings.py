@@ -30,6 +30,7 @@ class Row(NamedTuple):
         epoch: The connection that was judged after it.
         seq: The last report of it.
         session_ms: Session time after it.
+        alert_seq: The number of the session's last alert after it.
         seen: Kinds of the observations that it brought, in order.
         text: The step's arguments as JSON, exact enough to repeat it.
     """
@@ -43,6 +44,7 @@ class Row(NamedTuple):
     epoch: int
     seq: int
     session_ms: int
+    alert_seq: int
     seen: tuple[str, ...]
     text: bytes
 
@@ -81,8 +83,9 @@ class Footer:
         key: Whose.
         take: The last take.
         entries: How many rows that take has.
-        alerts: How many alerts were committed.
-        alert_log_sha256: Of the committed alerts (`proctor.fusion.alert_log`).
+        alerts: How many alerts were committed by then. News of incidents that come after the end (a
+            verdict) are alerts, too, but no judgement: they are not counted.
+        alert_log_sha256: Of these alerts (`proctor.fusion.alert_log`).
         ended_at: When the session ended.
         retention_days: How long the exam keeps it after that; None when nobody said.
     """

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
@@ -77,8 +78,9 @@ class Session:
 class SessionSpec:
     """All that a session host and a fusion shard need to know to serve a session.
 
-    `scopes` is what the candidate's consent was to when this connection began; `retention_days` is how
-    long the exam keeps the recording, None when nobody said.
+    `scopes` is what the candidate's consent was to when this connection began; `allowances` what was
+    allowed then: a shard that knows the session already has newer ones. `retention_days` is how long
+    the exam keeps the recording, None when nobody said.
     """
 
     session_id: SessionId
@@ -90,3 +92,4 @@ class SessionSpec:
     epoch: int
     scopes: tuple[ConsentScope, ...] = ()
     retention_days: int | None = None
+    allowances: Allowances = NOTHING_ALLOWED

@@ -10,15 +10,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from proctor.domain.alerts import Alert
+from proctor.domain.alerts import Alert, Transition
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.errors import InvalidInput
-from proctor.domain.ids import AlertId
+from proctor.domain.ids import AlertId, derive_id
 from proctor.domain.incidents import Incident
+from proctor.domain.notes import IncidentNote
+from proctor.domain.priority import Priority
 from proctor.domain.recordings import BEGIN, RESTORED, TICKS, Row
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
-from proctor.fusion.engine import EngineState
 from proctor.fusion.judge import Judgement, SessionJudge
 from proctor.fusion.memory import read_body, read_mark
 from proctor.fusion.steps import STEPS, WALL_TIME
@@ -34,6 +35,9 @@ class Replayed:
         alerts: In seq order.
         incidents: The newest state of each, in order of their opening.
         coverage: The whole coverage as it was last told.
+        priority: The review priority as it was last told; None before there was one.
+        notes: Alerts of late news that were left out, for another policy knows no such incident.
+        last_seq: The number of the last alert of the recorded judge.
         is_whole: Whether everything that was judged could be judged again. Otherwise a memory was lost
             together with its newest rows, or the recording began late (it was full), or a report
             was nonsense: alerts of that time may be missing.
@@ -44,6 +48,9 @@ class Replayed:
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
     coverage: tuple[CoverageInterval, ...]
+    priority: Priority | None
+    notes: frozenset[AlertId]
+    last_seq: int
     is_whole: bool
     has_ended: bool
 
@@ -79,6 +86,9 @@ class _Player:
     alerts: list[Alert] = field(default_factory=list)
     incidents: dict[str, Incident] = field(default_factory=dict)
     coverage: tuple[CoverageInterval, ...] = ()
+    priority: Priority | None = None
+    notes: set[AlertId] = field(default_factory=set)
+    last_seq: int = 0
     is_whole: bool = True
     is_done: bool = False
     _recorded_text: str = ""
@@ -87,6 +97,7 @@ class _Player:
         if not rows or rows[0].kind != BEGIN or [each.no for each in rows] != [*_count(len(rows))]:
             raise _unreadable("rows are missing")
         for row, following in zip(rows, [*rows[1:], None], strict=True):
+            self.last_seq = row.alert_seq
             try:
                 self._take(row)
             except Exception:
@@ -120,11 +131,7 @@ class _Player:
         if self.policy_text is not None:
             spec = replace(spec, policy_text=self.policy_text)
             if body is not None:  # its open incidents are the other policy's
-                body.engine = EngineState(
-                    alert_seq=len(self.alerts),
-                    standing=body.engine.standing,
-                    closed_ms=body.engine.closed_ms,
-                )
+                body.engine = replace(body.engine, alert_seq=len(self.alerts), incidents={})
         self.is_whole &= self.judge is None and body is None
         self.judge = SessionJudge(spec, beginning.mark, body)
 
@@ -145,6 +152,8 @@ class _Player:
             arguments["report"] = replace(report, spec=replace(report.spec, policy_text=text))
         if self.policy_text is not None:
             self._as_if(row.kind, arguments)
+            if row.kind == "annotate":
+                return
         if row.kind == "renumbered":
             self._renumber(**arguments)
         if step.takes_wall_time:
@@ -161,6 +170,10 @@ class _Player:
             arguments["alert_seq"] = len(self.alerts)
         if kind == "renumbered":
             arguments["alerts"] = 0
+        if kind == "annotate":
+            note: IncidentNote = arguments["note"]
+            about = (note.incident.incident_id, Transition.UPDATED, note.note_id)
+            self.notes.add(AlertId(derive_id("alr", *about)))
 
     def _renumber(self, alerts: int, alert_seq: int) -> None:
         first = len(self.alerts) - alerts
@@ -174,6 +187,7 @@ class _Player:
             self.incidents[incident.incident_id] = incident
         if judgement.coverage is not None:
             self.coverage = judgement.coverage
+        self.priority = judgement.priority or self.priority
         if self.until is not None:
             self.is_done |= any(alert.alert_id == self.until for alert in judgement.alerts)
 
@@ -185,6 +199,9 @@ class _Player:
             alerts=tuple(self.alerts),
             incidents=tuple(self.incidents.values()),
             coverage=self.coverage,
+            priority=self.priority,
+            notes=frozenset(self.notes),
+            last_seq=self.last_seq,
             is_whole=self.is_whole,
             has_ended=self.judge.has_ended,
         )

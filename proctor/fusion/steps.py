@@ -5,7 +5,7 @@ time, which decides nothing. Whoever adds a step marks it; a test compares.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from inspect import signature
 from typing import Annotated, Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
@@ -74,17 +74,28 @@ STEPS: dict[str, Step] = {}
 
 
 class _Tape(Protocol):
-    def add(self, step: Step, arguments: Mapping[str, object], mark: Mark) -> None: ...
+    def add(self, step: Step, arguments: Mapping[str, object], judge: "Taped") -> None: ...
 
-    def let_pass(self, now_ms: int, silent_ms: int, mark: Mark) -> None: ...
+    def let_pass(self, now_ms: int, silent_ms: int, judge: "Taped") -> None: ...
 
 
-class _Judge(Protocol):
+class Taped(Protocol):
+    """What a tape has to know of its judge."""
+
     @property
-    def tape(self) -> _Tape | None: ...
+    def tape(self) -> _Tape | None:
+        """Its tape."""
+        ...
 
     @property
-    def mark(self) -> Mark: ...
+    def mark(self) -> Mark:
+        """How far it has come."""
+        ...
+
+    @property
+    def alert_seq(self) -> int:
+        """The number of the last alert."""
+        ...
 
 
 class _Judgement(Protocol):
@@ -93,7 +104,7 @@ class _Judgement(Protocol):
 
 
 P = ParamSpec("P")
-J = TypeVar("J", bound=_Judge)
+J = TypeVar("J", bound=Taped)
 T = TypeVar("T")
 R = TypeVar("R", bound=_Judgement)
 
@@ -109,7 +120,7 @@ def recorded(step: Callable[Concatenate[J, P], T]) -> Callable[Concatenate[J, P]
         finally:
             if judge.tape is not None:
                 arguments = dict(zip(kind.names, args, strict=False)) | kwargs
-                judge.tape.add(kind, arguments, judge.mark)
+                judge.tape.add(kind, arguments, judge)
 
     return taken
 
@@ -120,13 +131,19 @@ def recorded_if_felt(step: Callable[Concatenate[J, P], R]) -> Callable[Concatena
 
     @wraps(step)
     def taken(judge: J, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        before = None if judge.tape is None else _but_time(judge.mark)
         judgement = step(judge, *args, **kwargs)
         if judge.tape is not None:
             arguments: dict[str, Any] = dict(zip(kind.names, args, strict=False)) | kwargs
-            if judgement.is_empty:
-                judge.tape.let_pass(arguments["now_ms"], arguments["silent_ms"], judge.mark)
+            if judgement.is_empty and _but_time(judge.mark) == before:
+                judge.tape.let_pass(arguments["now_ms"], arguments["silent_ms"], judge)
             else:
-                judge.tape.add(kind, arguments, judge.mark)
+                judge.tape.add(kind, arguments, judge)
         return judgement
 
     return taken
+
+
+def _but_time(mark: Mark) -> Mark:
+    """All of a mark that a turn of the timer leaves alone when it changes nothing but the time."""
+    return replace(mark, now_ms=0, consumed=0)

@@ -17,7 +17,7 @@ from proctor.domain.recordings import BEGIN, END, RESTORED, TICKS, RecordingKey,
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.memory import Body, Mark
-from proctor.fusion.steps import Step
+from proctor.fusion.steps import Step, Taped
 
 SEGMENT_BYTES = 256 * 1024
 """About a minute of a session; a few kB once compressed."""
@@ -52,6 +52,7 @@ class Tape:
         waiting: Rows that are in the checkpoint already.
         last_no: The number of the last row in past segments.
         consumed: What the judge had consumed by then.
+        alert_seq: The number of the last alert by then.
         ended_ms: The session's length, when its end was among them.
 
     Attributes:
@@ -59,6 +60,7 @@ class Tape:
         take: Its name.
         waiting_bytes: What the checkpoint holds of it.
         ended_ms: The session's length once its end is recorded.
+        alert_seq: The number of the last alert by the last row.
         is_stopped: Nothing more is recorded on this tape.
     """
 
@@ -71,6 +73,7 @@ class Tape:
         waiting: Iterable[Row] = (),
         last_no: int = 0,
         consumed: int = 0,
+        alert_seq: int = 0,
         ended_ms: int | None = None,
     ) -> None:
         self.spec = spec
@@ -81,10 +84,11 @@ class Tape:
         self._keys: list[tuple[str, int]] = []
         self._last_no = self._waiting[-1].no if self._waiting else last_no
         self._consumed = self._waiting[-1].consumed if self._waiting else consumed
-        self._flushed_consumed = consumed
+        self.alert_seq = self._waiting[-1].alert_seq if self._waiting else alert_seq
+        self._flushed = (consumed, alert_seq)
         self._is_headed = last_no > 0 or segment > 0 or bool(self._waiting)
         self._quiet: tuple[int, int, int] = (0, 0, 0)
-        self._marked = Mark()
+        self._passed: tuple[Mark, int] = (Mark(), 0)
         self.ended_ms = ended_ms
         for row in self._waiting:
             self._note_end(row.kind, row.text)
@@ -117,14 +121,15 @@ class Tape:
     def begin(self, mark: Mark | None = None, body: Body | None = None) -> None:
         """The first row: the session's particulars, and the memory when it does not begin empty."""
         beginning = Beginning(spec=self.spec, mark=mark, body=body)
-        self._append(BEGIN, beginning.model_dump_json().encode(), (), mark or Mark())
+        alert_seq = 0 if body is None else body.engine.alert_seq
+        self._append(BEGIN, beginning.model_dump_json().encode(), (), mark or Mark(), alert_seq)
 
-    def restored(self, mark: Mark) -> None:
+    def restored(self, judge: Taped) -> None:
         """A shard has read the memory back."""
-        self._append(RESTORED, _EMPTY, (), mark)
+        self._append(RESTORED, _EMPTY, (), judge.mark, judge.alert_seq)
 
-    def add(self, step: Step, arguments: Mapping[str, object], mark: Mark) -> None:
-        """A step was taken; `mark` is how far the judge came by it."""
+    def add(self, step: Step, arguments: Mapping[str, object], judge: Taped) -> None:
+        """The judge has taken a step."""
         report = arguments.get("report")
         seen: tuple[str, ...] = ()
         if isinstance(report, TickReport):
@@ -132,20 +137,22 @@ class Tape:
             if report.spec is not None and report.spec.policy_text == self.spec.policy_text:
                 spec = replace(report.spec, policy_text="")  # it stands in the first row
                 arguments = {**arguments, "report": replace(report, spec=spec)}
-        self._append(step.name, step.write(arguments), seen, mark)
+        self._append(step.name, step.write(arguments), seen, judge.mark, judge.alert_seq)
 
-    def let_pass(self, now_ms: int, silent_ms: int, mark: Mark) -> None:
+    def let_pass(self, now_ms: int, silent_ms: int, judge: Taped) -> None:
         """The timer turned and nothing but the time changed."""
         self._quiet = (self._quiet[0] + 1, now_ms, silent_ms)
-        self._marked = mark
+        self._passed = (judge.mark, judge.alert_seq)
 
-    def _append(self, kind: str, text: bytes, seen: tuple[str, ...], mark: Mark) -> None:
+    def _append(
+        self, kind: str, text: bytes, seen: tuple[str, ...], mark: Mark, alert_seq: int
+    ) -> None:
         if self.is_stopped:
             return
         ticks, ticked_ms, silent_ms = self._quiet
         self._quiet = (0, 0, 0)
         self._last_no += 1
-        self._consumed = mark.consumed
+        self._consumed, self.alert_seq = mark.consumed, alert_seq
         self._note_end(kind, text)
         self._new.append(
             Row(
@@ -158,6 +165,7 @@ class Tape:
                 mark.epoch,
                 mark.seq,
                 mark.now_ms,
+                alert_seq,
                 seen,
                 text,
             )
@@ -170,7 +178,7 @@ class Tape:
     def unsaved(self) -> dict[str, bytes]:
         """What belongs into the checkpoint beside the state as it is now: entries by their ending."""
         if self._quiet[0]:
-            self._append(TICKS, _EMPTY, (), self._marked)
+            self._append(TICKS, _EMPTY, (), *self._passed)
         if not self._new:
             return {}
         found = {f"{TAPE}{self.take}/{self._new[0].no}": write_rows(self._new)}
@@ -193,7 +201,8 @@ class Tape:
         head = Head(
             segment=self._segment,
             first=first,
-            consumed=self._flushed_consumed,
+            consumed=self._flushed[0],
+            alert_seq=self._flushed[1],
             ended_ms=self.ended_ms,
             spec=replace(self.spec, policy_text=""),
         )
@@ -217,7 +226,7 @@ class Tape:
     def flushed(self, segment: Segment) -> None:
         """The recordings hold this segment."""
         self._segment = segment.number + 1
-        self._flushed_consumed = segment.rows[-1].consumed
+        self._flushed = (segment.rows[-1].consumed, segment.rows[-1].alert_seq)
         self._waiting = self._waiting[len(segment.rows) :]
         self.waiting_bytes -= sum(len(row.text) for row in segment.rows)
 
@@ -251,6 +260,7 @@ class Head(BaseModel):
         segment: The number of the segment that comes next.
         first: The first row that is in no segment yet.
         consumed: What the judge had consumed by the row before.
+        alert_seq: The number of the last alert by then.
         ended_ms: The session's length, when its end was before that.
         spec: The session's particulars without the policy.
     """
@@ -258,13 +268,17 @@ class Head(BaseModel):
     segment: int
     first: int
     consumed: int
+    alert_seq: int
     ended_ms: int | None
     spec: SessionSpec
 
 
+_Fields = tuple[int, str, int, int, int, int, int, int, int, int, tuple[str, ...]]
+
+
 @cache
-def _fields() -> TypeAdapter[tuple[int, str, int, int, int, int, int, int, int, tuple[str, ...]]]:
-    return TypeAdapter(tuple[int, str, int, int, int, int, int, int, int, tuple[str, ...]])
+def _fields() -> TypeAdapter[_Fields]:
+    return TypeAdapter(_Fields)
 
 
 def write_rows(rows: Iterable[Row]) -> bytes:
@@ -282,11 +296,12 @@ def _line(
     epoch: int,
     seq: int,
     now: int,
+    alert_seq: int,
     seen: tuple[str, ...],
     text: bytes,
 ) -> bytes:
     kinds = '"' + '","'.join(seen) + '"' if seen else ""
-    numbers = f"{ticks},{ticked},{silent},{consumed},{epoch},{seq},{now}"
+    numbers = f"{ticks},{ticked},{silent},{consumed},{epoch},{seq},{now},{alert_seq}"
     return f'[{no},"{kind}",{numbers},[{kinds}]]\t'.encode() + text
 
 
@@ -338,6 +353,7 @@ def _read_tape(take: str, chunks: dict[str, bytes]) -> Tape:
         waiting=rows,
         last_no=head.first - 1,
         consumed=head.consumed,
+        alert_seq=head.alert_seq,
         ended_ms=head.ended_ms,
     )
     tape.remember(keys)

@@ -10,6 +10,7 @@ from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
+from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
@@ -17,6 +18,7 @@ __all__ = [
     "AlertArchive",
     "AlertFeed",
     "AlertSink",
+    "AllowanceStore",
     "Answer",
     "CandidateStore",
     "Checkpoints",
@@ -32,6 +34,7 @@ __all__ = [
     "MediaSink",
     "Metrics",
     "Perception",
+    "PriorityStore",
     "Recordings",
     "SessionJudges",
     "SessionPlacement",
@@ -39,4 +42,5 @@ __all__ = [
     "Subscription",
     "TokenCheck",
     "TokenMint",
+    "VerdictStore",
 ]

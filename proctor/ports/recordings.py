@@ -23,6 +23,10 @@ class Recordings(Protocol):
         """Everything that is stored of a session. Raises `NotFound` when that is nothing."""
         ...
 
+    async def footer(self, key: RecordingKey) -> Footer | None:
+        """What closed a session's recording; None while it is open, or when there is none."""
+        ...
+
     async def sessions(self, tenant_id: TenantId, exam_id: ExamId) -> Sequence[SessionId]:
         """The exam's sessions that left a recording, by id."""
         ...

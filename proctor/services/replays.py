@@ -10,9 +10,9 @@ from proctor.domain.recordings import Recording, RecordingKey
 from proctor.fusion.alert_log import alert_log_sha256
 from proctor.fusion.difference import Difference, difference
 from proctor.fusion.explain import Explanation, explain
-from proctor.fusion.ranking import weight_of
+from proctor.fusion.ranking import rank_of
 from proctor.fusion.replay import Replayed, replay
-from proctor.ports import AlertArchive, Recordings, SessionStore
+from proctor.ports import AlertArchive, PriorityStore, Recordings, SessionStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +21,11 @@ class Compared:
 
     Attributes:
         session_id: Which.
-        committed: The committed alerts.
+        committed: The committed alerts, but for late news of incidents that no judge told.
         again: The alerts of the replay.
         is_whole: Whether everything that was judged could be judged again.
+        rank_before: What its review priority was ranked by when it was last written down.
+        rank_after: The same by the replay.
         footer_sha256: What the live session's end wrote into the recording; None while it is open.
     """
 
@@ -31,6 +33,8 @@ class Compared:
     committed: tuple[Alert, ...]
     again: tuple[Alert, ...]
     is_whole: bool
+    rank_before: int
+    rank_after: int
     footer_sha256: str | None
 
     @property
@@ -58,8 +62,13 @@ class Replays:
     """Judges recorded sessions again. Reads only."""
 
     def __init__(
-        self, recordings: Recordings, archive: AlertArchive, sessions: SessionStore
+        self,
+        recordings: Recordings,
+        archive: AlertArchive,
+        sessions: SessionStore,
+        priorities: PriorityStore,
     ) -> None:
+        self._priorities = priorities
         self._recordings = recordings
         self._archive = archive
         self._sessions = sessions
@@ -94,11 +103,19 @@ class Replays:
         """
         recording = await self.read(key)
         again: Replayed = replay(recording.takes, policy_text)
+        committed = await self._archive.of_session(key.tenant_id, key.session_id)
+        before = await self._priorities.get(key.tenant_id, key.session_id)
         return Compared(
             session_id=key.session_id,
-            committed=tuple(await self._archive.of_session(key.tenant_id, key.session_id)),
+            committed=tuple(
+                alert
+                for alert in committed
+                if alert.seq <= again.last_seq and alert.alert_id not in again.notes
+            ),
             again=again.alerts,
             is_whole=again.is_whole,
+            rank_before=rank_of(before),
+            rank_after=rank_of(again.priority),
             footer_sha256=None if recording.footer is None else recording.footer.alert_log_sha256,
         )
 
@@ -123,27 +140,27 @@ class Ranked:
     session_id: SessionId
     before: int
     after: int
-    weight_before: int
-    weight_after: int
+    rank_before: int
+    rank_after: int
 
 
 def rank(sessions: Sequence[Compared]) -> Sequence[Ranked]:
-    """Sessions by what the replay says of them, the most urgent first; equal ones by id."""
+    """Sessions by the replay's review priority, the most urgent first; equal ones by id."""
 
-    def places(weights: dict[SessionId, int]) -> dict[SessionId, int]:
-        order = sorted(weights, key=lambda each: (-weights[each], each))
+    def places(ranks: dict[SessionId, int]) -> dict[SessionId, int]:
+        order = sorted(ranks, key=lambda each: (-ranks[each], each))
         return {session_id: place for place, session_id in enumerate(order, 1)}
 
-    before = {each.session_id: weight_of(each.committed) for each in sessions}
-    after = {each.session_id: weight_of(each.again) for each in sessions}
+    before = {each.session_id: each.rank_before for each in sessions}
+    after = {each.session_id: each.rank_after for each in sessions}
     was, now = places(before), places(after)
     return [
         Ranked(
             session_id=session_id,
             before=was[session_id],
             after=now[session_id],
-            weight_before=before[session_id],
-            weight_after=after[session_id],
+            rank_before=before[session_id],
+            rank_after=after[session_id],
         )
         for session_id in sorted(now, key=now.__getitem__)
     ]

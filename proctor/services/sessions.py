@@ -7,21 +7,21 @@ from datetime import datetime, timedelta
 import structlog
 
 from proctor.domain.coverage import Modality
-from proctor.domain.errors import InvalidInput, Unavailable
+from proctor.domain.errors import InvalidInput, StateStoreUnavailable, Unavailable
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId, new_id
 from proctor.domain.incidents import Incident
+from proctor.domain.recordings import RecordingKey
 from proctor.domain.sessions import Session, SessionSpec, SessionState
 from proctor.domain.signals import SignalKind
-from proctor.fusion.alert_log import alert_log_sha256
 from proctor.fusion.offered import signals_off
 from proctor.fusion.policy import parse_policy
 from proctor.ports import (
-    AlertArchive,
     Answer,
     CandidateStore,
     Clock,
     ExamStore,
     IncidentStore,
+    Recordings,
     SessionJudges,
     SessionPlacement,
     SessionStore,
@@ -49,10 +49,10 @@ class Sessions:
         judges: SessionJudges,
         clock: Clock,
         groups: Collection[str] = (),
-        archive: AlertArchive | None = None,
+        recordings: Recordings | None = None,
     ) -> None:
         self._groups = frozenset(groups)
-        self._archive = archive
+        self._recordings = recordings
         self._store = store
         self._exams = exams
         self._candidates = candidates
@@ -62,11 +62,20 @@ class Sessions:
         self._clock = clock
 
     async def alert_log_sha256(self, session: Session) -> str | None:
-        """Of the committed alerts of an ended session: what a replay must give. None before its end."""
-        if self._archive is None or session.state is not SessionState.ENDED:
+        """Of the alerts that the live session left behind: what a replay must give.
+
+        None until its recording is closed, which is some seconds after its end, or cannot be asked.
+        """
+        if self._recordings is None or session.state is not SessionState.ENDED:
             return None
-        alerts = await self._archive.of_session(session.tenant_id, session.session_id)
-        return alert_log_sha256(alerts)
+        key = RecordingKey(
+            tenant_id=session.tenant_id, exam_id=session.exam_id, session_id=session.session_id
+        )
+        try:
+            footer = await self._recordings.footer(key)
+        except StateStoreUnavailable:
+            return None
+        return None if footer is None else footer.alert_log_sha256
 
     async def create(
         self, tenant_id: TenantId, exam_id: ExamId, candidate_id: CandidateId
@@ -179,12 +188,14 @@ class Connections:
         candidates: CandidateStore,
         placement: SessionPlacement,
         clock: Clock,
+        incidents: IncidentStore,
     ) -> None:
         self._store = store
         self._exams = exams
         self._candidates = candidates
         self._placement = placement
         self._clock = clock
+        self._incidents = incidents
 
     async def offer(self, tenant_id: TenantId, session_id: SessionId, sdp: str) -> Answer:
         """Take an offer; every one is a new epoch, so a second one resumes the session.
@@ -205,7 +216,10 @@ class Connections:
         session = await self._store.next_epoch(tenant_id, session_id, now)
         try:
             consent = await self._candidates.live_consent(tenant_id, session.candidate_id)
-            spec = replace(await spec_of(self._exams, session), scopes=scopes_of(consent))
+            allowed = await self._incidents.allowances(tenant_id, session_id)
+            spec = replace(
+                await spec_of(self._exams, session), scopes=scopes_of(consent), allowances=allowed
+            )
             answer = await self._placement.join(spec, sdp)
         except Exception:
             if session.started_at == now:  # it was this offer that began the session

@@ -20,23 +20,29 @@ from proctor.domain.ids import CandidateId
 from proctor.ports import (
     AlertArchive,
     AlertFeed,
+    AllowanceStore,
     CandidateStore,
     ExamStore,
     FaceIndex,
     IncidentStore,
+    PriorityStore,
     SessionStore,
+    VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeDatabase,
     FakeExamStore,
     FakeFaceIndex,
     FakeIncidentStore,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 
@@ -50,6 +56,9 @@ class Relational:
     incidents: IncidentStore
     feed: AlertFeed
     archive: AlertArchive
+    allowances: AllowanceStore
+    verdicts: VerdictStore
+    priorities: PriorityStore
     url: str = field(default="", repr=False)
 
 
@@ -80,6 +89,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeIncidentStore(database),
             FakeAlertFeed(database),
             FakeAlertArchive(database),
+            FakeAllowanceStore(database),
+            FakeVerdictStore(database),
+            FakePriorityStore(database),
         )
         return
     if request.param == "sqlite":
@@ -91,9 +103,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    yield Relational(
-        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, sql.archive, url
-    )
+    review = (sql.archive, sql.allowances, sql.verdicts, sql.priorities)
+    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *review, url)
     await sql.close()
 
 

@@ -121,9 +121,10 @@ async def test_takes_are_kept_apart_oldest_first(recordings: Recordings) -> None
 
 async def test_a_closed_recording_has_its_newest_footer(recordings: Recordings) -> None:
     await recordings.put(segment())
+    assert await recordings.footer(key()) is None
     await recordings.close_with(footer(days=None))
     await recordings.close_with(footer())
-    assert (await recordings.read(key())).footer == footer()
+    assert (await recordings.read(key())).footer == await recordings.footer(key()) == footer()
     assert [each async for each in recordings.footers()] == [footer()]
 
 

@@ -39,6 +39,10 @@ class FakeRecordings(Outage):
             raise NotFound(f"no recording of session {key.session_id}")
         return Recording(key=key, takes=tuple(map(tuple, takes.values())), footer=footer)
 
+    async def footer(self, key: RecordingKey) -> Footer | None:
+        self._reach()
+        return self.closed.get(key)
+
     async def sessions(self, tenant_id: TenantId, exam_id: ExamId) -> Sequence[SessionId]:
         self._reach()
         found = {key for key, _, _ in self.segments}

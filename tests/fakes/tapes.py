@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from proctor.domain.alerts import Alert
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.ids import SessionId
+from proctor.domain.incidents import Incident
+from proctor.domain.priority import Priority
 from proctor.domain.recordings import Row
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
@@ -36,6 +38,9 @@ class Recorded:
         self._written = Written()
         self._new: list[Alert] = []
         self._told: tuple[CoverageInterval, ...] | None = None
+        self.priority: Priority | None = None
+        self._ranked: Priority | None = None
+        self.incidents: list[Incident] = []
 
     @property
     def tape(self) -> Tape:
@@ -47,6 +52,8 @@ class Recorded:
         if judgement is not None:
             self._new += judgement.alerts
             self._told = judgement.coverage or self._told
+            self._ranked = judgement.priority or self._ranked
+            self.incidents += judgement.incidents
 
     def play(self, reports: Iterable[TickReport]) -> None:
         for report in reports:
@@ -59,7 +66,8 @@ class Recorded:
         self._written.done(self.judge, changes)
         self.alerts += self._new
         self.coverage = self._told or self.coverage
-        self._new, self._told = [], None
+        self.priority = self._ranked or self.priority
+        self._new, self._told, self._ranked = [], None, None
 
     def flush(self, to_the_end: bool = False) -> None:
         """As the recorder does, but for the order in which a kill may come in between."""
@@ -78,9 +86,9 @@ class Recorded:
         assert broken == []
         self.judge = judge
         (self.judge.tape,) = tapes[self.spec.session_id]
-        self.judge.tape.restored(judge.mark)
+        self.judge.tape.restored(judge)
         self._written = Written()
-        self._new, self._told = [], None
+        self._new, self._told, self._ranked = [], None, None
 
     def rows(self) -> list[Row]:
         """Everything that is written down, in order."""

@@ -31,6 +31,7 @@ def write_arrow(rows: Sequence[Row], about: Mapping[str, str] | None = None) -> 
             ("epoch", pa.int32()),
             ("seq", pa.int64()),
             ("session_ms", pa.int64()),
+            ("alert_seq", pa.int64()),
             ("observations", pa.list_(pa.string())),
             ("ticks_before", pa.int64()),
             ("ticked_ms", pa.int64()),
@@ -46,6 +47,7 @@ def write_arrow(rows: Sequence[Row], about: Mapping[str, str] | None = None) -> 
         pa.array([row.epoch for row in rows], pa.int32()),
         pa.array([row.seq for row in rows], pa.int64()),
         pa.array([row.session_ms for row in rows], pa.int64()),
+        pa.array([row.alert_seq for row in rows], pa.int64()),
         pa.array([list(row.seen) for row in rows], pa.list_(pa.string())),
         pa.array([row.ticks for row in rows], pa.int64()),
         pa.array([row.ticked_ms for row in rows], pa.int64()),
@@ -72,10 +74,8 @@ def read_arrow(data: bytes) -> list[Row]:
         table = table.set_column(table.schema.get_field_index("arguments"), "arguments", arguments)
         columns: dict[str, list[Any]] = table.to_pydict()
         return [
-            Row(no, kind, ticks, ticked, silent, consumed, epoch, seq, now, tuple(seen), text)
-            for no, kind, ticks, ticked, silent, consumed, epoch, seq, now, seen, text in zip(
-                *(columns[name] for name in _NAMES), strict=True
-            )
+            Row._make((*values[:-2], tuple(values[-2]), values[-1]))
+            for values in zip(*(columns[name] for name in _NAMES), strict=True)
         ]
     except (pa.ArrowException, ValueError, KeyError, OSError) as error:
         raise InvalidInput(f"no recording: {error}", "recording/unreadable") from error
@@ -91,6 +91,7 @@ _NAMES = (
     "epoch",
     "seq",
     "session_ms",
+    "alert_seq",
     "observations",
     "arguments",
 )

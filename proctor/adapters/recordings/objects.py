@@ -85,10 +85,14 @@ class ObjectRecordings:
         for name in sorted(names):
             take = name.rpartition("/")[2].rpartition("-")[0]
             takes.setdefault(take, []).extend(read_arrow(await self._get(name)))
-        footer = await self._footer(_footer_name(key))
+        footer = await self.footer(key)
         if not takes and footer is None:
             raise NotFound(f"no recording of session {key.session_id}")
         return Recording(key=key, takes=tuple(map(tuple, takes.values())), footer=footer)
+
+    async def footer(self, key: RecordingKey) -> Footer | None:
+        """What closed a session's recording; None while it is open."""
+        return await self._footer(_footer_name(key))
 
     async def sessions(self, tenant_id: TenantId, exam_id: ExamId) -> Sequence[SessionId]:
         """The exam's sessions that left a recording, by id."""

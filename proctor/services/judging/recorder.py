@@ -90,7 +90,7 @@ class Recorder:
         if reel is not None and reel.tape.consumed == judge.mark.consumed:
             reel.is_over = False
             judge.tape = reel.tape
-            judge.tape.restored(judge.mark)
+            judge.tape.restored(judge)
         else:
             self.begin(judge, anew=False)
 
@@ -185,7 +185,8 @@ class Recorder:
 
     async def _close(self, tape: Tape, ended_ms: int) -> None:
         spec = tape.spec
-        alerts = await self._archive.of_session(spec.tenant_id, spec.session_id)
+        committed = await self._archive.of_session(spec.tenant_id, spec.session_id)
+        alerts = [alert for alert in committed if alert.seq <= tape.alert_seq]  # the judge's own
         await self._recordings.close_with(
             Footer(
                 key=tape.key,

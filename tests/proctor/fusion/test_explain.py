@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from proctor.domain.errors import InvalidInput
-from proctor.domain.incidents import Category, Severity
+from proctor.domain.incidents import Severity
 from proctor.fusion.explain import explain, rule_text
-from proctor.fusion.ranking import weight_of
 from tests.fakes import facts
 from tests.fakes.tapes import Recorded
 
@@ -50,12 +49,3 @@ def test_an_alert_beyond_what_is_stored_cannot_be_had_again() -> None:
 def test_a_rule_that_the_policy_has_not_is_one_line() -> None:
     with pytest.raises(InvalidInput, match="no rule other"):
         rule_text(facts.STANDARD_POLICY, "other")
-
-
-def test_a_session_weighs_its_incidents_and_never_an_outage() -> None:
-    opened, closed = recorded().alerts
-    assert weight_of([]) == 0
-    assert weight_of([opened]) == weight_of([opened, closed])
-    assert weight_of([opened, replace(closed, severity=Severity.HIGH)]) > weight_of([opened])
-    assert weight_of([replace(opened, category=Category.COVERAGE)]) == 0
-    assert weight_of([replace(opened, suppressed_by="break")]) == 0

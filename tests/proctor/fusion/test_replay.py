@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proctor.domain.alerts import Transition
+from proctor.domain.allowances import Accommodation, Allowances, Break, BreakBy
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.errors import InvalidInput
+from proctor.domain.incidents import Verdict
+from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import ClientEvent, Observation, StreamState
 from proctor.domain.recordings import RESTORED
 from proctor.domain.reports import TickReport
@@ -91,7 +94,7 @@ def test_the_policy_stands_in_a_recording_once() -> None:
 
 def test_turns_of_the_timer_that_change_nothing_are_only_counted() -> None:
     one = Recorded()
-    sent = facts.reports(facts.media_come(), 10_000)
+    sent = facts.reports(facts.media_come(), 9_800)
     for report in sent:
         one.step(lambda judge, at=report.sent_ms: judge.tick(at, 200, facts.BEGAN))  # type: ignore[misc]
         one.step(lambda judge, at=report.sent_ms: judge.tick(at + 50, 250, facts.BEGAN))  # type: ignore[misc]
@@ -101,7 +104,7 @@ def test_turns_of_the_timer_that_change_nothing_are_only_counted() -> None:
     assert [row.kind for row in rows] == ["begin"] + ["consume"] * len(sent)
     assert rows[-1].consumed == one.judge.mark.consumed == 3 * len(sent)
     assert {row.ticks for row in rows[1:]} == {2}
-    assert (rows[-1].ticked_ms, rows[-1].silent_ms) == (10_050, 250)
+    assert (rows[-1].ticked_ms, rows[-1].silent_ms) == (9_850, 250)
 
 
 def test_segments_are_cut_at_the_same_rows_whoever_cuts() -> None:
@@ -237,6 +240,8 @@ class Fate:
     write: bool
     kill: bool
     flush: bool
+    allow: Allowances | None
+    note: bool
 
 
 fates = st.builds(
@@ -248,6 +253,26 @@ fates = st.builds(
     write=st.integers(0, 3).map(lambda n: n > 0),
     kill=st.integers(0, 5).map(lambda n: n == 0),
     flush=st.integers(0, 5).map(lambda n: n == 0),
+    allow=st.one_of(
+        *[st.none()] * 4,
+        st.builds(
+            Allowances,
+            accommodations=st.lists(st.sampled_from(Accommodation), max_size=2, unique=True).map(
+                tuple
+            ),
+            breaks=st.lists(
+                st.builds(
+                    Break,
+                    break_id=st.sampled_from(["a", "b"]),
+                    start_ms=st.integers(0, 20_000),
+                    end_ms=st.one_of(st.none(), st.integers(20_001, 30_000)),
+                    by=st.sampled_from(BreakBy),
+                ),
+                max_size=1,
+            ).map(tuple),
+        ),
+    ),
+    note=st.integers(0, 9).map(lambda n: n == 0),
 )
 
 
@@ -271,7 +296,7 @@ def test_replay_equals_live_whatever_happens_to_the_shard(
         fate = (
             happens[turns % len(happens)]
             if turns < 300
-            else Fate(0, False, False, None, True, False, False)
+            else Fate(0, False, False, None, True, False, False, None, False)
         )
         turns += 1
         report = sent[place]
@@ -284,6 +309,17 @@ def test_replay_equals_live_whatever_happens_to_the_shard(
                     is_lost, at, facts.BEGAN
                 )
             )  # type: ignore[misc]
+        if fate.allow is not None:
+            one.step(
+                lambda judge, at=report.sent_ms, what=fate.allow: judge.allow(  # type: ignore[misc]
+                    what, at, facts.BEGAN
+                )
+            )
+        if fate.note and one.incidents:
+            note = IncidentNote(
+                note_id=f"note_{turns}", incident=one.incidents[0], verdict=Verdict.CONFIRMED
+            )
+            one.step(lambda judge, told=note: judge.annotate(told, facts.BEGAN))  # type: ignore[misc]
         for _ in range(1 + fate.again):
             one.play(sent[max(0, place - 1) : place + 1])
         place += 1
@@ -302,6 +338,8 @@ def test_replay_equals_live_whatever_happens_to_the_shard(
     again = replay([one.rows()])
     assert alert_log(again.alerts) == alert_log(one.alerts)
     assert again.coverage == one.coverage
+    assert again.priority == one.priority
+    assert again.last_seq == one.judge.alert_seq
     assert [row.no for row in one.rows()] == list(range(1, one.tape.last_no + 1))
     assert sum(row.kind == RESTORED for row in one.rows()) <= turns
 

@@ -186,7 +186,7 @@ async def test_its_recording_replays_to_the_committed_alerts(
     await recorder.flush()
     assert await checkpoints.load("proctor-shard-0") == {}
 
-    replays = Replays(recordings, sql.archive, sql.sessions)
+    replays = Replays(recordings, sql.archive, sql.sessions, sql.priorities)
     key = await replays.find(spec.tenant_id, spec.session_id)
     found = await replays.read(key)
     compared = await replays.compare(key)
