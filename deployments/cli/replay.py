@@ -199,8 +199,13 @@ def _explained(found: "Explanation") -> list[str]:
     lines.append(f"frame sha256 {alert.frame_digest or 'none: it rests on no picture'}")
     if alert.suppressed_by:
         lines.append(f"not delivered: {alert.suppressed_by}")
-    if found.recomputed is None:
-        lines.append("recomputed: the recording does not give this alert (not stored yet, or lost)")
+    if found.is_beyond:
+        lines.append(
+            "recomputed: it is beyond what is recorded: news of after the session's end, "
+            "which nobody judges, or not stored yet (a minute)"
+        )
+    elif found.recomputed is None:
+        lines.append("recomputed: the recording does not give this alert")
     elif found.is_same:
         lines.append("recomputed from the recording: the same")
     else:

@@ -24,12 +24,15 @@ class Explanation:
         rule_text: Its rule, as the recorded policy says it (YAML).
         recomputed: The same alert judged again; None when the replay does not raise it.
         differences: A line for each field that differs; empty when it is the same.
+        is_beyond: Whether the alert's number is above all that is recorded so far: it is news of after
+            the session's end, or its rows are not stored yet.
     """
 
     alert: Alert
     rule_text: str
     recomputed: Alert | None
     differences: tuple[str, ...]
+    is_beyond: bool = False
 
     @property
     def is_same(self) -> bool:
@@ -50,6 +53,7 @@ def explain(alert: Alert, takes: Sequence[Iterable[Row]]) -> Explanation:
         rule_text=rule_text(again.spec.policy_text, alert.rule_id),
         recomputed=recomputed,
         differences=() if recomputed is None else tuple(_differences(alert, recomputed)),
+        is_beyond=alert.seq > again.last_seq,
     )
 
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from proctor.domain.alerts import Alert, Transition
+from proctor.domain.allowances import Accommodation, Allowances, Break, BreakBy
 from proctor.domain.coverage import CoverageState, Modality
 from proctor.domain.errors import InvalidInput
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
@@ -39,6 +40,8 @@ class Expected(Strict):
         opened_s: When the behaviour began.
         closed_s: When it ended; left out when that does not matter.
         severity: The highest that it reaches; left out when that does not matter.
+        suppressed_by: What keeps its first news back (`accommodation:may_speak`, `break`, `budget`);
+            `null` for nothing, left out when that does not matter.
         within_s: How far the moments may be off.
     """
 
@@ -46,7 +49,15 @@ class Expected(Strict):
     opened_s: Seconds
     closed_s: Seconds | None = None
     severity: Severity | None = None
+    suppressed_by: str | None = None
     within_s: Annotated[float, Field(ge=0.0, le=60.0)] = 0.6
+
+
+class Pause(Strict):
+    """A break, from one second to another."""
+
+    from_s: Seconds
+    to_s: Seconds
 
 
 class Case(Strict):
@@ -57,6 +68,8 @@ class Case(Strict):
         length_s: How long the session is; the end of the last span if left out.
         seen: What is seen and heard. Media come at 0 unless a span says otherwise.
         recording: The name of a recording instead.
+        allowed: Accommodations of the candidate.
+        breaks: Breaks of the session.
         rules: Only these rules are looked at; all of them if left out.
         incidents: Every incident that must come, and no other of the rules that are looked at.
     """
@@ -65,6 +78,8 @@ class Case(Strict):
     length_s: Seconds | None = None
     seen: tuple[Span, ...] = ()
     recording: str | None = None
+    allowed: tuple[Accommodation, ...] = ()
+    breaks: tuple[Pause, ...] = ()
     rules: tuple[str, ...] | None = None
     incidents: tuple[Expected, ...]
 
@@ -72,6 +87,8 @@ class Case(Strict):
     def _has_one_session(self) -> Self:
         if bool(self.seen) == (self.recording is not None):
             raise ValueError("a case has either `seen` or `recording`")
+        if self.recording is not None and (self.allowed or self.breaks):
+            raise ValueError("a recording knows by itself what was allowed")
         return self
 
 
@@ -163,6 +180,7 @@ class Came(Strict):
     opened_s: float
     closed_s: float | None
     severity: Severity
+    suppressed_by: str | None
 
 
 _ORDER = tuple(Severity)
@@ -182,6 +200,7 @@ def _incidents(alerts: Iterable[Alert]) -> list[Came]:
             opened_s=at_s if before is None else before.opened_s,
             closed_s=closed_s,
             severity=severity,
+            suppressed_by=alert.suppressed_by if before is None else before.suppressed_by,
         )
     return list(found.values())
 
@@ -203,6 +222,11 @@ def _compared(rule: str, wanted: Sequence[Expected], came: Sequence[Came]) -> It
             yield f"rule {rule}: expected to end at {want.closed_s:g} s, ended {ended}"
         if want.severity is not None and near.severity is not want.severity:
             yield f"rule {rule}: expected severity {want.severity}, reached {near.severity}"
+        if "suppressed_by" in want.model_fields_set and near.suppressed_by != want.suppressed_by:
+            yield (
+                f"rule {rule}: expected to be suppressed by {want.suppressed_by or 'nothing'}, "
+                f"was by {near.suppressed_by or 'nothing'}"
+            )
     for extra in left:
         yield f"rule {rule}: came at {extra.opened_s:g} s, was not expected"
 
@@ -216,6 +240,7 @@ def _judged(case: Case, policy_text: str) -> Sequence[Alert]:
         policy_text=policy_text,
         started_at=BEGAN,
         epoch=1,
+        allowances=Allowances(accommodations=case.allowed, breaks=tuple(_breaks(case))),
     )
     judge = SessionJudge(spec)
     alerts: list[Alert] = []
@@ -223,6 +248,16 @@ def _judged(case: Case, policy_text: str) -> Sequence[Alert]:
         alerts += judge.consume(report, BEGAN).alerts
     alerts += judge.end(_length_ms(case), BEGAN).alerts
     return alerts
+
+
+def _breaks(case: Case) -> Iterable[Break]:
+    for place, each in enumerate(case.breaks):
+        yield Break(
+            break_id=f"break_{place}",
+            start_ms=round(each.from_s * 1000),
+            end_ms=round(each.to_s * 1000),
+            by=BreakBy.SCHEDULE,
+        )
 
 
 def _length_ms(case: Case) -> int:

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -192,6 +194,18 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput) as told:
             asyncio.run(recordings.read(key()))
         assert told.value.code == "recording/unreadable"
+
+
+def test_a_shard_that_records_loads_no_pandas() -> None:
+    """`pyarrow.array` would: 58 MB and half a second in which nothing is judged."""
+    code = (
+        "import sys; from proctor.adapters.recordings.arrow import read_arrow, write_arrow;"
+        "from proctor.domain.recordings import Row;"
+        "rows = [Row(1, 'end', 0, 0, 0, 1, 1, 1, 1, 0, ('a', 'b'), b'{}')];"
+        "assert read_arrow(write_arrow(rows)) == rows; assert 'pandas' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=facts.ROOT, check=False)
+    assert done.returncode == 0
 
 
 def test_a_recording_is_due_when_its_exam_says_so() -> None:

@@ -46,6 +46,7 @@ class ObjectRecordings:
     """
 
     def __init__(self, url: str) -> None:
+        import pyarrow  # noqa: F401  # loaded now: the first segment must not wait for it
         from obstore.exceptions import BaseError
 
         try:

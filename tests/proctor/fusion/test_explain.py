@@ -44,6 +44,8 @@ def test_an_alert_beyond_what_is_stored_cannot_be_had_again() -> None:
     one = recorded()
     found = explain(one.alerts[1], [one.rows()[:30]])
     assert found.recomputed is None and not found.is_same
+    assert found.is_beyond
+    assert not explain(one.alerts[0], [one.rows()]).is_beyond
 
 
 def test_a_rule_that_the_policy_has_not_is_one_line() -> None:

@@ -84,6 +84,10 @@ def test_a_threshold_that_is_too_quick_fails_with_the_case_s_name() -> None:
             "[{rule: no_face, opened_s: 5}, {rule: nothing, opened_s: 1}]",
             ["a case: rule nothing: the policy has none of this name"],
         ),
+        (
+            "[{rule: no_face, opened_s: 5, suppressed_by: break}]",
+            ["a case: rule no_face: expected to be suppressed by break, was by nothing"],
+        ),
     ],
 )
 def test_a_failure_says_what_was_expected_and_what_came(incidents: str, told: list[str]) -> None:
