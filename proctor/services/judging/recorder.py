@@ -137,35 +137,41 @@ class Recorder:
             await self.flush()
 
     async def flush(self) -> None:
-        """Store what is complete; close what is over. A store that is away is asked once.
+        """Store what is complete, then close what is over. Of each kind, an outage is met once.
 
         Raises:
             Conflict: Another process has taken the shard over.
         """
-        for place, reel in list(self._reels.items()):
-            try:
-                if await self._flush(reel):
-                    del self._reels[place]
-            except (StateStoreUnavailable, TimedOut):
-                self._metrics.count("shard_unwritten", what="recording")
-                self._stop_what_is_full()
-                break
-            except Conflict:
-                raise
-            except Exception:  # a mailbox's boundary: one recording must not hold up the others
-                logger.exception("a recording failed", extra={"session_id": place[0]})
-                self._metrics.count("shard_unwritten", what="recording")
+        for work in (self._store, self._finish):
+            for place, reel in list(self._reels.items()):
+                try:
+                    if await work(reel):
+                        del self._reels[place]
+                except (StateStoreUnavailable, TimedOut):
+                    self._metrics.count("shard_unwritten", what="recording")
+                    break
+                except Conflict:
+                    raise
+                except Exception:  # a mailbox's boundary: one recording must not hold up the others
+                    logger.exception("a recording failed", extra={"session_id": place[0]})
+                    self._metrics.count("shard_unwritten", what="recording")
+        self._stop_what_is_full()
         waiting = sum(reel.tape.waiting_bytes for reel in self._reels.values())
         self._metrics.gauge("shard_recording_waiting_bytes", waiting)
 
-    async def _flush(self, reel: _Reel) -> bool:
-        """Store the segments that are complete; True when nothing of the tape is owed any more."""
+    async def _store(self, reel: _Reel) -> bool:
+        """Store the segments that are complete, of what is over also the rest."""
         tape = reel.tape
         while (segment := tape.cut(to_the_end=reel.is_over)) is not None:
             await within(self._clock, FLUSH_WITHIN_MS, self._recordings.put(segment))
             self._metrics.count("shard_recording_segments")
             tape.flushed(segment)
             await self._let_go(tape)
+        return False
+
+    async def _finish(self, reel: _Reel) -> bool:
+        """Close a recording whose rows are all stored; True when nothing of the tape is owed any more."""
+        tape = reel.tape
         if not (reel.is_over and tape.is_flushed):
             return False
         if reel.ended_ms is not None:
