@@ -317,6 +317,26 @@ async def test_a_memory_that_is_gone_begins_another_take() -> None:
     assert again.has_ended
 
 
+async def test_a_tape_that_cannot_be_read_gives_way_to_another_and_is_forgotten() -> None:
+    world = World()
+    shard, recorder = await world.shard()
+    await world.send(shard, reports()[:30])
+    for key in [key for key in world.states if "/tape/" in key]:
+        world.checkpoints.states[world.name][key] = b"[1]\tof another version"
+    shard, recorder = await world.shard()
+    await world.send(shard, reports()[30:])
+    await ended(world, shard)
+    await flushed(recorder)
+    found = await world.recording()
+    (rows,) = found.takes
+    assert rows[0].kind == "begin"
+    again = replay(found.takes)
+    assert not again.is_whole
+    assert set(alert_log(again.alerts).splitlines()) < set(alert_log(world.alerts).splitlines())
+    assert world.metrics.counted("shard_recordings_stopped") == 1
+    assert world.states == {}
+
+
 async def test_a_recording_that_was_switched_off_leaves_nothing_behind_in_the_way() -> None:
     world = World()
     shard, recorder = await world.shard()
