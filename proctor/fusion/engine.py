@@ -4,19 +4,22 @@ A rule holds as long as its condition does, and its `for_ms` is measured from th
 began to the last reading that supports it: neither silence nor the mere passing of time opens anything.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from proctor.domain.alerts import Alert, Transition
-from proctor.domain.ids import AlertId, IncidentId, derive_id
 from proctor.domain.incidents import Incident
-from proctor.domain.observations import Producer
 from proctor.domain.sessions import SessionSpec
 from proctor.domain.signals import Signal, SignalKind
-from proctor.fusion.conditions import Held, Standing, View
+from proctor.fusion.conditions import reaches_back
+from proctor.fusion.evidence import at_once, ended, newest, over_by, seen_until
+from proctor.fusion.grouping import GROUPED, TITLE
 from proctor.fusion.policy import Policy, Rule
-from proctor.sensing.figures import LABELS, LASTED
+from proctor.fusion.quiet import Quiet, QuietState
+from proctor.fusion.telling import alert_of, incident_of, said
+from proctor.fusion.view import Held, Standing, View
+from proctor.sensing.figures import LASTED
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,12 +31,20 @@ class EngineState:
         standing: Open signals.
         closed_ms: When each kind of signal last closed.
         incidents: Open incidents by rule.
+        recent: Closed signals since the view was last whole, of kinds that a rule remembers.
+        whole_from_ms: Since when the view of such a kind has had no gap; absent: it never had one.
+        now_ms: The newest moment of a signal.
+        quiet: What is not told.
     """
 
     alert_seq: int = 0
     standing: dict[SignalKind, Standing] = field(default_factory=dict)
     closed_ms: dict[SignalKind, int] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
+    recent: dict[SignalKind, list[Signal]] = field(default_factory=dict)
+    whole_from_ms: dict[SignalKind, int] = field(default_factory=dict)
+    now_ms: int = 0
+    quiet: QuietState = field(default_factory=QuietState)
 
 
 @dataclass(slots=True)
@@ -51,10 +62,22 @@ class FusionEngine:
         self._spec = spec
         self._policy = policy
         self.state = state
-        self._rules_of: dict[SignalKind, list[Rule]] = {}
-        for rule in policy.rules:
+        self._quiet = Quiet(policy.groups, state.quiet)
+        self._rules_of: dict[SignalKind, list[int]] = {}
+        self._remembered: dict[SignalKind, int] = {}
+        self._looking_back: list[Rule] = []
+        for index, rule in enumerate(policy.rules):
             for kind in rule.when.kinds():
-                self._rules_of.setdefault(kind, []).append(rule)
+                self._rules_of.setdefault(kind, []).append(index)
+            if needed := reaches_back(rule.when):
+                self._looking_back.append(rule)
+                for kind, times in needed.items():
+                    self._remembered[kind] = max(times, self._remembered.get(kind, 0))
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a rule asks for what has ended (`within`, `count`)."""
+        return bool(self._looking_back)
 
     def feed(
         self,
@@ -63,24 +86,69 @@ class FusionEngine:
         raised_at: datetime,
         lost: Container[SignalKind] = (),
     ) -> Outcome:
-        """Take changed signals.
+        """Take changed signals. What changed at one moment is judged together, in any order.
 
         Args:
-            signals: Opened, updated or closed, in order.
+            signals: Opened, updated or closed; those of one kind in order.
             at_ms: The observation that changed them: open ones are supported until then.
             raised_at: Wall time for the alerts.
             lost: Kinds of which nothing can be known now: they did not end, they went out of view.
         """
         outcome = Outcome()
-        for signal in signals:
-            if signal.ended_ms is None:
-                self.state.standing[signal.kind] = Standing(signal=signal, confirmed_ms=at_ms)
-            else:
-                self.state.standing.pop(signal.kind, None)
-                self.state.closed_ms[signal.kind] = signal.ended_ms
-            for rule in self._rules_of.get(signal.kind, ()):
-                self._judge(rule, signal, outcome, raised_at, signal.kind in lost)
+        self.state.now_ms = max(self.state.now_ms, at_ms)
+        for step in at_once(signals):
+            for signal in step:
+                self._take(signal, at_ms, signal.kind in lost)
+            touched = {index for each in step for index in self._rules_of.get(each.kind, ())}
+            view = self._view(self.state.now_ms)
+            for rule in (self._policy.rules[index] for index in sorted(touched)):
+                of_rule = [each for each in step if each.kind in rule.when.kinds()]
+                view_lost = any(each.kind in lost for each in of_rule)
+                self._judge(rule, of_rule, view, outcome, raised_at, view_lost)
+            self._release(outcome, raised_at)
         return outcome
+
+    def _take(self, signal: Signal, at_ms: int, is_lost: bool) -> None:
+        state, kind = self.state, signal.kind
+        if signal.ended_ms is None:
+            state.standing[kind] = Standing(signal=signal, confirmed_ms=at_ms)
+            return
+        state.standing.pop(kind, None)
+        state.closed_ms[kind] = signal.ended_ms
+        if kind in self._remembered and not is_lost:
+            state.recent[kind] = [*state.recent.get(kind, ()), signal][-self._remembered[kind] :]
+
+    def _view(self, now_ms: int) -> View:
+        state = self.state
+        return View(state.standing, state.closed_ms, state.recent, state.whole_from_ms, now_ms)
+
+    def advance(self, now_ms: int, raised_at: datetime) -> Outcome:
+        """Time has moved on: what a rule looked back at may have passed. Nothing opens by it."""
+        return self._lapse(now_ms, raised_at, view_lost=False)
+
+    def forget(self, kinds: Collection[SignalKind], now_ms: int, raised_at: datetime) -> Outcome:
+        """The view of these kinds has a gap now: what was before is not joined to what comes."""
+        for kind in self._remembered.keys() & kinds:
+            self.state.recent.pop(kind, None)
+            self.state.whole_from_ms[kind] = now_ms
+        return self._lapse(now_ms, raised_at, view_lost=True)
+
+    def _lapse(self, now_ms: int, raised_at: datetime, view_lost: bool) -> Outcome:
+        outcome, view = Outcome(), self._view(max(now_ms, self.state.now_ms))
+        for rule in self._looking_back:
+            incident = self.state.incidents.get(rule.id)
+            if incident is not None and rule.when.holds(view) is None:
+                self._judge(rule, (), view, outcome, raised_at, view_lost)
+        self._release(outcome, raised_at)
+        return outcome
+
+    def _release(self, outcome: Outcome, raised_at: datetime) -> None:
+        """Tell what was kept quiet by an incident that is over."""
+        rules = {rule.id: rule for rule in self._policy.rules} if self.state.quiet.hushed else {}
+        for rule_id in self._quiet.released(self.state.incidents):
+            rule, incident = rules[rule_id], self.state.incidents[rule_id]
+            reason = said(rule.reason[self._policy.language], incident.signals)
+            self._tell(rule, incident, Transition.UPDATED, reason, outcome, raised_at)
 
     def adopt(self, incidents: Sequence[Incident], alert_seq: int, raised_at: datetime) -> Outcome:
         """Go on from what the database knows of a session whose checkpoint is gone, or is older.
@@ -97,9 +165,10 @@ class FusionEngine:
             rule, held_by = rules.get(incident.rule_id), held.get(incident.incident_id)
             if incident.closed_ms is not None and held_by is not None:
                 del self.state.incidents[held_by]
+                self._quiet.forget(held_by)
             elif incident.closed_ms is None and held_by is None and rule is not None:
-                seen_ms = max((_seen_until(each) for each in incident.signals), default=0)
-                signals = tuple(_ended(each, seen_ms) for each in incident.signals)
+                seen_ms = max((seen_until(each) for each in incident.signals), default=0)
+                signals = tuple(ended(each, seen_ms) for each in incident.signals)
                 closed_ms = max(seen_ms, incident.opened_ms)
                 self._close(
                     rule, replace(incident, signals=signals), closed_ms, outcome, raised_at, True
@@ -112,22 +181,28 @@ class FusionEngine:
         for rule in self._policy.rules:
             incident = self.state.incidents.get(rule.id)
             if incident is not None:
-                signals = tuple(_ended(signal, end_ms) for signal in incident.signals)
+                signals = tuple(ended(signal, end_ms) for signal in incident.signals)
                 closed_ms = max(end_ms, incident.opened_ms)
                 self._close(rule, replace(incident, signals=signals), closed_ms, outcome, raised_at)
         self.state.standing.clear()
         return outcome
 
     def _judge(
-        self, rule: Rule, cause: Signal, outcome: Outcome, raised_at: datetime, view_lost: bool
+        self,
+        rule: Rule,
+        causes: Sequence[Signal],
+        view: View,
+        outcome: Outcome,
+        raised_at: datetime,
+        view_lost: bool,
     ) -> None:
-        held = rule.when.holds(View(self.state.standing, self.state.closed_ms))
+        held = rule.when.holds(view)
         incident = self.state.incidents.get(rule.id)
         if incident is not None:
-            incident = replace(incident, signals=self._newest(incident.signals, cause, held))
+            incident = replace(incident, signals=newest(incident.signals, causes, held))
             if held is None:
-                ended_ms = cause.started_ms if cause.ended_ms is None else cause.ended_ms
-                closed_ms = max(ended_ms, incident.opened_ms)
+                over_ms = min(rule.when.over_ms(view), over_by(incident.signals, view.now_ms))
+                closed_ms = max(over_ms, incident.opened_ms)
                 self._close(rule, incident, closed_ms, outcome, raised_at, view_lost)
                 return
             self.state.incidents[rule.id] = incident
@@ -141,26 +216,9 @@ class FusionEngine:
             self._escalate(rule, incident, outcome, raised_at)
 
     def _open(self, rule: Rule, held: Held, outcome: Outcome, raised_at: datetime) -> Incident:
-        spec = self._spec
-        incident = Incident(
-            incident_id=IncidentId(
-                derive_id("inc", spec.session_id, rule.id, held.since_ms, self.state.alert_seq + 1)
-            ),
-            tenant_id=spec.tenant_id,
-            exam_id=spec.exam_id,
-            session_id=spec.session_id,
-            candidate_id=spec.candidate_id,
-            rule_id=rule.id,
-            policy_id=self._policy.id,
-            policy_version=self._policy.version,
-            category=rule.category,
-            severity=rule.severity,
-            opened_ms=held.since_ms,
-            closed_ms=None,
-            signals=tuple(self.state.standing[kind].signal for kind in held.kinds),
-        )
+        incident = incident_of(self._spec, self._policy, rule, held, self.state.alert_seq + 1)
         self.state.incidents[rule.id] = incident
-        reason = self._said(rule.reason, incident.signals)
+        reason = said(rule.reason[self._policy.language], incident.signals)
         self._tell(rule, incident, Transition.OPENED, reason, outcome, raised_at)
         return incident
 
@@ -171,7 +229,7 @@ class FusionEngine:
             return
         incident = replace(incident, severity=rule.escalate.severity)
         self.state.incidents[rule.id] = incident
-        reason = self._said(rule.reason, incident.signals)
+        reason = said(rule.reason[self._policy.language], incident.signals)
         self._tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at)
 
     def _close(
@@ -190,26 +248,6 @@ class FusionEngine:
         reason = texts[self._policy.language].format(**{LASTED: lasted_s})
         self._tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at)
 
-    def _newest(
-        self, signals: tuple[Signal, ...], cause: Signal, held: Held | None
-    ) -> tuple[Signal, ...]:
-        """What the incident rests on, each signal in its newest state."""
-        newest = {each.signal_id: each for each in signals}
-        if cause.signal_id in newest:
-            newest[cause.signal_id] = cause
-        for kind in held.kinds if held else ():
-            standing = self.state.standing[kind].signal
-            newest[standing.signal_id] = standing
-        return tuple(newest.values())
-
-    def _said(self, texts: dict[str, str], signals: Sequence[Signal]) -> str:
-        figures: dict[str, float] = {}
-        for signal in signals:
-            for name, value in signal.support.numbers:
-                figures.setdefault(name, value)
-        labels = dict.fromkeys(label for signal in signals for label in signal.support.labels)
-        return texts[self._policy.language].format(**figures, **{LABELS: ", ".join(labels)})
-
     def _tell(
         self,
         rule: Rule,
@@ -219,55 +257,37 @@ class FusionEngine:
         outcome: Outcome,
         raised_at: datetime,
     ) -> None:
+        state = self.state
+        quiet = self._quiet.hear(rule, incident, transition, state.incidents, state.now_ms)
+        self._number(rule, incident, transition, reason, outcome, raised_at, quiet)
+        thread = self._quiet.joined(rule) if transition is Transition.OPENED else None
+        if quiet is not None and thread is not None and rule.group is not None:
+            language, lead = self._policy.language, thread.incident
+            joined = self._policy.groups[rule.group].joined[language]
+            reason = joined.format(**{TITLE: rule.title[language], GROUPED: thread.grouped})
+            (first,) = (each for each in self._policy.rules if each.id == lead.rule_id)
+            self._number(first, lead, Transition.UPDATED, reason, outcome, raised_at, None)
+
+    def _number(
+        self,
+        rule: Rule,
+        incident: Incident,
+        transition: Transition,
+        reason: str,
+        outcome: Outcome,
+        raised_at: datetime,
+        suppressed_by: str | None,
+    ) -> None:
         self.state.alert_seq += 1
         outcome.incidents.append(incident)
         outcome.alerts.append(
-            Alert(
-                alert_id=AlertId(derive_id("alr", incident.incident_id, transition)),
+            alert_of(
+                rule.title[self._policy.language],
+                incident,
+                transition,
+                reason,
                 seq=self.state.alert_seq,
-                tenant_id=incident.tenant_id,
-                exam_id=incident.exam_id,
-                session_id=incident.session_id,
-                candidate_id=incident.candidate_id,
-                incident_id=incident.incident_id,
-                transition=transition,
-                rule_id=rule.id,
-                policy_id=incident.policy_id,
-                policy_version=incident.policy_version,
-                category=incident.category,
-                severity=incident.severity,
-                title=rule.title[self._policy.language],
-                reason=reason,
-                occurred_ms=(
-                    incident.opened_ms if incident.closed_ms is None else incident.closed_ms
-                ),
                 raised_at=raised_at,
-                signals=incident.signals,
-                producers=_producers(incident.signals),
-                frame_digest=_digest(incident.signals),
+                suppressed_by=suppressed_by,
             )
         )
-
-
-def _ended(signal: Signal, end_ms: int) -> Signal:
-    if signal.ended_ms is not None:
-        return signal
-    return replace(signal, ended_ms=max(end_ms, signal.started_ms))
-
-
-def _seen_until(signal: Signal) -> int:
-    lasted_s = dict(signal.support.numbers).get(LASTED, 0.0)
-    return signal.started_ms + round(lasted_s * 1000)
-
-
-def _producers(signals: Sequence[Signal]) -> tuple[Producer, ...]:
-    """Every model once, in the order of the signals."""
-    return tuple(dict.fromkeys(one for signal in signals for one in signal.support.producers))
-
-
-def _digest(signals: Sequence[Signal]) -> str | None:
-    """The judged picture: that of the signal which began last, if it has one."""
-    for signal in sorted(signals, key=lambda each: each.started_ms, reverse=True):
-        if signal.support.frame_digest is not None:
-            return signal.support.frame_digest
-    return None
