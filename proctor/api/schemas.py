@@ -3,7 +3,17 @@
 import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
+
+from proctor.fusion.overrides import NOTHING, Overrides
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _FORBIDDEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -34,11 +44,45 @@ class Sent(BaseModel):
     )
 
 
+class OwnPolicy(Sent):
+    """One version of a policy that was sent before."""
+
+    id: Word
+    version: int = Field(ge=1, le=1_000_000)
+
+
+def _choice(value: object) -> str:
+    return "preset" if isinstance(value, str) else "own"
+
+
+class NewPolicy(Sent):
+    """A policy, or the next version of one."""
+
+    text: str = Field(
+        min_length=1, max_length=65_536, description="YAML; its `id` and `version` count."
+    )
+    tests: list[Annotated[str, StringConstraints(min_length=1, max_length=16_384)]] = Field(
+        default=[],
+        max_length=20,
+        description="Test cases (YAML), all of which pass before an exam takes the policy.",
+    )
+
+
 class NewExam(Sent):
     """An exam to be made."""
 
     title: Title
-    policy: Word = Field(description="A preset: `standard` and its like.")
+    policy: Annotated[
+        Annotated[Word, Tag("preset")] | Annotated[OwnPolicy, Tag("own")], Discriminator(_choice)
+    ] = Field(description="A preset (`standard` and its like), or a version of your own policy.")
+    overrides: Overrides = Field(
+        default=NOTHING, description="What this exam changes of it; never to something more urgent."
+    )
+    language: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]{2}(-[A-Z]{2})?$",
+        description="The language of titles and reasons; one that the policy speaks.",
+    )
     retention_days: int = Field(
         ge=1, le=1095, description="How long evidence lives after a session's end."
     )

@@ -15,6 +15,7 @@ from proctor.services.enroll import Enroll
 from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
+from proctor.services.policies import Policies
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.verify import Verify
 
@@ -25,6 +26,7 @@ class Services:
 
     Attributes:
         exams: Exams.
+        policies: Policies.
         candidates: Candidates.
         consents: Consent and erasure of templates.
         challenges: Challenges of enrolments.
@@ -52,6 +54,7 @@ class Services:
     """
 
     exams: Exams
+    policies: Policies
     candidates: Candidates
     consents: Consents
     challenges: Challenges

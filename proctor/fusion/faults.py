@@ -4,6 +4,7 @@
 more here: an old exam's policy stays readable when a detector turns out to be unmeasured.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from proctor.domain.errors import PolicyRefused
 from proctor.fusion.measured import wrong_measure
-from proctor.fusion.plain_yaml import UNREADABLE, PlainLoader, read_plain
+from proctor.fusion.plain_yaml import UNREADABLE, PlainLoader
 from proctor.fusion.policy import MAX_POLICY_CHARS, Policy, parse_policy
 from proctor.fusion.prohibited import states_of_mind
 from proctor.fusion.wrong import Faults
@@ -53,8 +54,7 @@ def faults_of(text: str) -> tuple[Fault, ...]:
     if len(text) > MAX_POLICY_CHARS:
         return (Fault(None, "", f"a policy has at most {MAX_POLICY_CHARS} characters"),)
     try:
-        root = yaml.compose(text, Loader=PlainLoader)
-        _, plain = read_plain(text)
+        root, plain = _read(text)
     except UNREADABLE as error:
         return (_unreadable(error),)
     found = list(_prohibited(root)) if root is not None else []
@@ -83,6 +83,16 @@ def refusal(faults: Sequence[Fault]) -> PolicyRefused:
     first = next((each for each in faults if each.code == PROHIBITED), faults[0])
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return PolicyRefused(f"{first}{more}", first.code, tuple(str(each) for each in faults))
+
+
+def _read(text: str) -> tuple[yaml.Node | None, str]:
+    """(the text's parts with their lines, its value as JSON). Raises one of `UNREADABLE`."""
+    loader = PlainLoader(text)
+    try:
+        root = loader.get_single_node()
+        return root, json.dumps(None if root is None else loader.construct_document(root))
+    finally:
+        loader.dispose()
 
 
 def _unreadable(error: Exception) -> Fault:

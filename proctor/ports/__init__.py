@@ -8,6 +8,7 @@ from proctor.ports.delivery import AlertSink
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
+from proctor.ports.policies import PolicyStore
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
@@ -30,6 +31,7 @@ __all__ = [
     "MediaSink",
     "Metrics",
     "Perception",
+    "PolicyStore",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",

@@ -23,10 +23,12 @@ from proctor.ports import (
     ExamStore,
     FaceIndex,
     IncidentStore,
+    PolicyStore,
     SessionStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeCandidateStore,
@@ -47,6 +49,7 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
+    policies: PolicyStore
     url: str = field(default="", repr=False)
 
 
@@ -76,6 +79,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
+            FakePolicyStore(database),
         )
         return
     if request.param == "sqlite":
@@ -87,7 +91,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, url)
+    yield Relational(
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, sql.policies, url
+    )
     await sql.close()
 
 

@@ -22,7 +22,7 @@ from proctor.domain.alerts import Alert
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.incidents import Incident
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(
@@ -58,6 +58,18 @@ exams = Table(
     Column("retention_days", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("tenant_id", "exam_id"),
+)
+
+policies = Table(  # a row is a version and never changes; `retired_at` alone is set later
+    "policies",
+    metadata,
+    Column("tenant_id", Text, ForeignKey(tenants.c.tenant_id), primary_key=True),
+    Column("policy_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("tests", DomainJson(tuple[str, ...]), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
 )
 
 candidates = Table(
