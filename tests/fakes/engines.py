@@ -6,6 +6,7 @@ from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.engine import EngineState, FusionEngine
 from proctor.fusion.plain_yaml import write_plain
 from proctor.fusion.policy import parse_policy
+from proctor.sensing.figures import FIGURES, LASTED
 from proctor.sensing.hysteresis import Reading, Spell
 from tests.fakes import facts
 
@@ -35,7 +36,7 @@ def spell(
 ) -> Signal:
     """A signal with a reading at its beginning and one at its newest moment."""
     kind = SignalKind(kind)
-    seen = Spell(is_open=True)
+    seen = Spell(is_open=True, figures=dict.fromkeys(FIGURES[kind] - {LASTED}, 1.0))
     seen.support(Reading(started_ms, (facts.DETECTOR,), facts.digest(started_ms)))
     seen.support(Reading(last_ms, (facts.GAZE_MODEL,), facts.digest(last_ms)))
     return seen.signal(kind, facts.SESSION, ended_ms)
