@@ -4,6 +4,11 @@ import { SEVERITIES } from "../lib/words.js";
 
 const KEEP = 400;
 
+/** The alert that told of the incident's end, or undefined: news may come of what is over, too. */
+export function endOf(incident) {
+  return incident.history.find((item) => item.alert.transition === "closed")?.alert;
+}
+
 export class Incidents {
   constructor() {
     this.byId = new Map();
@@ -24,10 +29,12 @@ export class Incidents {
   /** Incidents that pass, the newest change first. */
   matching({ session, severity, category, openOnly }) {
     const least = SEVERITIES.indexOf(severity || "info");
-    return [...this.byId.values()].reverse().filter(({ latest: { alert } }) => (
-      (!session || alert.session_id === session)
-      && SEVERITIES.indexOf(alert.severity) >= least
-      && (!category || alert.category === category)
-      && (!openOnly || alert.transition !== "closed")));
+    return [...this.byId.values()].reverse().filter((incident) => {
+      const { alert } = incident.latest;
+      return (!session || alert.session_id === session)
+        && SEVERITIES.indexOf(alert.severity) >= least
+        && (!category || alert.category === category)
+        && (!openOnly || !endOf(incident));
+    });
   }
 }
