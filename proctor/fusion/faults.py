@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from proctor.domain.errors import PolicyRefused
 from proctor.fusion.measured import wrong_measure
-from proctor.fusion.plain_yaml import UNREADABLE, PlainLoader
+from proctor.fusion.plain_yaml import DIRECTION_CHARS, UNREADABLE, PlainLoader
 from proctor.fusion.policy import MAX_POLICY_CHARS, Policy, parse_policy
 from proctor.fusion.prohibited import states_of_mind
 from proctor.fusion.wrong import Faults
@@ -103,10 +103,13 @@ def _unreadable(error: Exception) -> Fault:
 
 
 def _prohibited(node: yaml.Node) -> Iterator[Fault]:
+    """What no text of a policy may say or hide."""
     if isinstance(node, yaml.ScalarNode):
         for word in states_of_mind([str(node.value)]):
             what = f"{word!r} names a state of mind; none is inferred here"
             yield Fault(node.start_mark.line + 1, "", what, PROHIBITED)
+        if DIRECTION_CHARS & set(str(node.value)):
+            yield Fault(node.start_mark.line + 1, "", "direction characters are not taken")
     elif isinstance(node, yaml.SequenceNode):
         for part in node.value:
             yield from _prohibited(part)

@@ -13,6 +13,12 @@ UNREADABLE = (
 """What reading a text that is no such YAML raises."""
 
 
+DIRECTION_CHARS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+"""Characters that change the direction in which others are shown: a text with them may deceive."""
+
+
 class PlainLoader(yaml.SafeLoader):
     """YAML without references (they can grow without bound) and without keys given twice."""
 

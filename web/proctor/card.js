@@ -2,7 +2,7 @@
 
 import { copyButton, lengthOf, make, sessionTime, short } from "../lib/dom.js";
 import { CATEGORY_NOTES, figureWords, plain } from "../lib/words.js";
-import { endOf } from "./incidents.js";
+import { isOver } from "./incidents.js";
 
 function numbersOf(support) {
   return Object.entries(support.numbers).map(([name, value]) => figureWords(name, value)).join(", ");
@@ -55,11 +55,10 @@ function delayWords({ alert, receivedAtMs, isLive }, session) {
 /** The list item of an incident. `session` is what the desk knows of the session, or undefined. */
 export function incidentCard(incident, session, { isFresh, isUnfolded, onFold }) {
   const { alert } = incident.latest;
-  const end = endOf(incident);
-  const isOpen = !end;
+  const isOpen = !isOver(incident);
   const first = incident.history[0].alert;
-  const lastOf = (...transitions) => incident.history.filter((item) => transitions.includes(item.alert.transition)).at(-1)?.alert;
-  const told = [...new Set([lastOf("opened", "escalated"), lastOf("updated"), end])].filter(Boolean);
+  const lastOf = (...changes) => incident.history.filter((item) => changes.includes(item.alert.transition)).at(-1)?.alert;
+  const told = lastOf("opened", "escalated") ?? lastOf("updated") ?? alert;
   const tone = alert.category === "coverage" ? "" : alert.severity;
   const details = make("details", { open: isUnfolded }, make("summary", {}, `Why: signals, models and history (${incident.history.length})`));
   const explain = () => {
@@ -80,7 +79,7 @@ export function incidentCard(incident, session, { isFresh, isUnfolded, onFold })
   if (alert.unsynced) marks.append(make("span", { className: "pill", "data-tone": "wait" }, "not yet stored"));
   const when = isOpen
     ? `Since ${sessionTime(first.occurred_ms)} of the session`
-    : `${sessionTime(first.occurred_ms)} to ${sessionTime(end.occurred_ms)} of the session (${lengthOf(end.occurred_ms - first.occurred_ms)})`;
+    : `${sessionTime(first.occurred_ms)} to ${sessionTime(alert.occurred_ms)} of the session (${lengthOf(alert.occurred_ms - first.occurred_ms)})`;
   const judged = alert.frame_digest ?? first.frame_digest;
   const meta = make("div", { className: "meta" }, make("span", {}, when),
     make("span", {}, `Session ${short(alert.session_id, 14)}`), ...[delayWords(incident.history[0], session)].filter(Boolean));
@@ -88,5 +87,5 @@ export function incidentCard(incident, session, { isFresh, isUnfolded, onFold })
   return make("li", {
     className: `alert${isFresh ? " fresh" : ""}`, "data-severity": alert.severity, "data-category": alert.category,
     "data-open": String(isOpen), "data-rule": alert.rule_id, "data-incident": incident.id,
-  }, make("div", { className: "row apart" }, make("h3", {}, alert.title), marks), make("p", { className: "reason" }, told.map(({ reason }) => reason).join(" ")), meta, details);
+  }, make("div", { className: "row apart" }, make("h3", {}, alert.title), marks), make("p", { className: "reason" }, told.reason, told === alert ? "" : ` ${alert.reason}`), meta, details);
 }

@@ -4,9 +4,10 @@ import { SEVERITIES } from "../lib/words.js";
 
 const KEEP = 400;
 
-/** The alert that told of the incident's end, or undefined: news may come of what is over, too. */
-export function endOf(incident) {
-  return incident.history.find((item) => item.alert.transition === "closed")?.alert;
+/** Whether nothing goes on any more: it was closed, whatever was told of it since, or it is a count of weak alerts. */
+export function isOver({ history, latest: { alert } }) {
+  const isCount = alert.transition === "updated" && alert.signals.length === 0;
+  return isCount || history.some((item) => item.alert.transition === "closed");
 }
 
 export class Incidents {
@@ -34,7 +35,7 @@ export class Incidents {
       return (!session || alert.session_id === session)
         && SEVERITIES.indexOf(alert.severity) >= least
         && (!category || alert.category === category)
-        && (!openOnly || !endOf(incident));
+        && (!openOnly || !isOver(incident));
     });
   }
 }

@@ -1,11 +1,17 @@
 """Whoever writes a policy is told everything at once, with its line; what is unmeasured must be said."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from proctor.domain.errors import PolicyRefused
+from proctor.domain.errors import InvalidInput, PolicyRefused
 from proctor.fusion.faults import Fault, admit_policy, faults_of
+from proctor.fusion.plain_yaml import write_plain
 from proctor.fusion.policy import parse_policy
 from tests.fakes.engines import policy_text
 
@@ -146,6 +152,68 @@ def test_a_state_of_mind_weighs_more_than_other_faults() -> None:
         admit_policy(WRONG)
     assert refused.value.code == "detector/prohibited"
     assert refused.value.faults == tuple(str(fault) for fault in faults_of(WRONG))
+
+
+def test_a_text_may_not_turn_others_around() -> None:
+    hidden = {"en": "Nobody \u202eseen"}
+    rule = {"id": "one", "when": {"signal": "no_face"}, "title": hidden}
+    (fault,) = faults_of(policy_text(rule))
+    assert fault.what == "direction characters are not taken"
+
+
+LATELY = {"within": {"signal": "no_face", "last_ms": 9_000}}
+PLAIN = policy_text(
+    {
+        "id": "one",
+        "when": {"all": [{"signal": "speech"}, {"not": LATELY}]},
+        "escalate": {"after_ms": 9_000, "severity": "medium"},
+    },
+    {"id": "two", "when": {"count": {"signal": "gaze_away", "at_least": 3, "last_ms": 9_000}}},
+    groups={"looks": {"window_ms": 9_000}},
+    sampling={"face_hz": 1.0},
+)
+NAMES = ("signal", "all", "any", "not", "within", "count", "id", "en", "rules", "severity", "high")
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(NAMES)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of everything in a tree."""
+    if isinstance(tree, list):
+        tree = dict(enumerate(tree))
+    for name, part in tree.items() if isinstance(tree, dict) else ():
+        yield (*path, name)
+        yield from places(part, (*path, name))
+
+
+def test_the_policy_that_is_spoilt_below_is_a_right_one() -> None:
+    assert faults_of(PLAIN) == ()
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_whatever_is_put_wherever_faults_are_told_when_and_only_when_it_is_refused(
+    data: st.DataObject,
+) -> None:
+    tree = yaml.safe_load(PLAIN)
+    *path, name = data.draw(st.sampled_from(list(places(tree))))
+    inner = tree
+    for step in path:
+        inner = inner[step]
+    inner[name] = data.draw(anything)
+    text = write_plain(tree)
+    faults = faults_of(text)
+    if not faults:
+        assert parse_policy(text) is admit_policy(text)
+        return
+    assert all("\n" not in str(fault) for fault in faults)
+    with pytest.raises(InvalidInput):
+        parse_policy(text)
 
 
 def test_a_fault_reads_well_without_a_line_or_a_field() -> None:
