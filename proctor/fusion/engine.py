@@ -9,17 +9,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from proctor.domain.alerts import Alert, Transition
-from proctor.domain.incidents import Incident
+from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
+from proctor.domain.incidents import Incident, Severity
+from proctor.domain.notes import IncidentNote
 from proctor.domain.sessions import SessionSpec
 from proctor.domain.signals import Signal, SignalKind
+from proctor.fusion.accommodations import held_back
+from proctor.fusion.budget import BUDGET, Budget, BudgetState, is_weak
 from proctor.fusion.conditions import reaches_back
 from proctor.fusion.evidence import at_once, ended, newest, over_by, seen_until
 from proctor.fusion.grouping import GROUPED, TITLE
+from proctor.fusion.news import alert_of, note_alert, noted, said_of_group, words
 from proctor.fusion.policy import Policy, Rule
-from proctor.fusion.quiet import Quiet, QuietState
-from proctor.fusion.telling import alert_of, incident_of, said
+from proctor.fusion.quiet import GROUPED as JOINED
+from proctor.fusion.quiet import INHIBITED, Quiet, QuietState
+from proctor.fusion.telling import incident_of, said
 from proctor.fusion.view import Held, Standing, View
 from proctor.sensing.figures import LASTED
+
+NOTES_KEPT = 200
+"""Of how many notes is remembered that they were told: whoever tells again does so within seconds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +43,10 @@ class EngineState:
         recent: Closed signals since the view was last whole, of kinds that a rule remembers.
         whole_from_ms: Since when the view of such a kind has had no gap; absent: it never had one.
         now_ms: The newest moment of a signal.
-        quiet: What is not told.
+        quiet: The threads of rules that belong together.
+        allowed: What the candidate is allowed.
+        budget: What of the alert budget is used.
+        noted: The last notes that were told: the same is not told twice.
     """
 
     alert_seq: int = 0
@@ -45,6 +57,9 @@ class EngineState:
     whole_from_ms: dict[SignalKind, int] = field(default_factory=dict)
     now_ms: int = 0
     quiet: QuietState = field(default_factory=QuietState)
+    allowed: Allowances = NOTHING_ALLOWED
+    budget: BudgetState = field(default_factory=BudgetState)
+    noted: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,6 +78,9 @@ class FusionEngine:
         self._policy = policy
         self.state = state
         self._quiet = Quiet(policy.groups, state.quiet)
+        self._budget = Budget(policy.budget, state.budget)
+        self._rules = {rule.id: rule for rule in policy.rules}
+        self._titles = {rule.id: rule.title[policy.language] for rule in policy.rules}
         self._rules_of: dict[SignalKind, list[int]] = {}
         self._remembered: dict[SignalKind, int] = {}
         self._looking_back: list[Rule] = []
@@ -105,7 +123,7 @@ class FusionEngine:
                 of_rule = [each for each in step if each.kind in rule.when.kinds()]
                 view_lost = any(each.kind in lost for each in of_rule)
                 self._judge(rule, of_rule, view, outcome, raised_at, view_lost)
-            self._release(outcome, raised_at)
+            self._release(view, outcome, raised_at)
         return outcome
 
     def _take(self, signal: Signal, at_ms: int, is_lost: bool) -> None:
@@ -139,16 +157,19 @@ class FusionEngine:
             incident = self.state.incidents.get(rule.id)
             if incident is not None and rule.when.holds(view) is None:
                 self._judge(rule, (), view, outcome, raised_at, view_lost)
-        self._release(outcome, raised_at)
+        self._release(view, outcome, raised_at)
         return outcome
 
-    def _release(self, outcome: Outcome, raised_at: datetime) -> None:
+    def _release(self, view: View, outcome: Outcome, raised_at: datetime) -> None:
         """Tell what was kept quiet by an incident that is over."""
-        rules = {rule.id: rule for rule in self._policy.rules} if self.state.quiet.hushed else {}
-        for rule_id in self._quiet.released(self.state.incidents):
-            rule, incident = rules[rule_id], self.state.incidents[rule_id]
-            reason = said(rule.reason[self._policy.language], incident.signals)
-            self._tell(rule, incident, Transition.UPDATED, reason, outcome, raised_at)
+        incidents = self.state.incidents
+        for rule_id, incident in list(incidents.items()):
+            why = incident.suppressed_by or ""
+            held = None
+            if why.startswith(INHIBITED) and why.removeprefix(INHIBITED) not in incidents:
+                held = self._rules[rule_id].when.holds(view)
+            if held is not None:
+                self._tell_after_all(self._rules[rule_id], incident, held, view, outcome, raised_at)
 
     def adopt(self, incidents: Sequence[Incident], alert_seq: int, raised_at: datetime) -> Outcome:
         """Go on from what the database knows of a session whose checkpoint is gone, or is older.
@@ -158,14 +179,12 @@ class FusionEngine:
         this memory holds open, though it was closed since, is closed.
         """
         self.state.alert_seq = max(self.state.alert_seq, alert_seq)
-        rules = {rule.id: rule for rule in self._policy.rules}
         held = {each.incident_id: rule_id for rule_id, each in self.state.incidents.items()}
         outcome = Outcome()
         for incident in incidents:
-            rule, held_by = rules.get(incident.rule_id), held.get(incident.incident_id)
+            rule, held_by = self._rules.get(incident.rule_id), held.get(incident.incident_id)
             if incident.closed_ms is not None and held_by is not None:
                 del self.state.incidents[held_by]
-                self._quiet.forget(held_by)
             elif incident.closed_ms is None and held_by is None and rule is not None:
                 seen_ms = max((seen_until(each) for each in incident.signals), default=0)
                 signals = tuple(ended(each, seen_ms) for each in incident.signals)
@@ -185,6 +204,42 @@ class FusionEngine:
                 closed_ms = max(end_ms, incident.opened_ms)
                 self._close(rule, replace(incident, signals=signals), closed_ms, outcome, raised_at)
         self.state.standing.clear()
+        return outcome
+
+    def annotate(self, note: IncidentNote, raised_at: datetime) -> Outcome:
+        """Tell late news of an incident, open or closed; the same note twice is told once."""
+        outcome = Outcome()
+        if note.note_id in self.state.noted:
+            return outcome
+        self.state.noted = [*self.state.noted, note.note_id][-NOTES_KEPT:]
+        incident = note.incident
+        for rule_id, each in self.state.incidents.items():
+            if each.incident_id == incident.incident_id:
+                incident = self.state.incidents[rule_id] = noted(each, note)
+        incident = noted(incident, note)
+        self.state.alert_seq += 1
+        outcome.incidents.append(incident)
+        title = self._titles.get(incident.rule_id, incident.rule_id)
+        language, seq = self._policy.language, self.state.alert_seq
+        outcome.alerts.append(note_alert(incident, note, seq, title, language, raised_at))
+        return outcome
+
+    def tell_grouped(self, now_ms: int | None, raised_at: datetime) -> Outcome:
+        """The count of what the budget grouped, if it is due at `now_ms`; None: the session is over."""
+        outcome, grouped = Outcome(), self._budget.take_due(now_ms)
+        if grouped is not None:
+            self.state.alert_seq += 1
+            outcome.alerts.append(
+                alert_of(
+                    grouped.last,
+                    Transition.UPDATED,
+                    seq=self.state.alert_seq,
+                    title=words(self._policy.language)["group"],
+                    reason=said_of_group(grouped, self._titles, self._policy.language),
+                    raised_at=raised_at,
+                    about=f"{BUDGET}:{self.state.alert_seq}",
+                )
+            )
         return outcome
 
     def _judge(
@@ -210,27 +265,98 @@ class FusionEngine:
             return
         lasted_ms = held.confirmed_ms - held.since_ms
         if incident is None and lasted_ms >= rule.for_ms:
-            incident = self._open(rule, held, outcome, raised_at)
+            incident = self._open(rule, held, view, outcome, raised_at)
+        elif incident is not None and incident.suppressed_by is not None:
+            incident = self._tell_after_all(rule, incident, held, view, outcome, raised_at)
         escalate = rule.escalate
         if incident is not None and escalate is not None and lasted_ms >= escalate.after_ms:
-            self._escalate(rule, incident, outcome, raised_at)
+            self._escalate(rule, incident, held, view, outcome, raised_at)
 
-    def _open(self, rule: Rule, held: Held, outcome: Outcome, raised_at: datetime) -> Incident:
+    def _open(
+        self, rule: Rule, held: Held, view: View, outcome: Outcome, raised_at: datetime
+    ) -> Incident:
+        why = self._kept_back(rule, held, view) or self._quiet.joined(rule, self.state.now_ms)
+        why = why or self._over_budget(rule, rule.severity)
         incident = incident_of(self._spec, self._policy, rule, held, self.state.alert_seq + 1)
+        incident = replace(incident, suppressed_by=why, is_told=why is None)
+        self._count(incident)
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
-        self._tell(rule, incident, Transition.OPENED, reason, outcome, raised_at)
+        self._tell(rule, incident, Transition.OPENED, reason, outcome, raised_at, why)
+        if why is None:
+            self._quiet.lead(rule, incident, self.state.now_ms)
+        elif why.startswith(JOINED):
+            self._tell_joined(rule, outcome, raised_at)
+        return incident
+
+    def _kept_back(self, rule: Rule, held: Held, view: View) -> str | None:
+        """What keeps any news of this rule back now: the candidate's allowances, or another rule."""
+        why = held_back(rule, held, view, self.state.allowed)
+        return why or self._quiet.inhibited(rule, self.state.incidents)
+
+    def _over_budget(self, rule: Rule, severity: Severity) -> str | None:
+        """What may be told uses the budget, if it is weak."""
+        is_free = not is_weak(rule.category, severity)
+        return None if is_free or self._budget.spend(self.state.now_ms) else BUDGET
+
+    def _count(self, incident: Incident) -> None:
+        if incident.suppressed_by == BUDGET:
+            self._budget.group(incident, self.state.now_ms)
+
+    def _tell_joined(self, rule: Rule, outcome: Outcome, raised_at: datetime) -> None:
+        """The first incident of a thread tells that another one has joined it."""
+        thread, language = self._quiet.thread(rule), self._policy.language
+        joined = self._policy.groups[rule.group or ""].joined[language]
+        reason = joined.format(**{TITLE: self._titles[rule.id], GROUPED: thread.grouped})
+        lead, about = thread.incident, str(self.state.alert_seq + 1)
+        first = self._rules[lead.rule_id]
+        self._tell(first, lead, Transition.UPDATED, reason, outcome, raised_at, about=about)
+
+    def _tell_after_all(
+        self,
+        rule: Rule,
+        incident: Incident,
+        held: Held,
+        view: View,
+        outcome: Outcome,
+        raised_at: datetime,
+    ) -> Incident:
+        """What was held back by an allowance or another rule is told once neither does so."""
+        before = incident.suppressed_by or BUDGET
+        if before == BUDGET or before.startswith(JOINED) or self._kept_back(rule, held, view):
+            return incident
+        why = None if incident.is_told else self._over_budget(rule, incident.severity)
+        incident = replace(incident, suppressed_by=why, is_told=incident.is_told or why is None)
+        self._count(incident)
+        self.state.incidents[rule.id] = incident
+        reason = said(rule.reason[self._policy.language], incident.signals)
+        about = str(self.state.alert_seq + 1)
+        self._tell(rule, incident, Transition.UPDATED, reason, outcome, raised_at, why, about)
         return incident
 
     def _escalate(
-        self, rule: Rule, incident: Incident, outcome: Outcome, raised_at: datetime
+        self,
+        rule: Rule,
+        incident: Incident,
+        held: Held,
+        view: View,
+        outcome: Outcome,
+        raised_at: datetime,
     ) -> None:
         if rule.escalate is None or incident.severity is rule.escalate.severity:
             return
-        incident = replace(incident, severity=rule.escalate.severity)
+        severity = rule.escalate.severity
+        is_counted = incident.suppressed_by == BUDGET and is_weak(rule.category, severity)
+        why = BUDGET if is_counted else self._kept_back(rule, held, view)
+        incident = replace(
+            incident,
+            severity=severity,
+            suppressed_by=why,
+            is_told=incident.is_told or why is None,
+        )
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
-        self._tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at)
+        self._tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at, why)
 
     def _close(
         self,
@@ -246,7 +372,8 @@ class FusionEngine:
         texts = self._policy.closing.unseen if view_lost else self._policy.closing.ended
         lasted_s = (closed_ms - incident.opened_ms) / 1000
         reason = texts[self._policy.language].format(**{LASTED: lasted_s})
-        self._tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at)
+        why = None if closed.is_told else closed.suppressed_by
+        self._tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at, why)
 
     def _tell(
         self,
@@ -256,38 +383,21 @@ class FusionEngine:
         reason: str,
         outcome: Outcome,
         raised_at: datetime,
-    ) -> None:
-        state = self.state
-        quiet = self._quiet.hear(rule, incident, transition, state.incidents, state.now_ms)
-        self._number(rule, incident, transition, reason, outcome, raised_at, quiet)
-        thread = self._quiet.joined(rule) if transition is Transition.OPENED else None
-        if quiet is not None and thread is not None and rule.group is not None:
-            language, lead = self._policy.language, thread.incident
-            joined = self._policy.groups[rule.group].joined[language]
-            reason = joined.format(**{TITLE: rule.title[language], GROUPED: thread.grouped})
-            (first,) = (each for each in self._policy.rules if each.id == lead.rule_id)
-            self._number(first, lead, Transition.UPDATED, reason, outcome, raised_at, None)
-
-    def _number(
-        self,
-        rule: Rule,
-        incident: Incident,
-        transition: Transition,
-        reason: str,
-        outcome: Outcome,
-        raised_at: datetime,
-        suppressed_by: str | None,
+        suppressed_by: str | None = None,
+        about: str = "",
     ) -> None:
         self.state.alert_seq += 1
+        self._quiet.follow(rule, incident)
         outcome.incidents.append(incident)
         outcome.alerts.append(
             alert_of(
-                rule.title[self._policy.language],
                 incident,
                 transition,
-                reason,
                 seq=self.state.alert_seq,
+                title=self._titles[rule.id],
+                reason=reason,
                 raised_at=raised_at,
                 suppressed_by=suppressed_by,
+                about=about,
             )
         )

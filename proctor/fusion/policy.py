@@ -13,9 +13,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from proctor.domain.errors import InvalidInput
 from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
+from proctor.fusion.budget import AlertBudget
 from proctor.fusion.conditions import Condition
 from proctor.fusion.grouping import GROUPED, ORDER, TITLE, Group, wrong_quiet
 from proctor.fusion.plain_yaml import UNREADABLE, read_plain
+from proctor.fusion.priority import PriorityPolicy
 from proctor.fusion.prohibited import states_of_mind
 from proctor.fusion.rates import AT_A_RATE, Sampling, check_rates
 from proctor.fusion.wrong import refuse, wrong_in
@@ -186,6 +188,8 @@ class Policy(Strict):
         groups: Threads of rules, by name.
         closing: What is said when an incident closes.
         provenance: What it was made of, when an exam changed it.
+        budget: How many weak alerts are told one by one.
+        priority: How signals become a review priority.
     """
 
     id: Name
@@ -200,6 +204,8 @@ class Policy(Strict):
     groups: Annotated[dict[Name, Group], Field(max_length=20)] = Field(default={})
     closing: EndTexts = EndTexts()
     provenance: Provenance | None = None
+    budget: AlertBudget = AlertBudget()
+    priority: PriorityPolicy = PriorityPolicy()
 
     def signals(self) -> frozenset[SignalKind]:
         """Every signal that a rule names: what no rule names need not be looked or listened for."""

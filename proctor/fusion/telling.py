@@ -1,14 +1,11 @@
-"""An incident and the alert that tells of it, made of what was decided: nothing is decided here."""
+"""An incident and its sentence, made of what was decided: nothing is decided here."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from proctor.domain.alerts import Alert, Transition
-from proctor.domain.ids import AlertId, IncidentId, derive_id
+from proctor.domain.ids import IncidentId, derive_id
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import SessionSpec
 from proctor.domain.signals import Signal
-from proctor.fusion.evidence import judged_picture, producers
 from proctor.fusion.policy import Policy, Rule
 from proctor.fusion.view import Held
 from proctor.sensing.figures import LABELS
@@ -53,40 +50,3 @@ def said(template: str, signals: Sequence[Signal]) -> str:
             figures.setdefault(name, value)
     labels = dict.fromkeys(label for signal in signals for label in signal.support.labels)
     return template.format(**figures, **{LABELS: ", ".join(labels)})
-
-
-def alert_of(
-    title: str,
-    incident: Incident,
-    transition: Transition,
-    reason: str,
-    *,
-    seq: int,
-    raised_at: datetime,
-    suppressed_by: str | None,
-) -> Alert:
-    """News of a change of an incident. An update, of which there may be many, is named by its number."""
-    which = (seq,) if transition is Transition.UPDATED else ()
-    return Alert(
-        alert_id=AlertId(derive_id("alr", incident.incident_id, transition, *which)),
-        seq=seq,
-        tenant_id=incident.tenant_id,
-        exam_id=incident.exam_id,
-        session_id=incident.session_id,
-        candidate_id=incident.candidate_id,
-        incident_id=incident.incident_id,
-        transition=transition,
-        rule_id=incident.rule_id,
-        policy_id=incident.policy_id,
-        policy_version=incident.policy_version,
-        category=incident.category,
-        severity=incident.severity,
-        title=title,
-        reason=reason,
-        occurred_ms=incident.opened_ms if incident.closed_ms is None else incident.closed_ms,
-        raised_at=raised_at,
-        signals=incident.signals,
-        producers=producers(incident.signals),
-        frame_digest=judged_picture(incident.signals),
-        suppressed_by=suppressed_by,
-    )

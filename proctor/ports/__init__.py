@@ -10,12 +10,14 @@ from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
 from proctor.ports.policies import PolicyStore
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
+from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
 __all__ = [
     "AlertFeed",
     "AlertSink",
+    "AllowanceStore",
     "Answer",
     "CandidateStore",
     "Checkpoints",
@@ -32,10 +34,12 @@ __all__ = [
     "Metrics",
     "Perception",
     "PolicyStore",
+    "PriorityStore",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",
     "Subscription",
     "TokenCheck",
     "TokenMint",
+    "VerdictStore",
 ]

@@ -19,24 +19,30 @@ from proctor.adapters.sql.tables import metadata
 from proctor.domain.ids import CandidateId
 from proctor.ports import (
     AlertFeed,
+    AllowanceStore,
     CandidateStore,
     ExamStore,
     FaceIndex,
     IncidentStore,
     PolicyStore,
+    PriorityStore,
     SessionStore,
+    VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeDatabase,
     FakeExamStore,
     FakeFaceIndex,
     FakeIncidentStore,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 
@@ -50,6 +56,9 @@ class Relational:
     incidents: IncidentStore
     feed: AlertFeed
     policies: PolicyStore
+    allowances: AllowanceStore
+    verdicts: VerdictStore
+    priorities: PriorityStore
     url: str = field(default="", repr=False)
 
 
@@ -80,6 +89,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeIncidentStore(database),
             FakeAlertFeed(database),
             FakePolicyStore(database),
+            FakeAllowanceStore(database),
+            FakeVerdictStore(database),
+            FakePriorityStore(database),
         )
         return
     if request.param == "sqlite":
@@ -91,9 +103,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    yield Relational(
-        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, sql.policies, url
-    )
+    more = (sql.policies, sql.allowances, sql.verdicts, sql.priorities)
+    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *more, url)
     await sql.close()
 
 

@@ -24,11 +24,14 @@ from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeDatabase,
     FakeExamStore,
     FakeIncidentStore,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 
@@ -41,6 +44,9 @@ def stores() -> Stores:
         sessions=FakeSessionStore(database),
         incidents=FakeIncidentStore(database),
         feed=FakeAlertFeed(database),
+        allowances=FakeAllowanceStore(database),
+        verdicts=FakeVerdictStore(database),
+        priorities=FakePriorityStore(database),
         live=FakeLiveState(),
         checkpoints=FakeCheckpoints(),
         faces=FakeFaceIndex(),
