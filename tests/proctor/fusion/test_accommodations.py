@@ -267,3 +267,10 @@ def test_each_accommodation_holds_back_what_it_covers_and_nothing_else(what: Acc
         one = engine(rule | {"reason": {"en": "x"}}, sampling=EVERY_MODEL)
         (alert,) = feed(allow(one, what), signal(kind, 0, 9_000), at_ms=9_000).alerts
         assert (alert.suppressed_by is not None) == (kind in COVERS[what]), kind
+
+
+def test_the_documented_table_is_the_table() -> None:
+    page = (facts.ROOT / "docs" / "priority.md").read_text()
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| `")]
+    told = {name.split("`")[1]: set(kinds.strip().split(", ")) for name, kinds in rows}
+    assert told == {name.value: {kind.value for kind in COVERS[name]} for name in Accommodation}
