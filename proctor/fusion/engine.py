@@ -8,7 +8,7 @@ from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from proctor.domain.alerts import Alert, Transition
+from proctor.domain.alerts import Transition
 from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
 from proctor.domain.incidents import Incident, Severity
 from proctor.domain.notes import IncidentNote
@@ -18,17 +18,13 @@ from proctor.fusion.accommodations import held_back
 from proctor.fusion.budget import BUDGET, Budget, BudgetState, is_weak
 from proctor.fusion.conditions import reaches_back
 from proctor.fusion.evidence import at_once, ended, newest, over_by, seen_until
-from proctor.fusion.grouping import GROUPED, TITLE
-from proctor.fusion.news import alert_of, note_alert, noted, said_of_group, words
 from proctor.fusion.policy import Policy, Rule
 from proctor.fusion.quiet import GROUPED as JOINED
 from proctor.fusion.quiet import INHIBITED, Quiet, QuietState
+from proctor.fusion.teller import Outcome, Teller
 from proctor.fusion.telling import incident_of, said
 from proctor.fusion.view import Held, Standing, View
 from proctor.sensing.figures import LASTED
-
-NOTES_KEPT = 200
-"""Of how many notes is remembered that they were told: whoever tells again does so within seconds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,14 +58,6 @@ class EngineState:
     noted: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a step brought, in order."""
-
-    alerts: list[Alert] = field(default_factory=list)
-    incidents: list[Incident] = field(default_factory=list)
-
-
 class FusionEngine:
     """The rules of one policy over the signals of one session."""
 
@@ -79,8 +67,8 @@ class FusionEngine:
         self.state = state
         self._quiet = Quiet(policy.groups, state.quiet)
         self._budget = Budget(policy.budget, state.budget)
+        self._teller = Teller(policy, state, self._quiet, self._budget)
         self._rules = {rule.id: rule for rule in policy.rules}
-        self._titles = {rule.id: rule.title[policy.language] for rule in policy.rules}
         self._rules_of: dict[SignalKind, list[int]] = {}
         self._remembered: dict[SignalKind, int] = {}
         self._looking_back: list[Rule] = []
@@ -208,39 +196,11 @@ class FusionEngine:
 
     def annotate(self, note: IncidentNote, raised_at: datetime) -> Outcome:
         """Tell late news of an incident, open or closed; the same note twice is told once."""
-        outcome = Outcome()
-        if note.note_id in self.state.noted:
-            return outcome
-        self.state.noted = [*self.state.noted, note.note_id][-NOTES_KEPT:]
-        incident = note.incident
-        for rule_id, each in self.state.incidents.items():
-            if each.incident_id == incident.incident_id:
-                incident = self.state.incidents[rule_id] = noted(each, note)
-        incident = noted(incident, note)
-        self.state.alert_seq += 1
-        outcome.incidents.append(incident)
-        title = self._titles.get(incident.rule_id, incident.rule_id)
-        language, seq = self._policy.language, self.state.alert_seq
-        outcome.alerts.append(note_alert(incident, note, seq, title, language, raised_at))
-        return outcome
+        return self._teller.annotate(note, raised_at)
 
     def tell_grouped(self, now_ms: int | None, raised_at: datetime) -> Outcome:
         """The count of what the budget grouped, if it is due at `now_ms`; None: the session is over."""
-        outcome, grouped = Outcome(), self._budget.take_due(now_ms)
-        if grouped is not None:
-            self.state.alert_seq += 1
-            outcome.alerts.append(
-                alert_of(
-                    grouped.last,
-                    Transition.UPDATED,
-                    seq=self.state.alert_seq,
-                    title=words(self._policy.language)["group"],
-                    reason=said_of_group(grouped, self._titles, self._policy.language),
-                    raised_at=raised_at,
-                    about=f"{BUDGET}:{self.state.alert_seq}",
-                )
-            )
-        return outcome
+        return self._teller.count(now_ms, raised_at)
 
     def _judge(
         self,
@@ -282,11 +242,11 @@ class FusionEngine:
         self._count(incident)
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
-        self._tell(rule, incident, Transition.OPENED, reason, outcome, raised_at, why)
+        self._teller.tell(rule, incident, Transition.OPENED, reason, outcome, raised_at, why)
         if why is None:
             self._quiet.lead(rule, incident, self.state.now_ms)
         elif why.startswith(JOINED):
-            self._tell_joined(rule, outcome, raised_at)
+            self._teller.join(rule, outcome, raised_at)
         return incident
 
     def _kept_back(self, rule: Rule, held: Held, view: View) -> str | None:
@@ -302,15 +262,6 @@ class FusionEngine:
     def _count(self, incident: Incident) -> None:
         if incident.suppressed_by == BUDGET:
             self._budget.group(incident, self.state.now_ms)
-
-    def _tell_joined(self, rule: Rule, outcome: Outcome, raised_at: datetime) -> None:
-        """The first incident of a thread tells that another one has joined it."""
-        thread, language = self._quiet.thread(rule), self._policy.language
-        joined = self._policy.groups[rule.group or ""].joined[language]
-        reason = joined.format(**{TITLE: self._titles[rule.id], GROUPED: thread.grouped})
-        lead, about = thread.incident, str(self.state.alert_seq + 1)
-        first = self._rules[lead.rule_id]
-        self._tell(first, lead, Transition.UPDATED, reason, outcome, raised_at, about=about)
 
     def _tell_after_all(
         self,
@@ -331,7 +282,9 @@ class FusionEngine:
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
         about = str(self.state.alert_seq + 1)
-        self._tell(rule, incident, Transition.UPDATED, reason, outcome, raised_at, why, about)
+        self._teller.tell(
+            rule, incident, Transition.UPDATED, reason, outcome, raised_at, why, about
+        )
         return incident
 
     def _escalate(
@@ -356,7 +309,7 @@ class FusionEngine:
         )
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
-        self._tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at, why)
+        self._teller.tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at, why)
 
     def _close(
         self,
@@ -373,31 +326,4 @@ class FusionEngine:
         lasted_s = (closed_ms - incident.opened_ms) / 1000
         reason = texts[self._policy.language].format(**{LASTED: lasted_s})
         why = None if closed.is_told else closed.suppressed_by
-        self._tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at, why)
-
-    def _tell(
-        self,
-        rule: Rule,
-        incident: Incident,
-        transition: Transition,
-        reason: str,
-        outcome: Outcome,
-        raised_at: datetime,
-        suppressed_by: str | None = None,
-        about: str = "",
-    ) -> None:
-        self.state.alert_seq += 1
-        self._quiet.follow(rule, incident)
-        outcome.incidents.append(incident)
-        outcome.alerts.append(
-            alert_of(
-                incident,
-                transition,
-                seq=self.state.alert_seq,
-                title=self._titles[rule.id],
-                reason=reason,
-                raised_at=raised_at,
-                suppressed_by=suppressed_by,
-                about=about,
-            )
-        )
+        self._teller.tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at, why)

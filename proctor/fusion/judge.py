@@ -25,10 +25,11 @@ from proctor.domain.sessions import SessionSpec
 from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.coverage import Cover, CoverageLedger, Source
 from proctor.fusion.covers import covered
-from proctor.fusion.engine import FusionEngine, Outcome
+from proctor.fusion.engine import FusionEngine
 from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
 from proctor.fusion.policy import parse_policy
 from proctor.fusion.priority import PriorityLedger
+from proctor.fusion.teller import Outcome
 from proctor.sensing.hearing import HEARD
 from proctor.sensing.suite import NOTHING, SEEN, Sensed, SensingSuite
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from proctor.domain.alerts import Alert, Transition
 from proctor.domain.incidents import Severity
 from proctor.domain.signals import Signal, SignalKind
-from proctor.fusion.engine import FusionEngine, Outcome
+from proctor.fusion.engine import FusionEngine
 from proctor.fusion.memory import nothing_yet, read_body, write_body
 from proctor.fusion.policy import parse_policy
+from proctor.fusion.teller import Outcome
 from tests.fakes import facts
 from tests.fakes.engines import policy_text, spell
 

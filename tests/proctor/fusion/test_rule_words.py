@@ -9,9 +9,10 @@ from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.errors import InvalidInput
 from proctor.domain.observations import Observation
 from proctor.domain.signals import SignalKind
-from proctor.fusion.engine import FusionEngine, Outcome
+from proctor.fusion.engine import FusionEngine
 from proctor.fusion.judge import SessionJudge
 from proctor.fusion.policy import parse_policy
+from proctor.fusion.teller import Outcome
 from tests.fakes import facts
 from tests.fakes.engines import engine, policy_text, spell
 
