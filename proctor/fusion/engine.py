@@ -266,7 +266,9 @@ class FusionEngine:
             joined = self._policy.groups[rule.group].joined[language]
             reason = joined.format(**{TITLE: rule.title[language], GROUPED: thread.grouped})
             (first,) = (each for each in self._policy.rules if each.id == lead.rule_id)
-            self._number(first, lead, Transition.UPDATED, reason, outcome, raised_at, None)
+            told = Outcome()  # the first incident itself has not changed
+            self._number(first, lead, Transition.UPDATED, reason, told, raised_at, None)
+            outcome.alerts += told.alerts
 
     def _number(
         self,
