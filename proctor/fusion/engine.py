@@ -71,12 +71,12 @@ class FusionEngine:
         self._rules = {rule.id: rule for rule in policy.rules}
         self._rules_of: dict[SignalKind, list[int]] = {}
         self._remembered: dict[SignalKind, int] = {}
-        self._looking_back: list[Rule] = []
+        self._looking_back: dict[str, Rule] = {}
         for index, rule in enumerate(policy.rules):
             for kind in rule.when.kinds():
                 self._rules_of.setdefault(kind, []).append(index)
             if needed := reaches_back(rule.when):
-                self._looking_back.append(rule)
+                self._looking_back[rule.id] = rule
                 for kind, times in needed.items():
                     self._remembered[kind] = max(times, self._remembered.get(kind, 0))
 
@@ -141,7 +141,7 @@ class FusionEngine:
 
     def _lapse(self, now_ms: int, raised_at: datetime, view_lost: bool) -> Outcome:
         outcome, view = Outcome(), self._view(max(now_ms, self.state.now_ms))
-        for rule in self._looking_back:
+        for rule in self._looking_back.values():
             incident = self.state.incidents.get(rule.id)
             if incident is not None and rule.when.holds(view) is None:
                 self._judge(rule, (), view, outcome, raised_at, view_lost)
@@ -223,6 +223,10 @@ class FusionEngine:
             self.state.incidents[rule.id] = incident
         if held is None or held.confirmed_ms is None:
             return
+        if rule.id in self._looking_back and not any(
+            each.ended_ms is None and each in held.signals for each in causes
+        ):
+            return  # what has just ended opens nothing: a rule that looks back waits for a reading
         lasted_ms = held.confirmed_ms - held.since_ms
         if incident is None and lasted_ms >= rule.for_ms:
             incident = self._open(rule, held, view, outcome, raised_at)

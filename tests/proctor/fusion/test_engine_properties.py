@@ -115,7 +115,7 @@ def play(
     return told
 
 
-@settings(deadline=None)  # the machine is shared
+@settings(deadline=None, max_examples=200)  # the machine is shared
 @given(moments)
 def test_numbers_have_no_holes_and_no_id_comes_twice(story: list[Moment]) -> None:
     alerts = play(story).alerts
@@ -123,19 +123,19 @@ def test_numbers_have_no_holes_and_no_id_comes_twice(story: list[Moment]) -> Non
     assert len({alert.alert_id for alert in alerts}) == len(alerts)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(moments)
 def test_the_order_of_what_one_moment_changed_does_not_matter(story: list[Moment]) -> None:
     assert play(story, lambda signals: signals[::-1]).alerts == play(story).alerts
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(moments)
 def test_whatever_is_written_down_goes_on_as_if_it_had_not_been(story: list[Moment]) -> None:
     assert play(story, write_down=True).alerts == play(story).alerts
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(moments)
 def test_nothing_opens_or_grows_worse_but_by_what_is_seen_now(story: list[Moment]) -> None:
     def check(told: Told, now_ms: int, outcome: Outcome) -> None:
@@ -155,7 +155,7 @@ def test_nothing_opens_or_grows_worse_but_by_what_is_seen_now(story: list[Moment
     play(story, check=check)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(moments)
 def test_after_a_gap_a_story_is_judged_as_if_it_began_there(story: list[Moment]) -> None:
     """What was seen before everything was out of view for a moment accuses nobody afterwards."""
@@ -171,7 +171,7 @@ def test_after_a_gap_a_story_is_judged_as_if_it_began_there(story: list[Moment])
     ]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=200)
 @given(moments)
 def test_what_is_kept_quiet_is_recorded_and_has_its_reason(story: list[Moment]) -> None:
     alerts = play(story).alerts

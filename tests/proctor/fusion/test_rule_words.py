@@ -78,6 +78,16 @@ def test_the_past_alone_opens_nothing() -> None:
     assert one.advance(6_000, facts.BEGAN) == Outcome()
 
 
+def test_an_end_opens_nothing_either() -> None:
+    """Speech was open without news when the look aside was seen; its end is no reading."""
+    one = engine({"id": "both", "when": {"all": [SPOKE, {"signal": "gaze_away"}]}})
+    one.feed([spell("speech", 0, 3_000)], 3_000, facts.BEGAN)
+    one.feed([spell("gaze_away", 4_000, 6_000)], 6_000, facts.BEGAN)
+    assert one.feed([spell("speech", 0, 3_000, 3_000)], 6_500, facts.BEGAN) == Outcome()
+    (opened,) = one.feed([spell("gaze_away", 4_000, 7_000)], 7_000, facts.BEGAN).alerts
+    assert opened.occurred_ms == 4_000
+
+
 def test_it_was_quiet_for_so_long_only_if_it_could_be_heard() -> None:
     when = {"all": [{"signal": "gaze_away"}, {"not": SPOKE}]}
     one = engine({"id": "quiet", "when": when})
