@@ -49,6 +49,28 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "group": "Alertes faibles, comptées",
         "grouped": "Regroupés, le nombre d'alertes faibles par heure étant atteint : {counts}.",
     },
+    "es": {
+        Verdict.CONFIRMED: "Un revisor confirmó que esto ocurrió.",
+        Verdict.DISMISSED: "Un revisor descartó este aviso.",
+        Verdict.UNREVIEWED: "Un revisor retiró su veredicto.",
+        EvidenceStatus.NONE: "No hay pruebas de esto.",
+        EvidenceStatus.PENDING: "Se están guardando las pruebas.",
+        EvidenceStatus.STORED: "Las pruebas están guardadas.",
+        EvidenceStatus.LOST: "Las pruebas se perdieron.",
+        "group": "Avisos débiles, contados",
+        "grouped": "Agrupados, pues se alcanzó el número de avisos débiles por hora: {counts}.",
+    },
+    "ar": {
+        Verdict.CONFIRMED: "أكد مراجع أن هذا قد حدث.",
+        Verdict.DISMISSED: "استبعد مراجع هذا التنبيه.",
+        Verdict.UNREVIEWED: "سحب مراجع حكمه.",
+        EvidenceStatus.NONE: "لا يوجد دليل على هذا.",
+        EvidenceStatus.PENDING: "يجري حفظ الدليل.",
+        EvidenceStatus.STORED: "حُفظ الدليل.",
+        EvidenceStatus.LOST: "فُقد الدليل.",
+        "group": "تنبيهات ضعيفة، معدودة",
+        "grouped": "جُمعت لأن عدد التنبيهات الضعيفة في الساعة قد استُنفد: {counts}.",
+    },
 }
 
 

@@ -9,6 +9,7 @@ from proctor.domain.alerts import Alert
 from proctor.fusion.engine import EngineState, FusionEngine
 from proctor.fusion.faults import admit_policy
 from proctor.fusion.grouping import ORDER
+from proctor.fusion.news import words
 from proctor.fusion.policy import Policy
 from tests.fakes import facts
 from tests.fakes.engines import spell
@@ -52,6 +53,14 @@ def test_every_text_says_the_same_figures_in_five_languages(name: str) -> None:
         assert len(set(text.values())) == len(LANGUAGES), text["en"]
         for language in LANGUAGES:
             assert fields(text[language]) == fields(text["en"]), (language, text["en"])
+
+
+def test_what_is_told_later_has_its_words_in_each_of_them() -> None:
+    known = [words(language) for language in sorted(LANGUAGES)]
+    for word, english in words("en").items():
+        said = [each[word] for each in known]
+        assert len(set(said)) == len(LANGUAGES), word
+        assert all(fields(each) == fields(english) for each in said), word
 
 
 def test_the_stricter_one_waits_less_and_weighs_more() -> None:

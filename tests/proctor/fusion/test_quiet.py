@@ -3,6 +3,7 @@
 import pytest
 
 from proctor.domain.alerts import Alert, Transition
+from proctor.domain.allowances import Accommodation, Allowances
 from proctor.domain.errors import InvalidInput
 from proctor.domain.incidents import Severity
 from proctor.fusion.engine import FusionEngine
@@ -195,3 +196,31 @@ def test_what_a_thread_s_text_may_not_say(text: str) -> None:
     groups = {"looks": {"window_ms": 60_000, "joined": {"en": text}}}
     with pytest.raises(InvalidInput):
         parse_policy(policy_text(AWAY, groups=groups))
+
+
+def test_what_the_candidate_is_allowed_is_asked_before_other_rules_and_groups() -> None:
+    one = engine(AWAY, TURNED, groups=LOOKS)
+    one.state.allowed = Allowances(accommodations=(Accommodation.MAY_LOOK_AWAY,))
+    alerts = feed(one, "gaze_away", 0, 3_000)
+    alerts += feed(one, "head_turned", 2_000, 5_000)
+    assert [alert.suppressed_by for alert in alerts] == ["accommodation:may_look_away"] * 2
+
+
+def test_what_is_not_told_itself_leads_no_thread_and_keeps_nobody_quiet() -> None:
+    one = engine(AWAY, TURNED, groups=LOOKS, budget={"per_hour": 0})
+    alerts = feed(one, "gaze_away", 0, 3_000) + feed(one, "head_turned", 2_000, 5_000)
+    assert [alert.suppressed_by for alert in alerts] == ["budget"] * 2
+    covered = COVERED | {"severity": "info"}
+    one = engine(covered, NOBODY | {"severity": "info"}, budget={"per_hour": 1})
+    feed(one, "no_face", 0, 3_000)
+    alerts = feed(one, "camera_covered", 4_000, 6_000)
+    alerts += feed(one, "no_face", 0, 7_000, 7_000)
+    assert [alert.suppressed_by for alert in alerts] == ["budget", None]
+
+
+def test_what_joins_a_thread_uses_nothing_of_the_budget() -> None:
+    speech = {"id": "speech", "when": {"signal": "speech"}}
+    one = engine(AWAY, TURNED, speech, groups=LOOKS, budget={"per_hour": 2})
+    alerts = feed(one, "gaze_away", 0, 3_000) + feed(one, "head_turned", 2_000, 5_000)
+    alerts += feed(one, "speech", 3_000, 6_000)
+    assert alerts[-1].suppressed_by is None
