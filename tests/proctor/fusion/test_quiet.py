@@ -224,3 +224,33 @@ def test_what_joins_a_thread_uses_nothing_of_the_budget() -> None:
     alerts = feed(one, "gaze_away", 0, 3_000) + feed(one, "head_turned", 2_000, 5_000)
     alerts += feed(one, "speech", 3_000, 6_000)
     assert alerts[-1].suppressed_by is None
+
+
+def test_a_thread_s_update_tells_the_first_incident_as_it_is_now() -> None:
+    one = engine(AWAY, TURNED, groups=LOOKS)
+    feed(one, "gaze_away", 0, 3_000)
+    feed(one, "gaze_away", 0, 3_000, 4_000)
+    update = feed(one, "head_turned", 10_000, 13_000)[-1]
+    assert (update.rule_id, update.transition, update.occurred_ms) == ("away", "updated", 4_000)
+    assert [each.ended_ms for each in update.signals] == [4_000]
+
+
+def test_what_the_candidate_is_allowed_joins_no_thread() -> None:
+    speech = {"id": "speech", "when": {"signal": "speech"}, "group": "looks"}
+    one = engine(AWAY, speech, groups=LOOKS)
+    one.state.allowed = Allowances(accommodations=(Accommodation.MAY_SPEAK,))
+    feed(one, "gaze_away", 0, 3_000)
+    (alert,) = feed(one, "speech", 2_000, 5_000)
+    assert alert.suppressed_by == "accommodation:may_speak"
+
+
+def test_what_the_candidate_was_allowed_a_moment_ago_counts_for_nothing_now() -> None:
+    lately = {"within": {"signal": "speech", "last_ms": 10_000}}
+    often = {"count": {"signal": "speech", "at_least": 2, "last_ms": 60_000}}
+    for past in (lately, often):
+        one = engine({"id": "both", "when": {"all": [past, {"signal": "gaze_away"}]}})
+        one.state.allowed = Allowances(accommodations=(Accommodation.MAY_SPEAK,))
+        for began_ms in (0, 5_000):
+            feed(one, "speech", began_ms, began_ms + 3_000, began_ms + 3_000)
+        (alert,) = feed(one, "gaze_away", 9_000, 12_000)
+        assert alert.suppressed_by == "accommodation:may_speak"
