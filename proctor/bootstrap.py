@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         IncidentStore,
         LiveState,
         Perception,
+        PolicyStore,
         PriorityStore,
         SessionJudges,
         SessionPlacement,
@@ -45,6 +46,7 @@ class Stores:
     """Everything that the product remembers, as ports. Close it when the process is done with it."""
 
     exams: "ExamStore"
+    policies: "PolicyStore"
     candidates: "CandidateStore"
     sessions: "SessionStore"
     incidents: "IncidentStore"
@@ -84,6 +86,7 @@ async def open_stores(settings: Settings) -> Stores:
         opened.push_async_callback(faces.close)
         return Stores(
             exams=sql.exams,
+            policies=sql.policies,
             candidates=sql.candidates,
             sessions=sql.sessions,
             incidents=sql.incidents,
@@ -194,6 +197,8 @@ def build_services(
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
     from proctor.services.pictures import PictureDesk
+    from proctor.services.policies import Policies
+    from proctor.services.policy_cases import run_cases
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.tickets import Tickets
@@ -211,10 +216,12 @@ def build_services(
     tickets = Tickets(stores.live)
     look = FaceLook(perception, PictureDesk(), embedding)
     calibration = calibrations[embedding]
+    policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
     return Services(
-        exams=Exams(stores.exams, _presets(known), clock, groups),
+        exams=Exams(stores.exams, policies, clock, groups),
+        policies=policies,
         candidates=Candidates(stores.candidates, stores.exams, clock),
         consents=Consents(
             stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock

@@ -11,7 +11,7 @@ from proctor.domain.alerts import Alert
 from proctor.domain.errors import InvalidInput
 from proctor.domain.recordings import Row
 from proctor.fusion.alert_log import line_of
-from proctor.fusion.policy import PlainLoader
+from proctor.fusion.plain_yaml import PlainLoader
 from proctor.fusion.replay import replay
 
 

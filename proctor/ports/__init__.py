@@ -8,6 +8,7 @@ from proctor.ports.delivery import AlertSink
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
+from proctor.ports.policies import PolicyStore
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
@@ -34,6 +35,7 @@ __all__ = [
     "MediaSink",
     "Metrics",
     "Perception",
+    "PolicyStore",
     "PriorityStore",
     "Recordings",
     "SessionJudges",

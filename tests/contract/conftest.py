@@ -25,12 +25,14 @@ from proctor.ports import (
     ExamStore,
     FaceIndex,
     IncidentStore,
+    PolicyStore,
     PriorityStore,
     SessionStore,
     VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
@@ -56,6 +58,7 @@ class Relational:
     incidents: IncidentStore
     feed: AlertFeed
     archive: AlertArchive
+    policies: PolicyStore
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
@@ -89,6 +92,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeIncidentStore(database),
             FakeAlertFeed(database),
             FakeAlertArchive(database),
+            FakePolicyStore(database),
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
@@ -103,8 +107,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    review = (sql.archive, sql.allowances, sql.verdicts, sql.priorities)
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *review, url)
+    more = (sql.archive, sql.policies, sql.allowances, sql.verdicts, sql.priorities)
+    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *more, url)
     await sql.close()
 
 
