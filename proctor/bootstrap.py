@@ -13,6 +13,7 @@ from proctor.settings import Settings
 
 if TYPE_CHECKING:
     from proctor.adapters.lancedb_faces import LanceFaceIndex
+    from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
     from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from proctor.domain.sending import MediaWish
     from proctor.identity.matching import MatchCalibration
     from proctor.ports import (
+        AlertArchive,
         AlertFeed,
         AllowanceStore,
         CandidateStore,
@@ -49,6 +51,7 @@ class Stores:
     sessions: "SessionStore"
     incidents: "IncidentStore"
     feed: "AlertFeed"
+    archive: "AlertArchive"
     allowances: "AllowanceStore"
     verdicts: "VerdictStore"
     priorities: "PriorityStore"
@@ -88,6 +91,7 @@ async def open_stores(settings: Settings) -> Stores:
             sessions=sql.sessions,
             incidents=sql.incidents,
             feed=sql.feed,
+            archive=sql.archive,
             allowances=sql.allowances,
             verdicts=sql.verdicts,
             priorities=sql.priorities,
@@ -130,6 +134,15 @@ def open_faces(settings: Settings) -> "LanceFaceIndex":
     assert known.faces_uri is not None
     assert known.key_file is not None
     return LanceFaceIndex(known.faces_uri, FileKeyRing(known.key_file))
+
+
+def open_recordings(settings: Settings) -> "ObjectRecordings":
+    """The recordings of sessions. Raises `InvalidInput` for a URL of no store."""
+    from proctor.adapters.recordings.objects import ObjectRecordings
+
+    known = settings.resolved()
+    assert known.recordings_url is not None
+    return ObjectRecordings(known.recordings_url)
 
 
 def _redis_url(settings: Settings) -> str:
@@ -184,7 +197,8 @@ def build_services(
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
     from proctor.services.pictures import PictureDesk
-    from proctor.services.policies import Policies, refuse_cases
+    from proctor.services.policies import Policies
+    from proctor.services.policy_cases import run_cases
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.tickets import Tickets
@@ -202,7 +216,7 @@ def build_services(
     tickets = Tickets(stores.live)
     look = FaceLook(perception, PictureDesk(), embedding)
     calibration = calibrations[embedding]
-    policies = Policies(stores.policies, stores.exams, _presets(known), clock, refuse_cases)
+    policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
     return Services(
@@ -226,6 +240,7 @@ def build_services(
             judges,
             clock,
             groups,
+            open_recordings(known),
         ),
         connections=Connections(
             stores.sessions,

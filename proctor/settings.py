@@ -58,6 +58,8 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy async URL; default SQLite in `home`.
         redis_url: Default: a private redis-server started by the launcher.
         faces_uri: LanceDB URI; default a folder in `home`.
+        recordings_url: Where recordings of sessions are kept (`file:///folder`, `s3://bucket/folder`,
+            gs, az); default a folder in `home`. Credentials come from the store's variables (AWS_*).
         key_file: Key ring, 0600; made on first start.
         token_keys: Folder with the issuer's signing key and accepted public keys.
         token_issuer: `iss` of our own tokens.
@@ -105,6 +107,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     redis_url: SecretStr | None = None
     faces_uri: str | None = None
+    recordings_url: str | None = None
     key_file: Path | None = None
     token_keys: Path | None = None
     token_issuer: str = "rayproctor"
@@ -145,6 +148,7 @@ class Settings(BaseSettings):
                 "home": home,
                 "database_url": self.database_url or f"sqlite+aiosqlite:///{home / 'proctor.db'}",
                 "faces_uri": self.faces_uri or str(home / "faces"),
+                "recordings_url": self.recordings_url or (home / "recordings").as_uri(),
                 "key_file": placed(self.key_file, "keys.json"),
                 "token_keys": placed(self.token_keys, "tokens"),
                 "models_dir": placed(self.models_dir, "models"),

@@ -85,6 +85,12 @@ METRICS: dict[str, Metric] = {
     "shard_hosts_lost": _counter("Sessions whose host fell silent."),
     "shard_unwritten": _counter("Steps whose checkpoint or rows could not be written.", "what"),
     "shard_unsynced_rows": _gauge("Steps of judging that the database has not taken."),
+    "shard_recording_segments": _counter("Segments of recordings stored."),
+    "shard_recording_waiting_bytes": _gauge("What waits to be stored of recordings."),
+    "shard_recordings_stopped": _counter(
+        "Recordings that stopped because too much of them waited."
+    ),
+    "recordings_erased": _counter("Recordings deleted at the end of their exam's retention."),
     "shard_failed_steps": _counter("Steps that ended in an unexpected error."),
     "alerts_raised": _counter("Alerts raised.", "category", "severity", "transition"),
     "alert_delay_seconds": _histogram("From the behaviour's beginning to its alert.", _SLOW_S),
@@ -94,6 +100,7 @@ METRICS: dict[str, Metric] = {
     "sessions_unsettled": _gauge("Ended sessions whose end is still owed."),
     "verdicts_untold": _gauge("Verdicts whose alert is still owed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
+    "retainer_failed_steps": _counter("Searches for recordings to delete that failed."),
     # the cluster's own actors
     "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),
     "actors_restarted": _counter("Actors found dead and made again."),

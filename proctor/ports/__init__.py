@@ -9,12 +9,14 @@ from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged,
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
 from proctor.ports.policies import PolicyStore
+from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
 __all__ = [
+    "AlertArchive",
     "AlertFeed",
     "AlertSink",
     "AllowanceStore",
@@ -35,6 +37,7 @@ __all__ = [
     "Perception",
     "PolicyStore",
     "PriorityStore",
+    "Recordings",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",

@@ -18,6 +18,7 @@ from proctor.adapters.sql.stores import SqlStores
 from proctor.adapters.sql.tables import metadata
 from proctor.domain.ids import CandidateId
 from proctor.ports import (
+    AlertArchive,
     AlertFeed,
     AllowanceStore,
     CandidateStore,
@@ -32,6 +33,7 @@ from proctor.ports import (
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -56,6 +58,7 @@ class Relational:
     incidents: IncidentStore
     feed: AlertFeed
     policies: PolicyStore
+    archive: AlertArchive
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
@@ -89,6 +92,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeIncidentStore(database),
             FakeAlertFeed(database),
             FakePolicyStore(database),
+            FakeAlertArchive(database),
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
@@ -103,7 +107,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    more = (sql.policies, sql.allowances, sql.verdicts, sql.priorities)
+    more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
     yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *more, url)
     await sql.close()
 

@@ -49,6 +49,7 @@ from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.recordings import FakeRecordings
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -105,6 +106,7 @@ class FakeApi:
         self.candidates = FakeCandidateStore(self.database)
         self.sessions = FakeSessionStore(self.database)
         self.incidents = FakeIncidentStore(self.database)
+        self.recordings = FakeRecordings()
         self.feed = FakeAlertFeed(self.database)
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
@@ -145,6 +147,7 @@ class FakeApi:
                 self.placement,
                 self.judges,
                 clock,
+                recordings=self.recordings,
             ),
             connections=Connections(
                 self.sessions,

@@ -22,6 +22,7 @@ from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -44,6 +45,7 @@ def stores() -> Stores:
         sessions=FakeSessionStore(database),
         incidents=FakeIncidentStore(database),
         feed=FakeAlertFeed(database),
+        archive=FakeAlertArchive(database),
         allowances=FakeAllowanceStore(database),
         verdicts=FakeVerdictStore(database),
         priorities=FakePriorityStore(database),

@@ -3,6 +3,7 @@
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from proctor.adapters.sql.archive import SqlAlertArchive
 from proctor.adapters.sql.candidates import SqlCandidateStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.exams import SqlExamStore
@@ -29,6 +30,7 @@ class SqlStores:
         sessions: `SessionStore`.
         incidents: `IncidentStore`.
         feed: `AlertFeed`.
+        archive: `AlertArchive`.
         allowances: `AllowanceStore`.
         verdicts: `VerdictStore`.
         priorities: `PriorityStore`.
@@ -42,6 +44,7 @@ class SqlStores:
         self.sessions = SqlSessionStore(self._database)
         self.incidents = SqlIncidentStore(self._database)
         self.feed = SqlAlertFeed(self._database)
+        self.archive = SqlAlertArchive(self._database)
         self.allowances = SqlAllowanceStore(self._database)
         self.verdicts = SqlVerdictStore(self._database)
         self.priorities = SqlPriorityStore(self._database)

@@ -108,7 +108,7 @@ class JudgedSession:
 
     def renumber(self, after_seq: int) -> None:
         """Give the alerts that wait the numbers after this one."""
-        rows = []
+        rows, count = [], sum(len(row.alerts) for row in self.rows)
         for row in self.rows:
             alerts = []
             for alert in row.alerts:
@@ -116,7 +116,7 @@ class JudgedSession:
                 alerts.append(replace(alert, seq=after_seq))
             rows.append(replace(row, alerts=tuple(alerts)))
         self.rows = rows
-        self.judge.go_on_after(after_seq)
+        self.judge.renumbered(count, after_seq)
 
     def status(self) -> tuple[Cover, Cover]:
         """How well the candidate is seen and heard."""
