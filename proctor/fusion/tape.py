@@ -314,12 +314,12 @@ def read_rows(text: bytes) -> Iterator[Row]:
 
 def read_tapes(
     entries: Mapping[SessionId, bytes],
-) -> tuple[dict[SessionId, list[Tape]], dict[SessionId, bytes]]:
+) -> tuple[dict[SessionId, list[Tape]], dict[SessionId, bytes], list[SessionId]]:
     """The tapes in a shard's checkpoint.
 
     Returns:
-        The takes of each session, oldest first, and the entries that are no tape's. A take that
-        cannot be read is left out: its session begins another.
+        The takes of each session, oldest first; the entries that are no tape's; the entries of takes
+        that cannot be read (another version wrote them): their sessions begin another.
     """
     rest = {key: text for key, text in entries.items() if TAPE not in key}
     parts: dict[tuple[SessionId, str], dict[str, bytes]] = {}
@@ -328,12 +328,16 @@ def read_tapes(
         take, _, no = place.partition("/")
         parts.setdefault((SessionId(session), take), {})[no] = entries[key]
     tapes: dict[SessionId, list[Tape]] = {}
+    broken: list[SessionId] = []
     for (session_id, take), chunks in sorted(parts.items()):
         try:
-            tapes.setdefault(session_id, []).append(_read_tape(take, chunks))
+            tape = _read_tape(take, dict(chunks))
         except (ValueError, KeyError):
-            continue
-    return tapes, rest
+            names = [f"{take}/{no}" if no else take for no in chunks]
+            broken += [SessionId(f"{session_id}{TAPE}{name}") for name in names]
+        else:
+            tapes.setdefault(session_id, []).append(tape)
+    return tapes, rest, broken
 
 
 def _read_tape(take: str, chunks: dict[str, bytes]) -> Tape:

@@ -27,12 +27,15 @@ from proctor.ports import (
     SessionStore,
 )
 from proctor.services.consents import scopes_of
+from proctor.services.deadline import TimedOut, within
 from proctor.services.join import SessionEnded
 
 MAX_MEDIA_SECTIONS = 16
 SETTLED_WITHIN = timedelta(seconds=15)
 """An end that was called for is through by then, or has failed (a shard is waited for 10 s)."""
 SETTLE_AT_ONCE = 100
+FOOTER_WITHIN_MS = 2_000
+"""Who looks at a session does not wait longer for where its recording lies."""
 _log = structlog.get_logger(__name__)
 
 
@@ -72,8 +75,9 @@ class Sessions:
             tenant_id=session.tenant_id, exam_id=session.exam_id, session_id=session.session_id
         )
         try:
-            footer = await self._recordings.footer(key)
-        except StateStoreUnavailable:
+            asked = self._recordings.footer(key)
+            footer = await within(self._clock, FOOTER_WITHIN_MS, asked)
+        except (StateStoreUnavailable, TimedOut):
             return None
         return None if footer is None else footer.alert_log_sha256
 

@@ -167,6 +167,12 @@ def test_a_url_of_no_store_is_one_line(url: str) -> None:
     assert "\n" not in told.value.detail and "recordings_url" in told.value.detail
 
 
+def test_a_password_in_a_url_is_never_told() -> None:
+    with pytest.raises(InvalidInput) as told:
+        ObjectRecordings("ftp://me:secret@x/y")
+    assert "secret" not in told.value.detail
+
+
 async def test_a_store_that_is_away_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

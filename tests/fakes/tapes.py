@@ -81,7 +81,7 @@ class Recorded:
                 del self.checkpoint[SessionId(self.spec.session_id + ending)]
 
     def killed(self) -> None:
-        tapes, rest = read_tapes(self.checkpoint)
+        tapes, rest, _ = read_tapes(self.checkpoint)
         ((judge, _),), broken = read_sessions(rest)
         assert broken == []
         self.judge = judge
@@ -92,7 +92,7 @@ class Recorded:
 
     def rows(self) -> list[Row]:
         """Everything that is written down, in order."""
-        tapes, _ = read_tapes(self.checkpoint)
+        tapes, _, _ = read_tapes(self.checkpoint)
         (tape,) = tapes[self.spec.session_id]
         rest = tape.cut(to_the_end=True)
         return self.flushed + list(rest.rows if rest else ())

@@ -53,7 +53,8 @@ class ObjectRecordings:
             self._store = _open(url)
         except (BaseError, ValueError) as error:
             told = " ".join(str(error).split())[:200]
-            raise InvalidInput(f"recordings_url {url!r} cannot be used: {told}") from error
+            shown = url.rpartition("@")[2]  # never what may be a password before it
+            raise InvalidInput(f"recordings_url {shown!r} cannot be used: {told}") from error
 
     async def put(self, segment: Segment) -> None:
         """Store a segment; the same take and number again replaces it."""

@@ -8,6 +8,7 @@ the session's recording begins anew, from its state, once the store takes again.
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -70,11 +71,14 @@ class Recorder:
         self._clock = clock
         self._metrics = metrics
         self._reels: dict[tuple[SessionId, str], _Reel] = {}
+        self._broken: list[SessionId] = []
         self.fence = 0
 
     def restore(self, entries: Mapping[SessionId, bytes]) -> dict[SessionId, bytes]:
         """Take in the tapes of a checkpoint; return the entries that are none of theirs."""
-        tapes, rest = read_tapes(entries)
+        tapes, rest, self._broken = read_tapes(entries)
+        if self._broken:
+            logger.error("recordings cannot be read", extra={"entries": len(self._broken)})
         for session_id, takes in tapes.items():
             for tape in takes:
                 is_last = tape is takes[-1] and session_id not in rest
@@ -137,35 +141,50 @@ class Recorder:
             await self.flush()
 
     async def flush(self) -> None:
-        """Store what is complete; close what is over. A store that is away is asked once.
+        """Store what is complete, then close what is over. Of each kind, an outage is met once.
 
         Raises:
             Conflict: Another process has taken the shard over.
         """
-        for place, reel in list(self._reels.items()):
-            try:
-                if await self._flush(reel):
-                    del self._reels[place]
-            except (StateStoreUnavailable, TimedOut):
-                self._metrics.count("shard_unwritten", what="recording")
-                self._stop_what_is_full()
-                break
-            except Conflict:
-                raise
-            except Exception:  # a mailbox's boundary: one recording must not hold up the others
-                logger.exception("a recording failed", extra={"session_id": place[0]})
-                self._metrics.count("shard_unwritten", what="recording")
+        await self._drop_broken()
+        for work in (self._store, self._finish):
+            for place, reel in list(self._reels.items()):
+                try:
+                    if await work(reel):
+                        del self._reels[place]
+                except (StateStoreUnavailable, TimedOut):
+                    self._metrics.count("shard_unwritten", what="recording")
+                    break
+                except Conflict:
+                    raise
+                except Exception:  # a mailbox's boundary: one recording must not hold up the others
+                    logger.exception("a recording failed", extra={"session_id": place[0]})
+                    self._metrics.count("shard_unwritten", what="recording")
+        self._stop_what_is_full()
         waiting = sum(reel.tape.waiting_bytes for reel in self._reels.values())
         self._metrics.gauge("shard_recording_waiting_bytes", waiting)
 
-    async def _flush(self, reel: _Reel) -> bool:
-        """Store the segments that are complete; True when nothing of the tape is owed any more."""
+    async def _drop_broken(self) -> None:
+        """What nobody can read must not stay for ever."""
+        if self._broken:
+            with suppress(StateStoreUnavailable):
+                await self._checkpoints.drop(self._name, self.fence, *self._broken)
+                self._metrics.count("shard_recordings_stopped")
+                self._broken = []
+
+    async def _store(self, reel: _Reel) -> bool:
+        """Store the segments that are complete, of what is over also the rest."""
         tape = reel.tape
         while (segment := tape.cut(to_the_end=reel.is_over)) is not None:
             await within(self._clock, FLUSH_WITHIN_MS, self._recordings.put(segment))
             self._metrics.count("shard_recording_segments")
             tape.flushed(segment)
             await self._let_go(tape)
+        return False
+
+    async def _finish(self, reel: _Reel) -> bool:
+        """Close a recording whose rows are all stored; True when nothing of the tape is owed any more."""
+        tape = reel.tape
         if not (reel.is_over and tape.is_flushed):
             return False
         if reel.ended_ms is not None:

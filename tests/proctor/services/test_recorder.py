@@ -83,6 +83,10 @@ class World:
         return sorted(self.database.alerts.values(), key=lambda alert: alert.seq)
 
     @property
+    def of_the_session(self) -> list[Alert]:
+        return [alert for alert in self.alerts if alert.session_id == SPEC.session_id]
+
+    @property
     def states(self) -> dict[SessionId, bytes]:
         return self.checkpoints.states.get(self.name, {})
 
@@ -127,7 +131,7 @@ def same(found: Recording, world: World) -> bool:
     assert found.footer is not None
     return (
         again.is_whole
-        and alert_log(again.alerts) == alert_log(world.alerts)
+        and alert_log(again.alerts) == alert_log(world.of_the_session)
         and alert_log_sha256(again.alerts) == found.footer.alert_log_sha256
     )
 
@@ -202,6 +206,26 @@ async def test_redis_may_go_away_between_the_segment_and_its_rows() -> None:
     await flushed(recorder)
     assert same(await world.recording(), world)
     assert world.states == {}
+
+
+@pytest.mark.usefixtures("small_segments")
+async def test_a_database_that_is_away_keeps_recordings_open_and_stores_their_segments() -> None:
+    world = World()
+    shard, recorder = await world.shard()
+    await world.send(shard, reports())
+    await ended(world, shard)
+    world.archive.down = True
+    await recorder.flush()
+    other = [replace(each, session_id=SessionId("ses_other")) for each in reports()]
+    other[0] = replace(other[0], spec=facts.spec("ses_other"))
+    await world.send(shard, other)
+    await recorder.flush()
+    stored = {key.session_id for key, _, _ in world.recordings.segments}
+    assert stored == {SPEC.session_id, "ses_other"}
+    assert (await world.recording()).footer is None
+    world.archive.down = False
+    await recorder.flush()
+    assert same(await world.recording(), world)
 
 
 class Hanging(Kept):
@@ -291,6 +315,26 @@ async def test_a_memory_that_is_gone_begins_another_take() -> None:
     again = replay(found.takes)
     assert set(alert_log(again.alerts).splitlines()) <= set(alert_log(world.alerts).splitlines())
     assert again.has_ended
+
+
+async def test_a_tape_that_cannot_be_read_gives_way_to_another_and_is_forgotten() -> None:
+    world = World()
+    shard, recorder = await world.shard()
+    await world.send(shard, reports()[:30])
+    for key in [key for key in world.states if "/tape/" in key]:
+        world.checkpoints.states[world.name][key] = b"[1]\tof another version"
+    shard, recorder = await world.shard()
+    await world.send(shard, reports()[30:])
+    await ended(world, shard)
+    await flushed(recorder)
+    found = await world.recording()
+    (rows,) = found.takes
+    assert rows[0].kind == "begin"
+    again = replay(found.takes)
+    assert not again.is_whole
+    assert set(alert_log(again.alerts).splitlines()) < set(alert_log(world.alerts).splitlines())
+    assert world.metrics.counted("shard_recordings_stopped") == 1
+    assert world.states == {}
 
 
 async def test_a_recording_that_was_switched_off_leaves_nothing_behind_in_the_way() -> None:
