@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -20,17 +20,26 @@ async def served(app: FastAPI, prefix: str, send_buffer: int | None = None) -> A
     listening.bind(("127.0.0.1", 0))
     outer = Starlette(routes=[Mount(prefix, app)])
     config = uvicorn.Config(
-        outer, lifespan="off", log_level="critical", timeout_graceful_shutdown=1, ws="websockets-sansio"
+        outer,
+        lifespan="off",
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+        ws="websockets-sansio",
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        async with asyncio.timeout(10):
-            while not server.started:
-                await asyncio.sleep(0.01)
+        await until(lambda: server.started)
         host, port = listening.getsockname()
         yield f"http://{host}:{port}"
     finally:
         server.should_exit = True
         await task
         listening.close()
+
+
+async def until(holds: Callable[[], object], within_s: float = 10.0) -> None:
+    """Wait for what another task or thread brings about without telling; fails when it does not."""
+    async with asyncio.timeout(within_s):
+        while not holds():  # noqa: ASYNC110  # nobody to set an event
+            await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from proctor.api.live import create_live_app
 from proctor.domain.roles import Role
 from tests.fakes.api import QUICK, FakeApi, FakeSocket
-from tests.proctor.api.served import served
+from tests.proctor.api.served import served, until
 from tests.proctor.api.test_live import alert_of, raise_alerts
 
 WINDOW = 20_000
@@ -102,8 +102,7 @@ async def test_a_dead_client_among_living_ones(full: FakeApi, url: str) -> None:
         async with asyncio.timeout(10):
             heard = await asyncio.gather(read(first), read(second))
             assert [positions for positions, _ in heard] == [list(range(1, ALERTS + 1))] * 2
-            while not full.metrics.counted("live_sockets_closed_total", code="1013"):
-                await asyncio.sleep(0.02)
+            await until(lambda: full.metrics.counted("live_sockets_closed_total", code="1013"))
             late, code = await read(stuck, answers=False)
         assert code == 1013
         assert late == list(range(1, len(late) + 1)) and len(late) < ALERTS / 2

@@ -14,7 +14,7 @@ from httpx_sse import ServerSentEvent, aconnect_sse
 from proctor.api.live import create_live_app
 from proctor.domain.roles import Role
 from tests.fakes.api import QUICK, FakeApi
-from tests.proctor.api.served import served
+from tests.proctor.api.served import served, until
 from tests.proctor.api.test_live import alert_of, raise_alerts
 
 PATH = "/v1/live/alerts/stream"
@@ -151,8 +151,7 @@ async def test_a_stream_ends_with_its_token_and_says_so(
     api: FakeApi, client: httpx.AsyncClient
 ) -> None:
     reading = asyncio.create_task(read(client, api.as_(Role.PROCTOR), until="end"))
-    while api.metrics.gauges.get(OPEN) != 1:
-        await asyncio.sleep(0.01)
+    await until(lambda: api.metrics.gauges.get(OPEN) == 1)
     await api.clock.advance(3_600_000)
     last = (await reading).events[-1]
     assert (last.event, json.loads(last.data)) == ("end", {"code": "auth/expired"})
@@ -225,9 +224,7 @@ async def test_a_reader_that_stops_reading_is_cut_and_comes_back_and_others_do_n
         stuck.sendall(asked.encode())
         other = await read(client, headers)  # while the stuck one holds on
         assert other.positions == list(range(1, 501))
-        async with asyncio.timeout(10):
-            while not api.metrics.counted("live_streams_closed_total", kind="sse", code="slow"):
-                await asyncio.sleep(0.02)
+        await until(lambda: api.metrics.counted("live_streams_closed_total", code="slow"))
         stuck.setblocking(False)
         got = b""
         async with asyncio.timeout(10):
@@ -249,9 +246,7 @@ async def _received(connection: socket.socket) -> bytes:
 
 async def test_who_leaves_leaves_nothing_behind(api: FakeApi, client: httpx.AsyncClient) -> None:
     await read(client, api.as_(Role.PROCTOR))
-    async with asyncio.timeout(5):
-        while not api.metrics.counted("live_streams_closed_total", kind="sse", code="client"):
-            await asyncio.sleep(0.01)
+    await until(lambda: api.metrics.counted("live_streams_closed_total", code="client"))
     assert api.metrics.gauges[OPEN] == 0
     assert not any(
         not listener.is_closed for heard in api.live._listeners.values() for listener in heard
