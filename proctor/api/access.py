@@ -137,3 +137,8 @@ SOCKETS: Mapping[str, frozenset[Role]] = {
     "/v1/live/alerts": _WATCHERS,
     "/v1/live/session": _CANDIDATE,
 }
+
+CALLS: Mapping[str, Rule] = {
+    "/rayproctor.alerts.v1.Alerts/Follow": Rule(roles=_WATCHERS, limit=_TICKETS),
+}
+"""Methods of the gRPC service."""
