@@ -90,7 +90,7 @@ def test_the_generated_code_is_that_of_the_proto(tmp_path: Path) -> None:
     )
     for name in ("alerts_pb2.py", "alerts_pb2.pyi", "alerts_pb2_grpc.py"):
         made = (tmp_path / "proctor/api/proto" / name).read_bytes()
-        assert made == (ROOT / "proctor/api/proto" / name).read_bytes(), "run `make proto`"
+        assert made == (ROOT / "proctor/api/proto" / name).read_bytes(), "run `make generate`"
 
 
 @pytest.mark.parametrize(
