@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Producer
 
+from bench.mock_kafka import MockKafka
 from proctor.adapters.sinks.kafka import KafkaSink
 from proctor.adapters.sinks.kafka_options import producer_config
 from proctor.alerting.envelope import CONTENT_TYPE, cloud_event
@@ -22,7 +23,6 @@ from proctor.domain.deliveries import Outcome, Sent
 from proctor.domain.errors import InvalidInput
 from proctor.ports import AlertSink
 from tests.contract.samples import alert
-from tests.fakes.kafka import MockKafka
 
 ROOT = Path(__file__).resolve().parents[4]
 TOPIC = "alerts"

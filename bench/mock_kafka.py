@@ -35,6 +35,7 @@ class MockKafka:
         self._library = _library()
         text = ctypes.create_string_buffer(_TEXT)
         conf = ctypes.c_void_p(self._library.rd_kafka_conf_new())
+        self._library.rd_kafka_conf_set(conf, b"log_level", b"0", text, ctypes.c_size_t(_TEXT))
         handle = self._library.rd_kafka_new(0, conf, text, ctypes.c_size_t(_TEXT))
         assert handle, text.value
         self._handle = ctypes.c_void_p(handle)
@@ -45,6 +46,7 @@ class MockKafka:
         self.bootstrap = told.decode()
 
     def create_topic(self, topic: str, partitions: int = 4) -> None:
+        """A new topic."""
         name = ctypes.c_char_p(topic.encode())
         self._do("rd_kafka_mock_topic_create", name, ctypes.c_int(partitions), ctypes.c_int(1))
 
@@ -53,6 +55,7 @@ class MockKafka:
         self._do("rd_kafka_mock_broker_set_down", ctypes.c_int32(broker))
 
     def set_up(self, broker: int = 1) -> None:
+        """Open its port again."""
         self._do("rd_kafka_mock_broker_set_up", ctypes.c_int32(broker))
 
     def set_rtt(self, milliseconds: int, broker: int = 1) -> None:
@@ -71,6 +74,7 @@ class MockKafka:
         assert error == 0, f"{name}: {error}"
 
     def close(self) -> None:
+        """End it. Idempotent."""
         if self._cluster is not None:
             self._library.rd_kafka_mock_cluster_destroy(self._cluster)
             self._library.rd_kafka_destroy(self._handle)
