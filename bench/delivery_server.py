@@ -1,7 +1,7 @@
 """The readers' side of the delivery benchmark in a process of its own: WebSocket, SSE and gRPC, no Serve.
 
-`python -m bench.delivery_server PAGE` with the settings in the environment; prints its two ports as JSON
-and ends with its standard input.
+`python -m bench.delivery_server LIMITS` (JSON of `SocketLimits`) with the settings in the environment;
+prints its two ports as JSON and ends with its standard input.
 """
 
 import asyncio
@@ -58,10 +58,9 @@ def services_of(settings: Settings) -> Services:
     )
 
 
-async def serve(page: int) -> None:
+async def serve(limits: SocketLimits) -> None:
     """Serve until standard input ends."""
     services = services_of(Settings().resolved())
-    limits = SocketLimits(page=page)
     door = grpc.aio.server()
     add_AlertsServicer_to_server(AioAlerts(FeedCalls(services, limits)), door)  # type: ignore[no-untyped-call]  # generated
     grpc_port = door.add_insecure_port("127.0.0.1:0")
@@ -84,4 +83,4 @@ async def serve(page: int) -> None:
 
 if __name__ == "__main__":
     configure("error", "delivery-server", sys.stderr)
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(SocketLimits(**json.loads(sys.argv[1]))))

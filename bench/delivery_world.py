@@ -39,7 +39,7 @@ from proctor.services.alerts import Alerts
 from proctor.settings import Settings
 
 TENANT = TenantId("bench")
-SESSIONS = 200
+SESSIONS = 40
 
 
 class Runs(Protocol):
@@ -54,13 +54,19 @@ MakeDispatcher = Callable[[AlertFeed, LiveState, Clock], Runs]
 
 
 class Shard:
-    """Commits made-up alerts and notes when each was committed."""
+    """Commits made-up alerts.
+
+    Attributes:
+        committed: Alert id -> when it was committed (`time.perf_counter`).
+        places: Alert id -> its session and its number there.
+    """
 
     def __init__(self, incidents: IncidentStore, clock: Clock) -> None:
         self._incidents = incidents
         self._clock = clock
         self._seq = 0
         self.committed: dict[str, float] = {}
+        self.places: dict[str, tuple[str, int]] = {}
 
     async def commit(self, count: int) -> None:
         """So many, in one transaction, over the sessions in turn."""
@@ -79,7 +85,9 @@ class Shard:
         await self._incidents.commit(judged)
         at = time.perf_counter()
         for part in judged:
-            self.committed[part.alerts[0].alert_id] = at
+            (alert,) = part.alerts
+            self.committed[alert.alert_id] = at
+            self.places[alert.alert_id] = (alert.session_id, alert.seq)
 
     def _next(self) -> Alert:
         self._seq += 1
@@ -136,13 +144,14 @@ class World:
         self._clock = clock
 
     @asynccontextmanager
-    async def place(self, batch: int) -> AsyncIterator[Place]:
-        """The readers' server with pages of this size, for as long as the context lasts."""
+    async def place(self, batch: int, **limits: float) -> AsyncIterator[Place]:
+        """The readers' server with pages of this size and other `SocketLimits`, while the context lasts."""
         settings = self.settings
         assert settings.redis_url is not None
         assert settings.token_keys is not None
         server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bench.delivery_server", str(batch)),
+            *(sys.executable, "-m", "bench.delivery_server"),
+            json.dumps({"page": batch, **limits}),
             env={
                 **os.environ,
                 "PROCTOR_HOME": str(settings.home),

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from deployments.cli.bench_load import JsonFile
 from deployments.cli.demo import wide_console
@@ -26,12 +28,17 @@ def delivery(
     backlog: Annotated[
         int, typer.Option(min=1, help="Alerts that wait when the throughput is measured.")
     ] = 3000,
+    faults: Annotated[
+        int, typer.Option(min=0, help="Play faults instead, each with so many receivers (seeds).")
+    ] = 0,
+    outage_seconds: Annotated[float, typer.Option(min=0.5, help="How long a fault lasts.")] = 5.0,
     json_file: JsonFile = None,
 ) -> None:
     """Delay and throughput of alerts by WebSocket, SSE, gRPC and Kafka, one by one and in batches.
 
     Starts a database, Redis, the readers' server and librdkafka's mock brokers of its own: no models, no
-    Ray. Exits 1 when an alert was lost.
+    Ray. With --faults: what was raised, delivered, doubled and lost while lines and brokers fail. Exits 1
+    when an alert was lost or came out of its session's order.
     """
     from bench.delivery import Asked, measure, tables
     from bench.delivery_ways import WAYS
@@ -44,6 +51,9 @@ def delivery(
     def say(step: str) -> None:
         console.print(f"  · {step}", style="dim", highlight=False)
 
+    if faults:
+        _play_faults(faults, outage_seconds, console, json_file)
+        return
     asked = Asked(ways=chosen, rates=numbers(rates), seconds=seconds, backlog=backlog)
     with tempfile.TemporaryDirectory(prefix="proctor-", ignore_cleanup_errors=True) as folder:
         found = asyncio.run(measure(Path(folder), make_dispatcher, asked, say))
@@ -55,6 +65,23 @@ def delivery(
     if lost:
         console.print(f"[red]{lost} alerts never came", highlight=False)
     raise typer.Exit(1 if lost else 0)
+
+
+def _play_faults(seeds: int, outage_s: float, console: Console, json_file: Path | None) -> None:
+    from bench.batches import machine
+    from bench.delivery_faults import fault_table, play_faults
+
+    def say(step: str) -> None:
+        console.print(f"  · {step}", style="dim", highlight=False)
+
+    with tempfile.TemporaryDirectory(prefix="proctor-", ignore_cleanup_errors=True) as folder:
+        playing = play_faults(Path(folder), make_dispatcher, seeds, outage_s, say=say)
+        found = asyncio.run(playing)
+    console.print(fault_table(found))
+    if json_file is not None:
+        told = {"machine": machine(), "faults": [asdict(each) for each in found]}
+        json_file.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    raise typer.Exit(1 if any(each.lost or each.disordered for each in found) else 0)
 
 
 def make_dispatcher(feed: AlertFeed, live: LiveState, clock: Clock) -> "Dispatcher":

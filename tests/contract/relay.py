@@ -1,11 +1,6 @@
-"""A TCP relay that can lose the answer to a COMMIT: the one moment when nobody knows what happened.
-
-It can also reset every connection, in the middle of whatever passes.
-"""
+"""A TCP relay that can lose the answer to a COMMIT: the one moment when nobody knows what happened."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,7 +11,6 @@ class Relay:
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._connections: set[asyncio.Task[None]] = set()
-        self._clients: set[asyncio.StreamWriter] = set()
         self.cuts_commits = False
         self.cuts = 0
 
@@ -26,7 +20,6 @@ class Relay:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
-        self._clients.add(client_out)
         server_in, server_out = await asyncio.open_connection("127.0.0.1", self._target_port)
         answers = asyncio.create_task(self._pass(server_in, client_out))
         try:
@@ -42,19 +35,10 @@ class Relay:
                     return
         finally:
             answers.cancel()
+            await asyncio.gather(answers, return_exceptions=True)
             client_out.close()
             server_out.close()
-            self._clients.discard(client_out)
-            await asyncio.gather(answers, server_out.wait_closed(), return_exceptions=True)
             self._connections.discard(task)
-
-    def reset(self) -> None:
-        """Cut every connection with an RST to the client, as a firewall does that forgot it."""
-        for client_out in list(self._clients):
-            connection = client_out.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client_out.transport.abort()
-            self.cuts += 1
 
     @staticmethod
     async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

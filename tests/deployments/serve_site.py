@@ -23,6 +23,7 @@ from httpx_sse import aconnect_sse
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from bench.cutter import cutter
 from deployments.home import ray_token
 from deployments.live import Live
 from deployments.ray_head import RayHead, make_session_folder
@@ -31,7 +32,6 @@ from proctor.api.live import create_live_app
 from proctor.api.proto.alerts_pb2 import FollowRequest
 from proctor.api.proto.alerts_pb2_grpc import AlertsStub
 from proctor.domain.roles import Role
-from tests.contract.relay import run_relay
 from tests.fakes.api import QUICK, FakeApi
 from tests.proctor.api.test_live import alert_of, raise_alerts
 
@@ -132,7 +132,7 @@ class Site:
 
     async def cut_and_resume(self) -> dict[str, Any]:
         """F33: a relay resets the connection while alerts come."""
-        async with run_relay(self.grpc_port) as (relay, port):
+        async with cutter(self.grpc_port) as (relay, port):
 
             async def cut() -> None:
                 for _ in range(4):

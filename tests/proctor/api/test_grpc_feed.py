@@ -14,6 +14,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from pydantic import BaseModel
 
+from bench.cutter import cutter
 from proctor.api.access import CALLS
 from proctor.api.app import route_names
 from proctor.api.grpc_feed import AioAlerts, FeedCalls
@@ -23,7 +24,6 @@ from proctor.api.proto.alerts_pb2_grpc import AlertsStub, add_AlertsServicer_to_
 from proctor.api.sockets import SocketLimits
 from proctor.api.views import AlertView, ProducerView, SignalView, SupportView
 from proctor.domain.roles import Role
-from tests.contract.relay import run_relay
 from tests.fakes.api import QUICK, FakeApi
 from tests.proctor.api.served import until
 from tests.proctor.api.test_live import alert_of, raise_alerts
@@ -269,7 +269,7 @@ async def test_a_long_call_ends_after_a_window_and_the_next_one_goes_on(api: Fak
 async def test_f33_a_stream_cut_in_the_middle_goes_on_without_a_gap(api: FakeApi) -> None:
     """A relay resets the connection again and again while alerts are raised."""
     found, codes = list[int](), list[grpc.StatusCode]()
-    async with grpc_server(api) as port, run_relay(port) as (relay, relayed_port):
+    async with grpc_server(api) as port, cutter(port) as (relay, relayed_port):
 
         async def read_all() -> None:
             while len(found) < 60:
