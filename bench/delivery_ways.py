@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -215,12 +216,14 @@ class OverKafka:
                         event = json.loads(record.value() or b"{}")
                         loop.call_soon_threadsafe(ear.hear, event["id"])
 
-        consuming = asyncio.create_task(asyncio.to_thread(consume))
+        thread = ThreadPoolExecutor(1)  # of its own: the loop's few are not for loops
+        consuming = loop.run_in_executor(thread, consume)
         try:
             await self._push(place, ear, sink)
         finally:
             is_over.set()
             await asyncio.gather(consuming, return_exceptions=True)
+            thread.shutdown(wait=False)
             await sink.close()
             consumer.close()
             cluster.close()

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from proctor.alerting.envelope import DATA_SCHEMA
 from proctor.alerting.schema import SCHEMA_FILE
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 
 
 def main() -> None:

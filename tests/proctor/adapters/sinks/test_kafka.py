@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,22 @@ async def test_not_enough_replicas_for_long_is_told_and_nothing_is_lost(kafka: M
     await deliver(sink, items(30))
     await sink.close()
     assert in_order(receiver.records()) == {f"ses_{n}": list(range(1, 11)) for n in range(3)}
+
+
+async def test_what_failed_is_not_taken_for_arrived_because_what_came_behind_it_arrived() -> None:
+    """One partition, a slow broker that refuses now and then: with several requests under way at once,
+    librdkafka says `delivered` of records that the broker never took."""
+    with closing(MockKafka()) as cluster:
+        cluster.create_topic(TOPIC, partitions=1)
+        cluster.set_rtt(50)
+        sink = sink_of(cluster)
+        receiver = Receiver(cluster, 400)
+        for first in range(1, 401, 100):
+            cluster.push_errors(KafkaError.NOT_ENOUGH_REPLICAS, 0, KafkaError.NOT_ENOUGH_REPLICAS)
+            told = await sink.send(items(100, sessions=400, first=first))
+            assert {answer.outcome for answer in told} == {Outcome.DELIVERED}
+        await sink.close()
+        assert len(in_order(receiver.records())) == 400
 
 
 async def test_a_slow_broker_is_waited_for(kafka: MockKafka) -> None:
