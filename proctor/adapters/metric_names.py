@@ -94,6 +94,7 @@ METRICS: dict[str, Metric] = {
     "alerts_published": _counter("Alerts given a place in the feed."),
     "dispatcher_failed_steps": _counter("Steps of the dispatcher that failed."),
     "sessions_unsettled": _gauge("Ended sessions whose end is still owed."),
+    "verdicts_untold": _gauge("Verdicts whose alert is still owed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
     # the cluster's own actors
     "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),

@@ -19,22 +19,28 @@ from proctor.adapters.sql.tables import metadata
 from proctor.domain.ids import CandidateId
 from proctor.ports import (
     AlertFeed,
+    AllowanceStore,
     CandidateStore,
     ExamStore,
     FaceIndex,
     IncidentStore,
+    PriorityStore,
     SessionStore,
+    VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeDatabase,
     FakeExamStore,
     FakeFaceIndex,
     FakeIncidentStore,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 
@@ -47,6 +53,9 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
+    allowances: AllowanceStore
+    verdicts: VerdictStore
+    priorities: PriorityStore
     url: str = field(default="", repr=False)
 
 
@@ -76,6 +85,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
+            FakeAllowanceStore(database),
+            FakeVerdictStore(database),
+            FakePriorityStore(database),
         )
         return
     if request.param == "sqlite":
@@ -87,7 +99,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, url)
+    review = (sql.allowances, sql.verdicts, sql.priorities)
+    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *review, url)
     await sql.close()
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from proctor.domain.alerts import Alert, FeedItem
+from proctor.domain.allowances import Accommodated, SessionBreak
 from proctor.domain.candidates import Candidate, Consent, Enrolment
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
+from proctor.domain.notes import VerdictGiven
+from proctor.domain.priority import Priority
 from proctor.domain.sessions import Exam, Session
 from tests.fakes.outage import Outage
 
@@ -31,6 +34,11 @@ class FakeDatabase:
     alerts: dict[AlertId, Alert] = field(default_factory=dict)
     outbox: deque[Alert] = field(default_factory=deque)
     feeds: dict[TenantId, list[FeedItem]] = field(default_factory=dict)
+    accommodations: dict[tuple[CandidateId, str], Accommodated] = field(default_factory=dict)
+    breaks: dict[str, SessionBreak] = field(default_factory=dict)
+    verdicts: dict[str, VerdictGiven] = field(default_factory=dict)
+    priorities: dict[SessionId, tuple[TenantId, Priority]] = field(default_factory=dict)
+    audit: list[tuple[TenantId, str, str, str, str | None]] = field(default_factory=list)
 
 
 class FakeRelational(Outage):

@@ -8,6 +8,7 @@ from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
+from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
 from proctor.adapters.sql.tables import REVISION, tenants
 from proctor.domain.errors import StateStoreUnavailable
@@ -26,6 +27,9 @@ class SqlStores:
         sessions: `SessionStore`.
         incidents: `IncidentStore`.
         feed: `AlertFeed`.
+        allowances: `AllowanceStore`.
+        verdicts: `VerdictStore`.
+        priorities: `PriorityStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -35,6 +39,9 @@ class SqlStores:
         self.sessions = SqlSessionStore(self._database)
         self.incidents = SqlIncidentStore(self._database)
         self.feed = SqlAlertFeed(self._database)
+        self.allowances = SqlAllowanceStore(self._database)
+        self.verdicts = SqlVerdictStore(self._database)
+        self.priorities = SqlPriorityStore(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""
