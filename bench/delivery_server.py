@@ -8,6 +8,7 @@ import asyncio
 import json
 import socket
 import sys
+from dataclasses import fields
 from typing import Any, cast
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
@@ -33,16 +34,12 @@ NOBODY = cast(Any, None)
 def services_of(settings: Settings) -> Services:
     """The product's own services over the database and Redis of the benchmark."""
     sql, live = open_sql(settings), open_live_state(settings)
-    stores = Stores(
-        exams=sql.exams,
-        candidates=sql.candidates,
-        sessions=sql.sessions,
-        incidents=sql.incidents,
-        feed=sql.feed,
-        live=live,
-        checkpoints=NOBODY,
-        faces=NOBODY,
-    )
+    kept: dict[str, Any] = {
+        each.name: getattr(sql, each.name, NOBODY)
+        for each in fields(Stores)
+        if not each.name.startswith("_")
+    }
+    stores = Stores(**{**kept, "live": live})
     model = ModelRef("none", "1")
     calibration = MatchCalibration(
         metric="l2", slope=1.0, midpoint=0.5, match_above=0.9, no_match_below=0.1, fmr=0.1
