@@ -19,6 +19,8 @@ import grpc
 import httpx
 import psutil
 from fastapi import FastAPI
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from httpx_sse import aconnect_sse
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -123,12 +125,24 @@ class Site:
             (FollowRequest(), analyst, {}),
             (FollowRequest(after_position=9_999), good, {}),
             (FollowRequest(session_id="no id"), good, {}),
+            (FollowRequest(session_id="x" * (5 << 20)), good, {}),
             (FollowRequest(after_position=ALL), good, {"timeout": 0.5}),
         ]
         return [
             (await self.follow(self.grpc_port, request, metadata, **more))[1]
             for request, metadata, more in asked
         ]
+
+    async def reflected(self) -> str:
+        """What a client is told that asks which services there are."""
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            ask = ServerReflectionStub(channel).ServerReflectionInfo
+            try:
+                async for _ in ask(iter([ServerReflectionRequest(list_services="")]), timeout=10):
+                    return "a list"
+            except grpc.aio.AioRpcError as error:
+                return str(error.code().name)
+        return "nothing"
 
     async def cut_and_resume(self) -> dict[str, Any]:
         """F33: a relay resets the connection while alerts come."""
@@ -208,6 +222,7 @@ class Site:
         seen["first"] = await self.follow(self.grpc_port, FollowRequest(after_position=BACKLOG - 5))
         seen["cut"] = await self.cut_and_resume()
         seen["refusals"] = await self.refusals()
+        seen["reflected"] = await self.reflected()
         seen["socket"] = await self.stuck_socket()
         seen["events"] = await self.events()
         seen["ended"] = await self.handle.ended.remote()

@@ -50,8 +50,14 @@ def test_refusals_reach_the_client_as_they_were_meant(played: dict[str, Any]) ->
         "PERMISSION_DENIED authz/forbidden",
         "INVALID_ARGUMENT cursor/ahead",
         "INVALID_ARGUMENT request/invalid",
+        played["refusals"][5],
     ]
+    assert played["refusals"][5].startswith("RESOURCE_EXHAUSTED"), "five megabytes of a filter"
     assert played["refusals"][-1].startswith("DEADLINE_EXCEEDED")
+
+
+def test_nobody_is_told_which_services_there_are(played: dict[str, Any]) -> None:
+    assert played["reflected"] == "UNIMPLEMENTED"
 
 
 def test_f33_a_stream_that_is_cut_goes_on_without_a_gap(played: dict[str, Any]) -> None:
