@@ -213,6 +213,7 @@ async def broker_refuses(
         while time.perf_counter() < until:
             cluster.push_errors(*[NOT_ENOUGH_REPLICAS] * rng.randrange(1, 5))
             await asyncio.sleep(rng.uniform(0.3, 1.0))
+        cluster.clear_errors()
         cluster.set_rtt(0)
         healed()
 

@@ -69,6 +69,10 @@ class MockKafka:
             self._cluster, ctypes.c_int16(request), ctypes.c_size_t(len(codes)), array
         )
 
+    def clear_errors(self, request: int = PRODUCE) -> None:
+        """Forget what `push_errors` left over."""
+        self._library.rd_kafka_mock_clear_request_errors(self._cluster, ctypes.c_int16(request))
+
     def _do(self, name: str, *arguments: object) -> None:
         error = getattr(self._library, name)(self._cluster, *arguments)
         assert error == 0, f"{name}: {error}"
