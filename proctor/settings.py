@@ -4,10 +4,12 @@ Environment: PROCTOR_<NAME>, nested with two underscores (PROCTOR_WEBRTC__BIND_A
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class WebRtcSettings(BaseModel):
@@ -52,6 +54,8 @@ class Settings(BaseSettings):
         home: Folder for everything the product keeps (database, templates, keys, logs).
         host: Address of the HTTP door.
         port: Port of the HTTP door.
+        grpc_port: Port of the gRPC door at the same address, `off` for none; default: the one after `port`
+            on this machine's own address or with a certificate, else none.
         tls_certificate: Certificate for any address but 127.0.0.1.
         tls_key: Its key.
         tls_proxy: Name of a TLS proxy in front, as an alternative.
@@ -101,6 +105,7 @@ class Settings(BaseSettings):
     home: Path = Path("~/.rayproctor")
     host: str = "127.0.0.1"
     port: int = Field(default=8800, ge=0, le=65535)
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_proxy: str | None = None
@@ -146,6 +151,7 @@ class Settings(BaseSettings):
         return self.model_copy(
             update={
                 "home": home,
+                "grpc_port": self._grpc_port(),
                 "database_url": self.database_url or f"sqlite+aiosqlite:///{home / 'proctor.db'}",
                 "faces_uri": self.faces_uri or str(home / "faces"),
                 "recordings_url": self.recordings_url or (home / "recordings").as_uri(),
@@ -156,3 +162,10 @@ class Settings(BaseSettings):
                 "web_dir": self.web_dir.expanduser().absolute(),
             }
         )
+
+    def _grpc_port(self) -> "int | Literal['off']":
+        if self.grpc_port is not None:
+            return self.grpc_port
+        if self.host not in LOOPBACK and not (self.tls_certificate and self.tls_key):
+            return "off"
+        return self.port + 1 if 0 < self.port < 65535 else 0

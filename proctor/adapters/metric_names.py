@@ -52,6 +52,8 @@ METRICS: dict[str, Metric] = {
     "live_sockets_closed": _counter(
         "WebSockets closed, by our close code or `client`.", "kind", "code"
     ),
+    "live_streams": _gauge("Event and gRPC streams open.", "kind"),
+    "live_streams_closed": _counter("Streams ended, by why.", "kind", "code"),
     # session hosts
     "host_sessions": _gauge("Sessions hosted."),
     "host_shed_level": _gauge("How far sampling is cut; 0 is not at all.", across="livemax"),

@@ -135,6 +135,7 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ),
     ("DELETE", "/v1/sessions/{session_id}/whip/{epoch}"): Rule(roles=_CANDIDATE),
     ("GET", "/v1/alerts"): _read(_STAFF),
+    ("GET", "/v1/alerts/stream"): _read(_WATCHERS),  # shows the way to `live`
     ("POST", "/v1/join"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
     ("POST", "/v1/sign-in"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
     ("POST", "/v1/sign-out"): Rule(roles=_STAFF | _CANDIDATE),
@@ -142,6 +143,7 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/revocations"): Rule(roles=frozenset({Role.ADMIN}), takes=Takes.JSON),
     # In the deployment `live`, next to the WebSockets that its tickets open.
     ("POST", "/v1/live/tickets"): Rule(roles=_WATCHERS | _CANDIDATE, limit=_TICKETS),
+    ("GET", "/v1/live/alerts/stream"): Rule(roles=_WATCHERS, limit=_TICKETS),
     ("GET", "/v1/openapi.json"): _PUBLIC,
     ("GET", "/healthz"): _PUBLIC,
     # Sums over everybody: no label carries an id, a name or a tenant (ports.Metrics).
@@ -156,3 +158,8 @@ SOCKETS: Mapping[str, frozenset[Role]] = {
     "/v1/live/alerts": _WATCHERS,
     "/v1/live/session": _CANDIDATE,
 }
+
+CALLS: Mapping[str, Rule] = {
+    "/rayproctor.alerts.v1.Alerts/Follow": Rule(roles=_WATCHERS, limit=_TICKETS),
+}
+"""Methods of the gRPC service."""

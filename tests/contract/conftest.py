@@ -57,8 +57,8 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
-    archive: AlertArchive
     policies: PolicyStore
+    archive: AlertArchive
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
@@ -91,8 +91,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
-            FakeAlertArchive(database),
             FakePolicyStore(database),
+            FakeAlertArchive(database),
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
@@ -107,7 +107,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    more = (sql.archive, sql.policies, sql.allowances, sql.verdicts, sql.priorities)
+    more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
     yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *more, url)
     await sql.close()
 

@@ -15,6 +15,7 @@ from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDepl
 
 from deployments.app import Split, deployment_of_groups
 from deployments.gpus import fits
+from deployments.grpc_door import GRPC_ENVIRONMENT, grpc_options
 from deployments.scaling import Bounds, scaling_of
 from deployments.wiring import require_shared_stores
 from deployments.yard import MEDIA_RESOURCE
@@ -43,6 +44,16 @@ def test_serve_accepts_its_configuration_and_knows_every_field() -> None:
         assert unknown_fields(application, ServeApplicationSchema) == set()
         for deployment in application["deployments"]:
             assert unknown_fields(deployment, DeploymentSchema) == set()
+
+
+def test_the_grpc_door_is_the_one_that_we_bind() -> None:
+    told = read("serve_config.yaml")["grpc_options"]
+    assert told == grpc_options(Settings(grpc_port=told["port"]))
+    cluster = read("cluster.yaml")
+    for commands in ("head_start_ray_commands", "worker_start_ray_commands"):
+        (command,) = cluster[commands]
+        words = set(command.split())
+        assert {f"{name}={value}" for name, value in GRPC_ENVIRONMENT.items()} <= words
 
 
 def test_a_typo_in_a_field_would_be_caught() -> None:
