@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         AlertFeed,
         CandidateStore,
         Checkpoints,
+        DeliveryStore,
         ExamStore,
         FaceIndex,
         IncidentStore,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         SessionJudges,
         SessionPlacement,
         SessionStore,
+        SinkStore,
     )
 
 
@@ -47,6 +49,8 @@ class Stores:
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
+    sinks: "SinkStore"
+    deliveries: "DeliveryStore"
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def close(self) -> None:
@@ -82,6 +86,8 @@ async def open_stores(settings: Settings) -> Stores:
             live=live,
             checkpoints=checkpoints,
             faces=faces,
+            sinks=sql.sinks,
+            deliveries=sql.deliveries,
             _opened=opened.pop_all(),
         )
 

@@ -20,13 +20,16 @@ from proctor.domain.ids import CandidateId
 from proctor.ports import (
     AlertFeed,
     CandidateStore,
+    DeliveryStore,
     ExamStore,
     FaceIndex,
     IncidentStore,
     SessionStore,
+    SinkStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeCandidateStore,
@@ -47,6 +50,8 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
+    sinks: SinkStore
+    deliveries: DeliveryStore
     url: str = field(default="", repr=False)
 
 
@@ -76,6 +81,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
+            FakeSinkStore(database),
+            FakeDeliveryStore(database),
         )
         return
     if request.param == "sqlite":
@@ -87,7 +94,16 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, url)
+    yield Relational(
+        sql.exams,
+        sql.candidates,
+        sql.sessions,
+        sql.incidents,
+        sql.feed,
+        sql.sinks,
+        sql.deliveries,
+        url,
+    )
     await sql.close()
 
 

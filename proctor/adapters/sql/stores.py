@@ -5,10 +5,12 @@ from sqlalchemy.exc import DBAPIError
 
 from proctor.adapters.sql.candidates import SqlCandidateStore
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.deliveries import SqlDeliveryStore
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
 from proctor.adapters.sql.sessions import SqlSessionStore
+from proctor.adapters.sql.sinks import SqlSinkStore
 from proctor.adapters.sql.tables import REVISION, tenants
 from proctor.domain.errors import StateStoreUnavailable
 
@@ -26,6 +28,8 @@ class SqlStores:
         sessions: `SessionStore`.
         incidents: `IncidentStore`.
         feed: `AlertFeed`.
+        sinks: `SinkStore`.
+        deliveries: `DeliveryStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -35,6 +39,8 @@ class SqlStores:
         self.sessions = SqlSessionStore(self._database)
         self.incidents = SqlIncidentStore(self._database)
         self.feed = SqlAlertFeed(self._database)
+        self.sinks = SqlSinkStore(self._database)
+        self.deliveries = SqlDeliveryStore(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""

@@ -22,7 +22,7 @@ from proctor.domain.alerts import Alert
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.incidents import Incident
 
-REVISION = "0003"
+REVISION = "0005"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(
