@@ -91,6 +91,14 @@ METRICS: dict[str, Metric] = {
     # delivery
     "alerts_published": _counter("Alerts given a place in the feed."),
     "dispatcher_failed_steps": _counter("Steps of the dispatcher that failed."),
+    "delivery_attempts": _counter("Tries to deliver an alert.", "kind", "outcome", "code"),
+    "delivery_delay_seconds": _histogram("From an alert to its delivery.", _SLOW_S, "kind"),
+    "delivery_dead": _counter("Alerts given up, now dead letters.", "kind", "code"),
+    "delivery_pending": _gauge("Alerts owed to sinks.", "kind", across="livemax"),
+    "delivery_dead_letters": _gauge("Dead letters that lie.", "kind", across="livemax"),
+    "delivery_lag_seconds": _gauge("Age of the oldest owed alert.", "kind", across="livemax"),
+    "delivery_unusable_sinks": _gauge("Enabled sinks that cannot be used.", across="livemax"),
+    "delivery_failed_steps": _counter("Steps of delivering that failed."),
     "sessions_unsettled": _gauge("Ended sessions whose end is still owed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
     # the cluster's own actors

@@ -175,10 +175,8 @@ class Backlog:
         pending: Alerts that are to be sent.
         dead: Dead letters.
         oldest_at: When the oldest pending one was planned.
-        next_at: When the next one is due; None when none is pending.
     """
 
     pending: int = 0
     dead: int = 0
     oldest_at: datetime | None = None
-    next_at: datetime | None = None

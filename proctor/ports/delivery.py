@@ -26,7 +26,8 @@ class AlertSink(Protocol):
         """Try to deliver, in this order.
 
         Whatever goes wrong outside is an answer and not an exception; a call ends within the sink's own
-        deadline. An alert that was sent before may come again with the same `alert_id`.
+        deadline. An alert that was sent before may come again with the same `alert_id`. Where alerts of
+        one call can fare differently, one that comes after a failed one of its session is not delivered.
 
         Returns:
             One answer per alert of the batch, in its order.
@@ -113,6 +114,10 @@ class DeliveryStore(Protocol):
 
         An alert that has an earlier pending one of its session that is not due is not among them.
         """
+        ...
+
+    async def next_due(self, sink_id: SinkId, after: datetime) -> datetime | None:
+        """The earliest time later than `after` at which a pending alert may be tried; None: never."""
         ...
 
     async def bind(self, sink_id: SinkId, alert_ids: Sequence[AlertId], batch_id: str) -> None:

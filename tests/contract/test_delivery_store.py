@@ -254,9 +254,19 @@ async def test_the_backlog_counts_what_is_owed(
     names = [item.alert.alert_id for item in items]
     made = [delivered(names[0]), failed(names[1], next_s=None), failed(names[2], next_s=20)]
     await furnished.deliveries.record(SINK, made, WELL)
-    owed = Backlog(pending=2, dead=1, oldest_at=at(0), next_at=at(3))
+    owed = Backlog(pending=2, dead=1, oldest_at=at(0))
     assert await furnished.deliveries.backlogs() == {SINK: owed}
     assert await furnished.deliveries.backlog(SINK) == owed
+
+
+async def test_when_to_look_again(furnished: Relational, items: Sequence[FeedItem]) -> None:
+    next_due = furnished.deliveries.next_due
+    assert await next_due(SINK, at(0)) is None
+    plan = [planned(item, 3 * number) for number, item in enumerate(items)]
+    await furnished.deliveries.plan(SINK, 0, plan, at(0))
+    assert await next_due(SINK, at(0)) == at(3)  # what is due already is found by looking
+    assert await next_due(SINK, at(3)) == at(6)
+    assert await next_due(SINK, at(9)) is None
 
 
 async def test_the_log_is_forgotten_after_its_time_and_dead_letters_stay(

@@ -176,6 +176,11 @@ class FakeDeliveryStore(FakeRelational):
         ]
         return sorted(owed, key=lambda one: one.item.position)
 
+    async def next_due(self, sink_id: SinkId, after: datetime) -> datetime | None:
+        self._reach()
+        times = (one.next_at for one in self._of(sink_id) if one.state is PENDING and one.next_at)
+        return min((time for time in times if time > after), default=None)
+
     async def bind(self, sink_id: SinkId, alert_ids: Sequence[AlertId], batch_id: str) -> None:
         self._reach()
         for alert_id in alert_ids:
@@ -278,7 +283,6 @@ class FakeDeliveryStore(FakeRelational):
             pending=len(pending),
             dead=sum(one.state is DEAD for one in self._of(sink_id)),
             oldest_at=min((one.planned_at for one in pending), default=None),
-            next_at=min((one.next_at for one in pending if one.next_at), default=None),
         )
 
     async def dead_letters(

@@ -8,7 +8,7 @@ records is compared with the number of tries it began from, so neither writes ov
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Update, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import Update, and_, bindparam, exists, func, select, update
 
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.delivery_log import SqlDeliveryLog
@@ -17,7 +17,6 @@ from proctor.adapters.sql.tables import alerts
 from proctor.domain.alerts import FeedItem
 from proctor.domain.deliveries import (
     Attempt,
-    Backlog,
     DeliveryState,
     Owed,
     Planned,
@@ -29,7 +28,7 @@ _PENDING = DeliveryState.PENDING.value
 
 
 class SqlDeliveryStore(SqlDeliveryLog):
-    """What the dispatcher needs; what people ask for stands in `SqlDeliveryLog`."""
+    """What the dispatcher needs; what is asked for stands in `SqlDeliveryLog`."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -108,6 +107,17 @@ class SqlDeliveryStore(SqlDeliveryLog):
             for row in rows
         ]
         return sorted(owed, key=lambda one: one.item.position)
+
+    async def next_due(self, sink_id: SinkId, after: datetime) -> datetime | None:
+        """The earliest time later than `after` at which a pending alert may be tried; None: never."""
+        wanted = select(func.min(deliveries.c.next_at)).where(
+            deliveries.c.state == _PENDING,
+            deliveries.c.sink_id == sink_id,
+            deliveries.c.next_at > after,
+        )
+        async with self._database.reading() as connection:
+            earliest: datetime | None = await connection.scalar(wanted)
+            return earliest
 
     async def bind(self, sink_id: SinkId, alert_ids: Sequence[AlertId], batch_id: str) -> None:
         """Note that these pending alerts go out together, before they do."""
@@ -226,68 +236,6 @@ class SqlDeliveryStore(SqlDeliveryLog):
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted)
             return {AlertId(alert_id): DeliveryState(state) for alert_id, state in rows}
-
-    async def backlogs(self) -> Mapping[SinkId, Backlog]:
-        """What every sink still owes; sinks that never had an alert are not in it."""
-        return await self._backlogs(None)
-
-    async def backlog(self, sink_id: SinkId) -> Backlog:
-        """What one sink still owes."""
-        return (await self._backlogs(sink_id)).get(sink_id, Backlog())
-
-    async def _backlogs(self, sink_id: SinkId | None) -> dict[SinkId, Backlog]:
-        d = deliveries
-        wanted = (
-            select(
-                d.c.sink_id,
-                d.c.state,
-                func.count(),
-                func.min(d.c.planned_at),
-                func.min(d.c.next_at),
-            )
-            .where(d.c.state.in_([_PENDING, DeliveryState.DEAD.value]))
-            .group_by(d.c.sink_id, d.c.state)
-        )
-        if sink_id is not None:
-            wanted = wanted.where(d.c.sink_id == sink_id)
-        found: dict[SinkId, Backlog] = {}
-        async with self._database.reading() as connection:
-            for name, state, count, oldest_at, next_at in await connection.execute(wanted):
-                before = found.get(SinkId(name), Backlog())
-                if state == _PENDING:
-                    now = Backlog(
-                        pending=count, dead=before.dead, oldest_at=oldest_at, next_at=next_at
-                    )
-                else:
-                    now = Backlog(
-                        pending=before.pending,
-                        dead=count,
-                        oldest_at=before.oldest_at,
-                        next_at=before.next_at,
-                    )
-                found[SinkId(name)] = now
-        return found
-
-    async def forget(self, ended_before: datetime, limit: int) -> int:
-        """Delete what was delivered or filtered before then, with its tries; how many."""
-        d, a = deliveries, delivery_attempts
-        old = (
-            select(d.c.sink_id, d.c.alert_id)
-            .where(
-                d.c.state.in_([DeliveryState.DELIVERED.value, DeliveryState.FILTERED.value]),
-                d.c.ended_at < ended_before,
-            )
-            .limit(limit)
-        )
-        async with self._database.writing() as connection:
-            rows = [{"sink": s, "alert": alert} for s, alert in await connection.execute(old)]
-            for table in (a, d):
-                whose = and_(
-                    table.c.sink_id == bindparam("sink"), table.c.alert_id == bindparam("alert")
-                )
-                if rows:
-                    await connection.execute(delete(table).where(whose), rows)
-            return len(rows)
 
 
 def _row(sink_id: SinkId, one: Planned, now: datetime) -> dict[str, object]:

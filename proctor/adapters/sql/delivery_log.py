@@ -1,19 +1,21 @@
-"""What people ask of the deliveries: dead letters, sending again, the log of an alert."""
+"""What is asked of the deliveries: dead letters, sending again, the log of an alert, how much is owed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, and_, bindparam, delete, func, select, update
 
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.delivery_tables import deliveries, delivery_attempts
 from proctor.adapters.sql.tables import alerts
-from proctor.domain.deliveries import Delivery, DeliveryState, Outcome, Tried
+from proctor.domain.deliveries import Backlog, Delivery, DeliveryState, Outcome, Tried
 from proctor.domain.errors import NotFound
 from proctor.domain.ids import AlertId, SessionId, SinkId, TenantId
 
 _DEAD = DeliveryState.DEAD.value
+_PENDING = DeliveryState.PENDING.value
 
 
 class SqlDeliveryLog:
@@ -95,6 +97,55 @@ class SqlDeliveryLog:
                 select(deliveries).where(*whose).order_by(deliveries.c.sink_id)
             )
             return [_delivery(row, tuple(made.get(row.sink_id, ()))) for row in rows]
+
+    async def backlogs(self) -> Mapping[SinkId, Backlog]:
+        """What every sink still owes; sinks that never had an alert are not in it."""
+        return await self._backlogs(None)
+
+    async def backlog(self, sink_id: SinkId) -> Backlog:
+        """What one sink still owes."""
+        return (await self._backlogs(sink_id)).get(sink_id, Backlog())
+
+    async def _backlogs(self, sink_id: SinkId | None) -> dict[SinkId, Backlog]:
+        d = deliveries
+        wanted = (
+            select(d.c.sink_id, d.c.state, func.count(), func.min(d.c.planned_at))
+            .where(d.c.state.in_([_PENDING, _DEAD]))
+            .group_by(d.c.sink_id, d.c.state)
+        )
+        if sink_id is not None:
+            wanted = wanted.where(d.c.sink_id == sink_id)
+        found: dict[SinkId, Backlog] = {}
+        async with self._database.reading() as connection:
+            for name, state, count, oldest_at in await connection.execute(wanted):
+                known = found.get(SinkId(name), Backlog())
+                found[SinkId(name)] = (
+                    replace(known, pending=count, oldest_at=oldest_at)
+                    if state == _PENDING
+                    else replace(known, dead=count)
+                )
+        return found
+
+    async def forget(self, ended_before: datetime, limit: int) -> int:
+        """Delete what was delivered or filtered before then, with its tries; how many."""
+        d, a = deliveries, delivery_attempts
+        old = (
+            select(d.c.sink_id, d.c.alert_id)
+            .where(
+                d.c.state.in_([DeliveryState.DELIVERED.value, DeliveryState.FILTERED.value]),
+                d.c.ended_at < ended_before,
+            )
+            .limit(limit)
+        )
+        async with self._database.writing() as connection:
+            rows = [{"sink": s, "alert": alert} for s, alert in await connection.execute(old)]
+            for table in (a, d):
+                whose = and_(
+                    table.c.sink_id == bindparam("sink"), table.c.alert_id == bindparam("alert")
+                )
+                if rows:
+                    await connection.execute(delete(table).where(whose), rows)
+            return len(rows)
 
 
 def _tried(row: Row[Any]) -> Tried:
