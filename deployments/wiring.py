@@ -117,7 +117,7 @@ async def build_dispatcher() -> "Loops":
     from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_live_state
+    from proctor.bootstrap import build_deliveries, open_live_state
     from proctor.services.sessions import Sessions
 
     settings = begin("dispatcher")
@@ -136,6 +136,7 @@ async def build_dispatcher() -> "Loops":
     return Loops(
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
+        build_deliveries(settings, stores, live),
     )
 
 

@@ -14,6 +14,7 @@ from proctor.settings import Settings
 if TYPE_CHECKING:
     from proctor.adapters.lancedb_faces import LanceFaceIndex
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
+    from proctor.adapters.sinks.registry import SinkRegistry
     from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         SessionStore,
         SinkStore,
     )
+    from proctor.services.delivering_crew import DeliveryCrew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,53 @@ def open_faces(settings: Settings) -> "LanceFaceIndex":
     return LanceFaceIndex(known.faces_uri, FileKeyRing(known.key_file))
 
 
+def open_sinks(settings: Settings) -> "SinkRegistry":
+    """What turns stored sinks into ones that send. Raises `InvalidInput` for an unusable setting."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.sinks.registry import Broker, SinkRegistry
+
+    return SinkRegistry(
+        clock=SystemClock(),
+        allow=settings.webhook_allow,
+        ca=settings.webhook_ca,
+        brokers={
+            name: Broker(
+                bootstrap=one.bootstrap,
+                topic=one.topic,
+                options={key: value.get_secret_value() for key, value in one.options.items()},
+                tenants=frozenset(one.tenants),
+            )
+            for name, one in settings.kafka_clusters.items()
+        },
+    )
+
+
+def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") -> "DeliveryCrew":
+    """The loop that works for every tenant's sinks."""
+    import os
+    import socket
+
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.keys import FileKeyRing
+    from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.domain.ids import new_id
+    from proctor.services.delivering import Desk
+    from proctor.services.delivering_crew import DeliveryCrew
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    desk = Desk(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{new_id('dsp')}",
+        sinks=sql.sinks,
+        deliveries=sql.deliveries,
+        feed=sql.feed,
+        live=live,
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(),
+    )
+    return DeliveryCrew(desk, FileKeyRing(known.key_file), open_sinks(known))
+
+
 def _redis_url(settings: Settings) -> str:
     if settings.redis_url is None:
         raise InvalidInput(
@@ -177,6 +226,7 @@ def build_services(
     from proctor.services.looking import FaceLook
     from proctor.services.pictures import PictureDesk
     from proctor.services.sessions import Connections, Sessions
+    from proctor.services.sinks import Sinks
     from proctor.services.tickets import Tickets
     from proctor.services.verify import Verify
 
@@ -194,6 +244,7 @@ def build_services(
     calibration = calibrations[embedding]
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
+    keys = FileKeyRing(known.key_file)
     return Services(
         exams=Exams(stores.exams, _presets(known), clock, groups),
         candidates=Candidates(stores.candidates, stores.exams, clock),
@@ -220,6 +271,7 @@ def build_services(
         sign_in=SignIn(tickets, issuer, clock),
         live_tickets=LiveTickets(tickets),
         alerts=Alerts(stores.feed),
+        sinks=Sinks(stores.sinks, stores.deliveries, stores.feed, open_sinks(known), keys, clock),
         ice=IceServers(
             webrtc.stun_urls,
             webrtc.turn_urls,
@@ -231,7 +283,7 @@ def build_services(
         placement=placement,
         tokens=verifier,
         live=stores.live,
-        keys=FileKeyRing(known.key_file),
+        keys=keys,
         clock=clock,
         metrics=metrics,
         render_metrics=render,

@@ -16,6 +16,7 @@ from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
 from proctor.api.routes.pages import pages_router
 from proctor.api.routes.sessions import sessions_router
+from proctor.api.routes.sinks import sinks_router
 from proctor.api.routes.whip import whip_router
 from proctor.api.services import Services
 
@@ -30,6 +31,7 @@ def create_app(services: Services) -> FastAPI:
         sessions_router(services),
         whip_router(services),
         alerts_router(services.alerts),
+        sinks_router(services.sinks),
         doors_router(services),
         meta_router(services),
         pages_router(services.web),

@@ -16,6 +16,7 @@ from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.sessions import Connections, Sessions
+from proctor.services.sinks import Sinks
 from proctor.services.verify import Verify
 
 
@@ -36,6 +37,7 @@ class Services:
         sign_in: Sign-in tickets of staff.
         live_tickets: Tickets for WebSockets.
         alerts: The alert feed.
+        sinks: Where alerts are pushed to.
         ice: STUN and TURN for a session.
         media: What pages are asked to send at first.
         placement: Where events of a candidate's page go.
@@ -63,6 +65,7 @@ class Services:
     sign_in: SignIn
     live_tickets: LiveTickets
     alerts: Alerts
+    sinks: Sinks
     ice: IceServers
     media: MediaWish
     placement: SessionPlacement

@@ -35,15 +35,18 @@ from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.looking import FaceLook
 from proctor.services.pictures import PictureDesk
 from proctor.services.sessions import Connections, Sessions
+from proctor.services.sinks import Sinks
 from proctor.services.tickets import Tickets
 from proctor.services.verify import Verify
 from tests.fakes.clock import FakeClock
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeLiveState
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
+from tests.fakes.sinks import FakeSinkMaker
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeCandidateStore,
@@ -96,6 +99,9 @@ class FakeApi:
         self.sessions = FakeSessionStore(self.database)
         self.incidents = FakeIncidentStore(self.database)
         self.feed = FakeAlertFeed(self.database)
+        self.sinks = FakeSinkStore(self.database)
+        self.deliveries = FakeDeliveryStore(self.database)
+        self.maker = FakeSinkMaker()
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
         self.services = self._services(folder)
@@ -112,6 +118,7 @@ class FakeApi:
     def _services(self, folder: Path) -> Services:
         clock, live, tickets = self.clock, self.live, Tickets(self.live)
         look = FaceLook(self.perception, PictureDesk(), EMBEDDING)
+        keys = FileKeyRing(folder / "keys.json")
         challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
         return Services(
             exams=Exams(self.exams, {"standard": standard_policy()}, clock),
@@ -140,12 +147,13 @@ class FakeApi:
             sign_in=SignIn(tickets, self.issuer, clock),
             live_tickets=LiveTickets(tickets),
             alerts=Alerts(self.feed),
+            sinks=Sinks(self.sinks, self.deliveries, self.feed, self.maker, keys, clock),
             ice=IceServers(["stun:stun.example:3478"], ["turn:turn.example"], "s3", 600, clock),
             media=MediaWish(),
             placement=self.placement,
             tokens=TokenVerifier(folder / "tokens", issuer="us", audience="us", clock=clock),
             live=live,
-            keys=FileKeyRing(folder / "keys.json"),
+            keys=keys,
             clock=clock,
             metrics=self.metrics,
             render_metrics=lambda: b"proctor_up 1\n",

@@ -12,8 +12,9 @@ from proctor.api.access import SOCKETS, TABLE, Takes
 from proctor.api.app import bare_app, refuse_open_routes, route_names
 from proctor.api.guard import GuardedRoute
 from proctor.api.live import PREFIX
-from proctor.domain.ids import SessionId
+from proctor.domain.ids import SessionId, TenantId
 from proctor.domain.roles import Role
+from tests.contract.samples import alert, judged
 from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 
 CLOSED = [(method, path) for (method, path), rule in TABLE.items() if rule.roles is not None]
@@ -70,6 +71,13 @@ class House:
             headers={**headers, "Content-Type": "application/sdp"},
         )
         assert answer.status_code == 201
+        body = {"kind": "webhook", "name": f"desk-{self.tenant}", "url": "https://h.example.org/"}
+        sink = await self.api.post("/v1/sinks", body, headers=self.headers(Role.ADMIN))
+        self.ids["sink_id"] = sink["sink"]["sink_id"]
+        raised = alert(1, self.ids["session_id"], TenantId(self.tenant), self.ids["exam_id"])
+        part = judged(raised, session_id=raised.session_id, tenant_id=raised.tenant_id)
+        await self.api.incidents.commit([part])
+        self.ids["alert_id"] = raised.alert_id
         return self
 
     def headers(self, role: Role) -> dict[str, str]:
@@ -82,7 +90,7 @@ class House:
 
     def secrets(self) -> Iterator[str]:
         yield from (self.ids["session_id"], self.ids["exam_id"], self.ids["candidate_id"])
-        yield f"ref-{self.tenant}"
+        yield from (f"ref-{self.tenant}", self.ids["sink_id"], f"desk-{self.tenant}")
 
     async def call(self, method: str, template: str, headers: dict[str, str]) -> httpx.Response:
         """Call a route with this house's ids in the path and in the body."""
@@ -112,6 +120,9 @@ class House:
             "/v1/join": {"ticket": "nothing"},
             "/v1/sign-in": {"ticket": "nothing"},
             "/v1/revocations": {"token_id": "tok_nobody"},
+            "/v1/sinks": {"kind": "webhook", "name": "new", "url": "https://h.example.org/"},
+            "/v1/sinks/{sink_id}": {"is_enabled": False},
+            "/v1/sinks/{sink_id}/dead-letters/replay": {"everything": True},
         }
 
 
@@ -129,6 +140,7 @@ def remembered(api: FakeApi, house: House) -> str:
         *database.consents,
         *database.enrolments,
         *(value for value in database.sessions.values()),
+        *database.sinks.values(),
     ]
     mine = [repr(value) for value in kept if value.tenant_id == house.tenant]
     hosted = api.placement.hosted.get(SessionId(house.ids["session_id"]))
@@ -161,6 +173,8 @@ async def test_anothers_thing_and_no_thing_are_told_alike_to_the_byte(
         "session_id": "ses_" + "0" * 20,
         "exam_id": "exa_" + "0" * 20,
         "candidate_id": "can_" + "0" * 20,
+        "sink_id": "snk_" + "0" * 20,
+        "alert_id": "alr_" + "0" * 20,
     }
     for method, template in CLOSED:
         if "_id}" not in template:
