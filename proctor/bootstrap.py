@@ -153,6 +153,7 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
     """The loop that works for every tenant's sinks."""
     import os
     import socket
+    from functools import partial
 
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.keys import FileKeyRing
@@ -160,6 +161,7 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
     from proctor.domain.ids import new_id
     from proctor.services.delivering import Desk
     from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.live_readers import caught_up
 
     known = settings.resolved()
     assert known.key_file is not None
@@ -168,7 +170,7 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
         sinks=sql.sinks,
         deliveries=sql.deliveries,
         feed=sql.feed,
-        live=live,
+        caught_up=partial(caught_up, live),
         clock=SystemClock(),
         metrics=PrometheusMetrics(),
     )

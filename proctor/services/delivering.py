@@ -7,7 +7,7 @@ for its own receiver only; it shares no queue, thread or connection with another
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,18 +28,17 @@ from proctor.domain.deliveries import (
     SinkKind,
 )
 from proctor.domain.errors import NotFound, ProctorError
-from proctor.domain.ids import SessionId, SinkId
+from proctor.domain.ids import SessionId, SinkId, TenantId
 from proctor.domain.sinks import LIVE, Sink
-from proctor.ports import AlertFeed, AlertSink, Clock, DeliveryStore, LiveState, Metrics, SinkStore
-from proctor.services.live_readers import caught_up
+from proctor.ports import AlertFeed, AlertSink, Clock, DeliveryStore, Metrics, SinkStore
 
 PAGE = 200
 MOST_PENDING = 10_000
 """Beyond it the feed itself is the queue: it is on disk already."""
 
 LEASE_S = 30.0
-LEASE_LEFT_S = 17.0
-"""What a lease must still have before a call that may take 15 s."""
+CALL_S = 17.0
+"""What a lease must still have before a call: the call's own 15 s and some."""
 
 TAKEN_LOOK_S = 2.0
 LOOK_S = 5.0
@@ -60,20 +59,25 @@ class Desk:
         sinks: The tenants' sinks.
         deliveries: What is owed.
         feed: What came.
-        live: Who reads live.
+        caught_up: Up to where some live reader of a tenant has the feed (services/live_readers.py).
         clock: Time.
         metrics: Numbers for operators.
         luck: 0 to 1, for jitter.
+        lease_s: How long a sink stays this dispatcher's without a word: after a crash, how long its
+            alerts wait for the next dispatcher.
+        call_s: Longer than any call to a sink.
     """
 
     owner: str
     sinks: SinkStore
     deliveries: DeliveryStore
     feed: AlertFeed
-    live: LiveState
+    caught_up: Callable[[TenantId], Awaitable[int | None]]
     clock: Clock
     metrics: Metrics
     luck: Callable[[], float] = random.random
+    lease_s: float = LEASE_S
+    call_s: float = CALL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +180,10 @@ class SinkWorker:
     async def _hold(self) -> bool:
         """Whether the sink is this dispatcher's for long enough to make a call."""
         now = self._desk.clock.now()
-        if self._held_until - now >= timedelta(seconds=LEASE_LEFT_S):
+        if self._held_until - now >= timedelta(seconds=self._desk.call_s):
             return True
         was_held = self._held_until > now
-        until = now + timedelta(seconds=LEASE_S)
+        until = now + timedelta(seconds=self._desk.lease_s)
         if not await self._desk.deliveries.hold(self._id, self._desk.owner, now, until):
             self._held_until = now
             return False
@@ -229,7 +233,7 @@ class SinkWorker:
         if other is None or not owed:
             return owed
         if other == LIVE:
-            known = await caught_up(self._desk.live, self.sink.tenant_id)
+            known = await self._desk.caught_up(self.sink.tenant_id)
             is_needed = [fallback.is_needed_for_live(one.item.position, known) for one in owed]
         else:
             names = [one.item.alert.alert_id for one in owed]

@@ -26,9 +26,6 @@ from proctor.domain.errors import InvalidInput
 from proctor.domain.sinks import SinkSecret
 from proctor.ports import Clock, Resolver
 
-DEADLINE_S = 15.0
-"""From the name's look-up to the answer's first line (Standard Webhooks: 15 to 30 s)."""
-
 MOST_BODY_BYTES = 64 * 1024
 """How much of an answer's body is read, to use the connection again. Nobody looks at it."""
 
@@ -123,7 +120,7 @@ class WebhookSink:
         resolver: Resolver,
         tls: ssl.SSLContext,
         allowed: Sequence[Allowed] = (),
-        deadline_s: float = DEADLINE_S,
+        deadline_s: float,
     ) -> None:
         """Connects nowhere yet.
 
@@ -134,7 +131,7 @@ class WebhookSink:
             resolver: Names to addresses; closed with the sink when it can be.
             tls: Whom to trust.
             allowed: Addresses beyond the public internet that an operator allows.
-            deadline_s: How long a call may take.
+            deadline_s: From the look-up of the name to the first line of the answer.
         """
         self._destination = destination
         self._secrets = tuple(secrets)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from proctor.domain.ids import AlertId, SinkId
 from proctor.domain.incidents import Severity
 from proctor.domain.sinks import Batching, Sink, SinkFilter
 from proctor.services.delivering import LEASE_S, Desk, SinkWorker
-from proctor.services.live_readers import note_caught_up
+from proctor.services.live_readers import caught_up, note_caught_up
 from tests.contract.samples import ACME, alert, judged
 from tests.contract.sink_samples import SINK, sink
 from tests.fakes.clock import FakeClock
@@ -53,7 +54,7 @@ class House:
             sinks=self.sinks,
             deliveries=self.deliveries,
             feed=self.feed,
-            live=self.live,
+            caught_up=partial(caught_up, self.live),
             clock=self.clock,
             metrics=self.metrics,
             luck=lambda: self.luck,

@@ -261,6 +261,7 @@ async def test_nobody_listens(certificates: Certificates) -> None:
         resolver=FakeResolver(),
         tls=trusted(certificates.ca),
         allowed=allowed,
+        deadline_s=5.0,
     )
     [sent] = await hook.send([ITEM])
     assert sent.code == "webhook/unreachable"
