@@ -14,7 +14,7 @@ from proctor.services.host.pages import Pages
 from tests.e2e.support import footage
 from tests.e2e.support.browser import Candidate, candidate_page
 from tests.e2e.support.door import Counter, RealPeers, open_door
-from tests.e2e.test_browser_sends_what_is_asked import Noise
+from tests.e2e.test_browser_asked_to_send import Noise
 
 pytestmark = pytest.mark.e2e
 
