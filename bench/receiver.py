@@ -1,7 +1,7 @@
 """A webhook receiver that does what it is told to: answers well, badly, slowly, endlessly or not at all.
 
 A plain TLS server on 127.0.0.1 under a certificate authority of its own; used by the tests and by
-`bench.delivery_faults`. It reads HTTP/1.1 itself, so that it can break every rule of it.
+`bench.push_faults`. It reads HTTP/1.1 itself, so that it can break every rule of it.
 """
 
 import asyncio

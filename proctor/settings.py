@@ -6,8 +6,11 @@ Environment: PROCTOR_<NAME>, nested with two underscores (PROCTOR_WEBRTC__BIND_A
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from proctor.alerting.addresses import Allowed
+from proctor.domain.errors import InvalidInput
 
 
 class WebRtcSettings(BaseModel):
@@ -161,6 +164,16 @@ class Settings(BaseSettings):
     webhook_ca: Path | None = None
     kafka_clusters: dict[str, KafkaCluster] = {}
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _can_be_read(cls, entries: list[str]) -> list[str]:
+        for entry in entries:
+            try:
+                Allowed.parse(entry)
+            except InvalidInput as error:
+                raise ValueError(error.detail) from None
+        return entries
 
     def resolved(self) -> "Settings":
         """The same with absolute paths and with every default that lies in `home` filled in.

@@ -96,7 +96,7 @@ class Allowed:
             number, found = 0, None
         if found is None or not 1 <= number <= 65535:
             raise InvalidInput(
-                f"PROCTOR_WEBHOOK_ALLOW: {text!a} is no network and port; write `10.1.2.0/24:8443`.",
+                f"{text!a} is no network and port; write `10.1.2.0/24:8443`.",
                 "settings/webhook-allow",
             )
         return cls(found, number)

@@ -159,8 +159,11 @@ class SinkWorker:
     async def step(self) -> float:
         """Plan a page, send what is due; seconds until it is worth looking again, 0 for at once."""
         await self._settle()
-        if self._head <= self._cursor and not await self._due():
-            return await self._until_due()
+        if self._head <= self._cursor:
+            if self._rest_s() > 0:
+                return min(self._rest_s(), LOOK_S)
+            if not await self._due():
+                return await self._until_due()
         if not await self._hold():
             return TAKEN_LOOK_S
         is_planned = await self._plan()
@@ -168,6 +171,13 @@ class SinkWorker:
         if is_planned and self._head > self._cursor:
             return 0.0
         return wait_s if wait_s == 0 else min(wait_s, await self._until_due())
+
+    def _rest_s(self) -> float:
+        """How long the breaker still holds everything back; 0 when it does not."""
+        now = self._desk.clock.now()
+        if breaker.may_send(self._health, now) or self._health.rests_until is None:
+            return 0.0
+        return (self._health.rests_until - now).total_seconds()
 
     async def _due(self) -> Sequence[Owed]:
         return await self._desk.deliveries.due(self._id, self._desk.clock.now(), PAGE)
@@ -264,9 +274,8 @@ class SinkWorker:
             if self.is_stopping or not await self._hold():
                 return 0.0 if self.is_stopping else TAKEN_LOOK_S
             held_back |= await self._try(group)
-        rests_until = self._health.rests_until
-        if rests_until is not None and rests_until > clock.now():
-            return min((rests_until - clock.now()).total_seconds(), LOOK_S)
+        if self._rest_s() > 0:
+            return min(self._rest_s(), LOOK_S)
         return 0.0 if len(owed) >= PAGE else wait_s
 
     async def _try(self, group: Group) -> set[SessionId]:

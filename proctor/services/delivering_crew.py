@@ -56,6 +56,10 @@ class DeliveryCrew:
                     log.warning("step failed", code=error.code)
                     self._desk.metrics.count("delivery_failed_steps_total")
                     await self._desk.clock.sleep(REST_AFTER_FAILURE_S)
+                except Exception as error:  # noqa: BLE001  # the feed is another loop of this process
+                    log.error("step failed", error=type(error).__name__)
+                    self._desk.metrics.count("delivery_failed_steps_total")
+                    await self._desk.clock.sleep(REST_AFTER_FAILURE_S)
         finally:
             await self.close()
 

@@ -1,4 +1,4 @@
-"""Where tests find the real PostgreSQL; `bench.delivery_faults` starts the same."""
+"""Where tests find the real PostgreSQL; `bench.push_faults` starts the same."""
 
 from bench.postgres import Postgres, find_postgres, run_postgres
 

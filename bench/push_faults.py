@@ -1,8 +1,8 @@
 """Faults of delivery, played by seed: alerts raised, delivered, doubled with the same id, lost (must be 0).
 
-python -m bench.delivery_faults --seeds 20                  # every fault of TRUST.md that is here
-python -m bench.delivery_faults --only F30 --seeds 5 --json faults.json
-python -m bench.delivery_faults --only F22 --outage 60      # once at full length
+python -m bench.push_faults --seeds 20                  # every fault of TRUST.md that is here
+python -m bench.push_faults --only F30 --seeds 5 --json faults.json
+python -m bench.push_faults --only F22 --outage 60      # once at full length
 """
 
 import argparse
@@ -18,8 +18,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.delivery.faults import FAULTS
-from bench.delivery.scene import Tally
+from bench.pushing.faults import FAULTS
+from bench.pushing.scene import Tally
 
 OUTAGE_S = 5.0
 

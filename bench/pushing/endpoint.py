@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bench.delivery.scene import BEGAN, SINK, TENANT, Tally, commit, desk_for, scene, script
+from bench.pushing.scene import BEGAN, SINK, TENANT, Tally, commit, desk_for, scene, script
 from bench.receiver import OK, Answer, Got, reply
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.sinks.registry import SinkRegistry

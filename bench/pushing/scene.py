@@ -87,19 +87,31 @@ def script(seed: int, count: int, sessions: int = 3) -> list[Alert]:
     return alerts
 
 
-async def commit(stores: SqlStores, alerts: Iterable[Alert], patience: int = 600) -> None:
-    """As a shard does: one transaction each, repeated until it stands; a repetition is harmless."""
-    for alert in alerts:
-        part = Judged(
+async def commit(
+    stores: SqlStores, alerts: Iterable[Alert], *, together: bool = False, patience: int = 600
+) -> None:
+    """As a shard does: repeated until it stands; a repetition is harmless.
+
+    Args:
+        stores: The database.
+        alerts: To be committed, in order.
+        together: In one transaction; each in one of its own otherwise.
+        patience: Tries, a tenth of a second apart.
+    """
+    parts = [
+        Judged(
             tenant_id=alert.tenant_id,
             session_id=alert.session_id,
             alerts=(alert,),
             incidents=(),
             coverage=None,
         )
+        for alert in alerts
+    ]
+    for step in [parts] if together else [[part] for part in parts]:
         for _ in range(patience):
             try:
-                await stores.incidents.commit([part])
+                await stores.incidents.commit(step)
                 break
             except Conflict:
                 raise

@@ -1,7 +1,7 @@
 """Processes that are killed: a shard that raises alerts, and a dispatcher that delivers them.
 
-    python -m bench.delivery.child shard FOLDER URL SEED COUNT
-    python -m bench.delivery.child dispatcher FOLDER URL PORT
+    python -m bench.pushing.child shard FOLDER URL SEED COUNT
+    python -m bench.pushing.child dispatcher FOLDER URL PORT
 
 Each prints a line `ready` once it works, and works until it is killed.
 """
@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from bench.delivery.scene import commit, dispatching, registry_for, script
+from bench.pushing.scene import commit, dispatching, registry_for, script
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.ids import new_id

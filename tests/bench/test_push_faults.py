@@ -1,12 +1,10 @@
 """Every fault of delivery with one seed: nothing lost, in order, doubled under the same id only."""
 
-import os
-
 import pytest
 
-from bench.delivery.faults import ALERTS, FAULTS
-from bench.delivery.scene import Taken, Tally, made_up, script
-from bench.delivery_faults import play
+from bench.push_faults import play
+from bench.pushing.faults import FAULTS
+from bench.pushing.scene import Taken, Tally, made_up, script
 from bench.receiver import Got
 
 OUTAGE_S = 1.2
@@ -33,13 +31,6 @@ def test_nothing_is_lost(name: str) -> None:
 def test_an_alert_that_is_never_taken_ends_as_a_dead_letter() -> None:
     tally = play("F29", 3, OUTAGE_S)
     assert (tally.dead, tally.lost, tally.disordered) == (1, 0, 0)
-
-
-@pytest.mark.service
-@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of its own needs root")
-def test_a_full_disk_loses_nothing() -> None:
-    tally = play("F24-disk", 1, OUTAGE_S)
-    assert (tally.raised, tally.delivered, tally.lost) == (ALERTS, ALERTS, 0)
 
 
 def test_the_verdict_can_say_no() -> None:

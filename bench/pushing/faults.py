@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil
 from sqlalchemy.engine import make_url
 
-from bench.delivery.endpoint import misbehaviour
-from bench.delivery.scene import (
+from bench.postgres import run_postgres
+from bench.pushing.endpoint import misbehaviour
+from bench.pushing.scene import (
     Scene,
     Tally,
     commit,
@@ -25,7 +26,6 @@ from bench.delivery.scene import (
     scene,
     script,
 )
-from bench.postgres import run_postgres
 from bench.receiver import OK, Answer, Got
 from bench.relay import run_relay
 from proctor.adapters.clock import SystemClock
@@ -48,7 +48,7 @@ async def _child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bench.delivery.child",
+        "bench.pushing.child",
         *arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -56,7 +56,7 @@ async def _child(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     try:
         assert process.stdout is not None
         first = await process.stdout.readline()
-        assert first == b"ready\n", "the child did not begin; run bench.delivery.child by hand"
+        assert first == b"ready\n", "the child did not begin; run bench.pushing.child by hand"
         yield process
     finally:
         with suppress(ProcessLookupError):
