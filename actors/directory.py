@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from actors.mailbox import Mailboxes, NoAnswer
 from proctor.domain.errors import NoCapacity, NotFound, Unavailable
-from proctor.domain.ids import SessionId
+from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import ClientEventName
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.sessions import SessionSpec
@@ -279,7 +281,19 @@ class ActorJudges:
 
     async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
         """End the session at its shard, trying again while the shard restarts (10 s)."""
-        shard = self.lane(spec.session_id)
+        await self._until_back(spec.session_id, "end", spec, ended_at)
+
+    async def allowances_changed(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Tell the session's shard, trying again while it restarts (10 s)."""
+        await self._until_back(session_id, "allowances_changed", tenant_id, session_id)
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        """Have the session's shard tell it, trying again while it restarts (10 s)."""
+        told: bool = await self._until_back(note.incident.session_id, "annotate", note)
+        return told
+
+    async def _until_back(self, session_id: SessionId, method: str, *args: object) -> Any:
+        """Ask the session's shard; a call that may have been carried out is repeated."""
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(40),
@@ -288,7 +302,9 @@ class ActorJudges:
             reraise=True,
         ):
             with attempt:
-                await self._mailboxes.ask(shard, "end", spec, ended_at, within_s=CALL_WITHIN_S)
+                return await self._mailboxes.ask(
+                    self.lane(session_id), method, *args, within_s=CALL_WITHIN_S
+                )
 
 
 def _in_order(hosts: Sequence[Member], before: str | None, sent: Mapping[str, int]) -> list[str]:

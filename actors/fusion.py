@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from actors.mailbox import Factory, MailboxSpec, Owned, Pulse
+from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.notes import IncidentNote
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.services.judge_sessions import JudgeShard
@@ -29,6 +31,16 @@ class FusionActor:
         """Close what is open and forget the session."""
         shard = await self._shard.get()
         await shard.end(spec, ended_at)
+
+    async def allowances_changed(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Read what is allowed in a session."""
+        shard = await self._shard.get()
+        await shard.allowances_changed(tenant_id, session_id)
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        """Tell late news of an incident."""
+        shard = await self._shard.get()
+        return await shard.annotate(note)
 
     async def ping(self) -> Pulse:
         """How it is; raises `Unavailable` when its loop has ended."""

@@ -27,6 +27,7 @@ from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.media import AUDIO_RATE_HZ, Image, Samples, frozen
+from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import Producer
 from proctor.domain.perception import (
     BodyAnswer,
@@ -142,6 +143,13 @@ class TakesAll:
 
     async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
         """Nothing to forget."""
+
+    async def allowances_changed(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Nothing is judged."""
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        """Nothing is told."""
+        return False
 
 
 class Enrolled:

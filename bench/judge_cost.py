@@ -20,9 +20,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
 from proctor.domain.coverage import CoverageState, Modality
+from proctor.domain.errors import NotFound
 from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
-from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
+from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.observations import (
     BodySeen,
@@ -111,6 +113,14 @@ class Stores:
     ) -> Sequence[Incident]:
         """None yet."""
         return []
+
+    async def get_incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
+        """There is none."""
+        raise NotFound(incident_id)
+
+    async def allowances(self, tenant_id: TenantId, session_id: SessionId) -> Allowances:
+        """Nothing is allowed."""
+        return NOTHING_ALLOWED
 
     async def put_once(self, key: str, value: str, ttl_s: int) -> bool:
         """Always."""

@@ -16,12 +16,21 @@ STEP_S = 10.0
 
 
 class Settler:
-    """Calls `settle` (`Sessions.settle_ended`) again and again, and tells how many are still owed."""
+    """Calls `settle` again and again, and tells how many are still owed.
+
+    That is `Sessions.settle_ended`, or `IncidentNews.tell_owed` with a gauge of its own.
+    """
 
     def __init__(
-        self, settle: Callable[[], Awaitable[int]], *, clock: Clock, metrics: Metrics
+        self,
+        settle: Callable[[], Awaitable[int]],
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        gauge: str = "sessions_unsettled",
     ) -> None:
         self._settle = settle
+        self._gauge = gauge
         self._clock = clock
         self._metrics = metrics
 
@@ -30,7 +39,7 @@ class Settler:
         while True:
             await self._clock.sleep(STEP_S)
             try:
-                self._metrics.gauge("sessions_unsettled", await self._settle())
+                self._metrics.gauge(self._gauge, await self._settle())
             except ProctorError as error:
                 log.warning("step failed", code=error.code)
                 self._metrics.count("settler_failed_steps_total")

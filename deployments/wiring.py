@@ -118,6 +118,7 @@ async def build_dispatcher() -> "Loops":
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
     from proctor.bootstrap import build_deliveries, open_live_state
+    from proctor.services.news import IncidentNews
     from proctor.services.sessions import Sessions
 
     settings = begin("dispatcher")
@@ -133,10 +134,14 @@ async def build_dispatcher() -> "Loops":
         _judges(settings),
         clock,
     )
+    news = IncidentNews(
+        stores.incidents, stores.verdicts, stores.sessions, stores.exams, _judges(settings), clock
+    )
     return Loops(
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
         build_deliveries(settings, stores, live),
+        Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
     )
 
 

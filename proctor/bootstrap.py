@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from proctor.identity.matching import MatchCalibration
     from proctor.ports import (
         AlertFeed,
+        AllowanceStore,
         CandidateStore,
         Checkpoints,
         DeliveryStore,
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
         IncidentStore,
         LiveState,
         Perception,
+        PriorityStore,
         SessionJudges,
         SessionPlacement,
         SessionStore,
         SinkStore,
+        VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
 
@@ -48,6 +51,9 @@ class Stores:
     sessions: "SessionStore"
     incidents: "IncidentStore"
     feed: "AlertFeed"
+    allowances: "AllowanceStore"
+    verdicts: "VerdictStore"
+    priorities: "PriorityStore"
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
@@ -85,6 +91,9 @@ async def open_stores(settings: Settings) -> Stores:
             sessions=sql.sessions,
             incidents=sql.incidents,
             feed=sql.feed,
+            allowances=sql.allowances,
+            verdicts=sql.verdicts,
+            priorities=sql.priorities,
             live=live,
             checkpoints=checkpoints,
             faces=faces,
@@ -217,6 +226,7 @@ def build_services(
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
+    from proctor.services.accommodations import Accommodations
     from proctor.services.alerts import Alerts
     from proctor.services.candidates import Candidates
     from proctor.services.challenges import Challenges
@@ -226,7 +236,9 @@ def build_services(
     from proctor.services.ice import IceServers
     from proctor.services.join import Join, LiveTickets, SignIn
     from proctor.services.looking import FaceLook
+    from proctor.services.news import IncidentNews
     from proctor.services.pictures import PictureDesk
+    from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.sinks import Sinks
     from proctor.services.tickets import Tickets
@@ -268,7 +280,21 @@ def build_services(
             clock,
             groups,
         ),
-        connections=Connections(stores.sessions, stores.exams, stores.candidates, placement, clock),
+        connections=Connections(
+            stores.sessions,
+            stores.exams,
+            stores.candidates,
+            placement,
+            clock,
+            stores.incidents,
+        ),
+        accommodations=Accommodations(
+            stores.allowances, stores.candidates, stores.exams, stores.sessions, judges, clock
+        ),
+        news=IncidentNews(
+            stores.incidents, stores.verdicts, stores.sessions, stores.exams, judges, clock
+        ),
+        priorities=Priorities(stores.priorities, stores.exams),
         join=Join(tickets, issuer, stores.sessions, stores.exams),
         sign_in=SignIn(tickets, issuer, clock),
         live_tickets=LiveTickets(tickets),

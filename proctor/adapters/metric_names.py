@@ -100,6 +100,7 @@ METRICS: dict[str, Metric] = {
     "delivery_unusable_sinks": _gauge("Enabled sinks that cannot be used.", across="livemax"),
     "delivery_failed_steps": _counter("Steps of delivering that failed."),
     "sessions_unsettled": _gauge("Ended sessions whose end is still owed."),
+    "verdicts_untold": _gauge("Verdicts whose alert is still owed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
     # the cluster's own actors
     "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),

@@ -60,6 +60,10 @@ _INVIGILATORS = _OWNERS | {Role.PROCTOR}
 _WATCHERS = _INVIGILATORS | {Role.REVIEWER}
 _STAFF = _WATCHERS | {Role.ANALYST}
 _CANDIDATE = frozenset({Role.CANDIDATE})
+_REVIEWERS = frozenset({Role.ADMIN, Role.REVIEWER})
+"""Whose word a verdict is: people alone, no service."""
+KNOW_ACCOMMODATIONS = _REVIEWERS | _OWNERS
+"""Who may know that a candidate is accommodated. Proctors are not told (TRUST P17)."""
 _PUBLIC = Rule(roles=None)
 
 # By address, and a whole campus or a TLS proxy may be one: it caps the cost, tickets cannot be guessed.
@@ -86,6 +90,7 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/exams"): _create(_OWNERS),
     ("GET", "/v1/exams"): _read(_STAFF),
     ("GET", "/v1/exams/{exam_id}"): _read(_STAFF),
+    ("GET", "/v1/exams/{exam_id}/priorities"): _read(_WATCHERS),
     ("POST", "/v1/candidates"): _create(_OWNERS),
     ("GET", "/v1/candidates"): _read(_WATCHERS),
     ("GET", "/v1/candidates/{candidate_id}"): _read(_WATCHERS | _CANDIDATE),
@@ -104,12 +109,21 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/candidates/{candidate_id}/verifications"): Rule(
         roles=_INVIGILATORS | _CANDIDATE, takes=Takes.PICTURES, limit=_FACES
     ),
+    ("GET", "/v1/candidates/{candidate_id}/accommodations"): _read(KNOW_ACCOMMODATIONS),
+    ("PUT", "/v1/candidates/{candidate_id}/accommodations"): Rule(
+        roles=_OWNERS, takes=Takes.JSON, limit=_CREATE
+    ),
     ("POST", "/v1/sessions"): _create(_INVIGILATORS),
     ("GET", "/v1/sessions"): _read(_STAFF),
     ("GET", "/v1/sessions/{session_id}"): _read(_STAFF | _CANDIDATE),
     ("POST", "/v1/sessions/{session_id}/end"): Rule(roles=_INVIGILATORS),
     ("POST", "/v1/sessions/{session_id}/tickets"): Rule(roles=_INVIGILATORS, limit=_TICKETS),
     ("GET", "/v1/sessions/{session_id}/incidents"): _read(_STAFF),
+    ("GET", "/v1/sessions/{session_id}/breaks"): _read(_WATCHERS),
+    ("POST", "/v1/sessions/{session_id}/breaks"): _create(_INVIGILATORS),
+    ("DELETE", "/v1/sessions/{session_id}/breaks/{break_id}"): Rule(roles=_INVIGILATORS),
+    ("POST", "/v1/incidents/{incident_id}/verdict"): _create(_REVIEWERS),
+    ("GET", "/v1/incidents/{incident_id}/verdicts"): _read(_REVIEWERS),
     ("POST", "/v1/sessions/{session_id}/whip"): Rule(
         roles=_CANDIDATE, takes=Takes.SDP, limit=_OFFERS
     ),

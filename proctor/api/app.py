@@ -9,12 +9,14 @@ from proctor.api.access import SOCKETS, TABLE
 from proctor.api.door import Door
 from proctor.api.guard import Guard, GuardedRoute
 from proctor.api.problems import install
+from proctor.api.routes.accommodations import accommodations_router
 from proctor.api.routes.alerts import alerts_router
 from proctor.api.routes.candidates import candidates_router
 from proctor.api.routes.doors import doors_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
 from proctor.api.routes.pages import pages_router
+from proctor.api.routes.review import review_router
 from proctor.api.routes.sessions import sessions_router
 from proctor.api.routes.sinks import sinks_router
 from proctor.api.routes.whip import whip_router
@@ -29,6 +31,8 @@ def create_app(services: Services) -> FastAPI:
         exams_router(services.exams),
         candidates_router(services),
         sessions_router(services),
+        accommodations_router(services.accommodations),
+        review_router(services),
         whip_router(services),
         alerts_router(services.alerts),
         sinks_router(services.sinks),

@@ -16,15 +16,18 @@ Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most."
 Cursor = Annotated[str | None, Query(description="`next` of the page before.")]
 
 
+def bad_cursor() -> InvalidInput:
+    """What is told of a cursor that is none."""
+    return InvalidInput("This is no cursor of ours; begin without one.", "request/bad-cursor", 400)
+
+
 def checked(cursor: str | None) -> str | None:
     """The cursor, once it has the form of one. Lists are the tenant's own, wherever they begin.
 
     Raises `InvalidInput` (400 request/bad-cursor).
     """
     if cursor is not None and not _CURSOR.fullmatch(cursor):
-        raise InvalidInput(
-            "This is no cursor of ours; begin without one.", "request/bad-cursor", 400
-        )
+        raise bad_cursor()
     return cursor
 
 

@@ -74,6 +74,42 @@ class NewSession(Sent):
     candidate_id: Id
 
 
+class NewAccommodations(Sent):
+    """What a candidate is allowed: all of it, in place of what was said before."""
+
+    accommodations: list[
+        Literal[
+            "may_look_away",
+            "may_speak",
+            "reader_present",
+            "screen_reader",
+            "may_leave_seat",
+            "may_use_things",
+        ]
+    ] = Field(max_length=6)
+    exam_id: Id | None = Field(
+        default=None, description="In this exam, whatever holds in others; null for every exam."
+    )
+
+
+class NewBreak(Sent):
+    """A break, in milliseconds of session time."""
+
+    start_ms: Annotated[int, Field(ge=0, le=1 << 40)] | None = Field(
+        default=None, description="Null: now."
+    )
+    end_ms: Annotated[int, Field(ge=0, le=1 << 40)] | None = Field(
+        default=None, description="Null: until it is ended."
+    )
+
+
+class NewVerdict(Sent):
+    """What a reviewer says of an incident."""
+
+    verdict: Literal["confirm", "dismiss"]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000), PlainText]
+
+
 class TicketSent(Sent):
     """A one-time ticket to be redeemed."""
 

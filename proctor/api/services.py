@@ -7,6 +7,7 @@ from pathlib import Path
 
 from proctor.domain.sending import MediaWish
 from proctor.ports import Clock, KeyRing, LiveState, Metrics, SessionPlacement, TokenCheck
+from proctor.services.accommodations import Accommodations
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
 from proctor.services.challenges import Challenges
@@ -15,6 +16,8 @@ from proctor.services.enroll import Enroll
 from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
+from proctor.services.news import IncidentNews
+from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.verify import Verify
@@ -33,6 +36,9 @@ class Services:
         verify: Verification.
         sessions: Sessions.
         connections: WHIP.
+        accommodations: What candidates are allowed, and breaks.
+        news: Verdicts and other late news of incidents.
+        priorities: In which order sessions are worth a look.
         join: Join tickets.
         sign_in: Sign-in tickets of staff.
         live_tickets: Tickets for WebSockets.
@@ -61,6 +67,9 @@ class Services:
     verify: Verify
     sessions: Sessions
     connections: Connections
+    accommodations: Accommodations
+    news: IncidentNews
+    priorities: Priorities
     join: Join
     sign_in: SignIn
     live_tickets: LiveTickets

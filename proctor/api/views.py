@@ -10,7 +10,8 @@ from proctor.domain.alerts import FeedItem, Transition
 from proctor.domain.candidates import Decision
 from proctor.domain.challenges import Step
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
-from proctor.domain.incidents import Category, Severity, Verdict
+from proctor.domain.incidents import Category, EvidenceStatus, Severity, Verdict
+from proctor.domain.priority import Withheld
 from proctor.domain.roles import Role
 from proctor.domain.sessions import SessionState
 from proctor.domain.signals import SignalKind
@@ -126,6 +127,36 @@ class SessionSummary(View):
     ended_at: datetime | None
 
 
+class ContributionView(View):
+    """What one signal adds to a review priority; see docs/priority.md."""
+
+    kind: SignalKind
+    source: str
+    log_odds: float
+    since_ms: int
+
+
+class PriorityView(View):
+    """How soon a session is worth a look. It ranks sessions; it is no probability of guilt.
+
+    Attributes:
+        value: 0..1; null when too little was seen (`withheld`).
+        peak: The highest so far; ended sessions are ranked by it.
+        contributions: What the value is made of, with the sum and where it begins; for those who
+            review, else null.
+    """
+
+    at_ms: int
+    value: float | None
+    withheld: Withheld | None
+    peak: float | None
+    peak_ms: int | None
+    base_log_odds: float | None
+    log_odds: float | None
+    contributions: list[ContributionView] | None
+    peak_contributions: list[ContributionView] | None
+
+
 class SessionView(SessionSummary):
     """A session with what could be seen of it.
 
@@ -133,10 +164,12 @@ class SessionView(SessionSummary):
         coverage: Intervals that add up to its length.
         signals_off: For staff who ask about one session: signals of its exam's rules that do not exist
             in it, for want of a model or of the candidate's consent.
+        priority: For staff who ask about one session: its review priority, once there is one.
     """
 
     coverage: list[CoverageView]
     signals_off: list[SignalKind] | None = None
+    priority: PriorityView | None = None
 
 
 class NewSessionView(View):
@@ -278,8 +311,19 @@ class FeedView(View):
     next: int
 
 
+class EvidenceView(View):
+    """What is kept to prove an incident."""
+
+    status: EvidenceStatus
+
+
 class IncidentView(View):
-    """What a reviewer judges."""
+    """What a reviewer judges.
+
+    Attributes:
+        suppressed_by: What keeps its news back, for those who may know: `accommodation:...`, `break`
+            or `budget`.
+    """
 
     incident_id: str
     rule_id: str
@@ -291,6 +335,8 @@ class IncidentView(View):
     closed_ms: int | None
     signals: list[SignalView]
     verdict: Verdict
+    evidence: EvidenceView
+    suppressed_by: str | None = None
 
 
 class IncidentsView(View):

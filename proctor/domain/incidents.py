@@ -37,6 +37,22 @@ class Verdict(StrEnum):
     DISMISSED = "dismissed"
 
 
+class EvidenceStatus(StrEnum):
+    """Where an incident's evidence stands. Failed evidence never delays an alert."""
+
+    NONE = "none"
+    PENDING = "pending"
+    STORED = "stored"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is kept to prove an incident."""
+
+    status: EvidenceStatus = EvidenceStatus.NONE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """One rule of one policy version that held in one session.
@@ -56,6 +72,10 @@ class Incident:
         closed_ms: Session time at which it ended; None while open.
         signals: What it rests on, newest state of each.
         verdict: A human's word.
+        evidence: What is kept to prove it.
+        suppressed_by: What keeps its news back now (`accommodation:...`, `break`, `budget`); None
+            when they are delivered.
+        is_told: Whether any news of it were delivered: then its end is, too.
     """
 
     incident_id: IncidentId
@@ -72,3 +92,6 @@ class Incident:
     closed_ms: int | None
     signals: tuple[Signal, ...]
     verdict: Verdict = Verdict.UNREVIEWED
+    evidence: Evidence = Evidence()
+    suppressed_by: str | None = None
+    is_told: bool = True

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
@@ -77,7 +78,8 @@ class Session:
 class SessionSpec:
     """All that a session host and a fusion shard need to know to serve a session.
 
-    `scopes` is what the candidate's consent was to when this connection began.
+    `scopes` is what the candidate's consent was to when this connection began; `allowances` what was
+    allowed then: a shard that knows the session already has newer ones.
     """
 
     session_id: SessionId
@@ -88,3 +90,4 @@ class SessionSpec:
     started_at: datetime
     epoch: int
     scopes: tuple[ConsentScope, ...] = ()
+    allowances: Allowances = NOTHING_ALLOWED

@@ -9,14 +9,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from proctor.domain.alerts import Alert, Transition
-from proctor.domain.ids import AlertId, IncidentId, derive_id
-from proctor.domain.incidents import Incident
-from proctor.domain.observations import Producer
+from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
+from proctor.domain.ids import IncidentId, derive_id
+from proctor.domain.incidents import Incident, Severity
+from proctor.domain.notes import IncidentNote
 from proctor.domain.sessions import SessionSpec
 from proctor.domain.signals import Signal, SignalKind
+from proctor.fusion.accommodations import held_back
+from proctor.fusion.budget import BUDGET, Budget, BudgetState, is_weak
 from proctor.fusion.conditions import Held, Standing, View
+from proctor.fusion.news import alert_of, note_alert, noted, said_of_group, words
 from proctor.fusion.policy import Policy, Rule
 from proctor.sensing.figures import LABELS, LASTED
+
+NOTES_KEPT = 200
+"""Of how many notes is remembered that they were told: whoever tells again does so within seconds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,12 +35,18 @@ class EngineState:
         standing: Open signals.
         closed_ms: When each kind of signal last closed.
         incidents: Open incidents by rule.
+        allowed: What the candidate is allowed.
+        budget: What of the alert budget is used.
+        noted: The last notes that were told: the same is not told twice.
     """
 
     alert_seq: int = 0
     standing: dict[SignalKind, Standing] = field(default_factory=dict)
     closed_ms: dict[SignalKind, int] = field(default_factory=dict)
     incidents: dict[str, Incident] = field(default_factory=dict)
+    allowed: Allowances = NOTHING_ALLOWED
+    budget: BudgetState = field(default_factory=BudgetState)
+    noted: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -51,7 +64,9 @@ class FusionEngine:
         self._spec = spec
         self._policy = policy
         self.state = state
+        self._budget = Budget(policy.budget, state.budget)
         self._rules_of: dict[SignalKind, list[Rule]] = {}
+        self._titles = {rule.id: rule.title[policy.language] for rule in policy.rules}
         for rule in policy.rules:
             for kind in rule.when.kinds():
                 self._rules_of.setdefault(kind, []).append(rule)
@@ -118,6 +133,42 @@ class FusionEngine:
         self.state.standing.clear()
         return outcome
 
+    def annotate(self, note: IncidentNote, raised_at: datetime) -> Outcome:
+        """Tell late news of an incident, open or closed; the same note twice is told once."""
+        outcome = Outcome()
+        if note.note_id in self.state.noted:
+            return outcome
+        self.state.noted = [*self.state.noted, note.note_id][-NOTES_KEPT:]
+        incident = note.incident
+        for rule_id, each in self.state.incidents.items():
+            if each.incident_id == incident.incident_id:
+                incident = self.state.incidents[rule_id] = noted(each, note)
+        incident = noted(incident, note)
+        self.state.alert_seq += 1
+        outcome.incidents.append(incident)
+        title = self._titles.get(incident.rule_id, incident.rule_id)
+        language, seq = self._policy.language, self.state.alert_seq
+        outcome.alerts.append(note_alert(incident, note, seq, title, language, raised_at))
+        return outcome
+
+    def tell_grouped(self, now_ms: int | None, raised_at: datetime) -> Outcome:
+        """The count of what the budget grouped, if it is due at `now_ms`; None: the session is over."""
+        outcome, grouped = Outcome(), self._budget.take_due(now_ms)
+        if grouped is not None:
+            self.state.alert_seq += 1
+            outcome.alerts.append(
+                alert_of(
+                    grouped.last,
+                    Transition.UPDATED,
+                    seq=self.state.alert_seq,
+                    title=words(self._policy.language)["group"],
+                    reason=said_of_group(grouped, self._titles, self._policy.language),
+                    raised_at=raised_at,
+                    about=f"{BUDGET}:{self.state.alert_seq}",
+                )
+            )
+        return outcome
+
     def _judge(
         self, rule: Rule, cause: Signal, outcome: Outcome, raised_at: datetime, view_lost: bool
     ) -> None:
@@ -136,12 +187,14 @@ class FusionEngine:
         lasted_ms = held.confirmed_ms - held.since_ms
         if incident is None and lasted_ms >= rule.for_ms:
             incident = self._open(rule, held, outcome, raised_at)
+        elif incident is not None and incident.suppressed_by not in (None, BUDGET):
+            incident = self._tell_after_all(rule, incident, held, outcome, raised_at)
         escalate = rule.escalate
         if incident is not None and escalate is not None and lasted_ms >= escalate.after_ms:
-            self._escalate(rule, incident, outcome, raised_at)
+            self._escalate(rule, incident, held, outcome, raised_at)
 
     def _open(self, rule: Rule, held: Held, outcome: Outcome, raised_at: datetime) -> Incident:
-        spec = self._spec
+        spec, why = self._spec, self._kept_back(rule, rule.severity, held)
         incident = Incident(
             incident_id=IncidentId(
                 derive_id("inc", spec.session_id, rule.id, held.since_ms, self.state.alert_seq + 1)
@@ -158,21 +211,61 @@ class FusionEngine:
             opened_ms=held.since_ms,
             closed_ms=None,
             signals=tuple(self.state.standing[kind].signal for kind in held.kinds),
+            suppressed_by=why,
+            is_told=why is None,
         )
+        self._count(incident, held)
         self.state.incidents[rule.id] = incident
         reason = self._said(rule.reason, incident.signals)
-        self._tell(rule, incident, Transition.OPENED, reason, outcome, raised_at)
+        self._tell(rule, incident, Transition.OPENED, reason, outcome, raised_at, why)
+        return incident
+
+    def _kept_back(self, rule: Rule, severity: Severity, held: Held) -> str | None:
+        """What keeps news of this rule back now; what may be told uses the budget."""
+        why = self._held_back(rule, held)
+        if why is None and is_weak(rule.category, severity):
+            return None if self._budget.spend(held.confirmed_ms or 0) else BUDGET
+        return why
+
+    def _held_back(self, rule: Rule, held: Held) -> str | None:
+        view = View(self.state.standing, self.state.closed_ms)
+        return held_back(rule, held, view, self.state.allowed)
+
+    def _count(self, incident: Incident, held: Held) -> None:
+        if incident.suppressed_by == BUDGET:
+            self._budget.group(incident, held.confirmed_ms or 0)
+
+    def _tell_after_all(
+        self, rule: Rule, incident: Incident, held: Held, outcome: Outcome, raised_at: datetime
+    ) -> Incident:
+        """What was held back by an accommodation or a break is told once neither does so."""
+        if self._held_back(rule, held) is not None:
+            return incident
+        why = None if incident.is_told else self._kept_back(rule, incident.severity, held)
+        incident = replace(incident, suppressed_by=why, is_told=incident.is_told or why is None)
+        self._count(incident, held)
+        self.state.incidents[rule.id] = incident
+        reason, about = self._said(rule.reason, incident.signals), str(self.state.alert_seq + 1)
+        self._tell(rule, incident, Transition.UPDATED, reason, outcome, raised_at, why, about)
         return incident
 
     def _escalate(
-        self, rule: Rule, incident: Incident, outcome: Outcome, raised_at: datetime
+        self, rule: Rule, incident: Incident, held: Held, outcome: Outcome, raised_at: datetime
     ) -> None:
         if rule.escalate is None or incident.severity is rule.escalate.severity:
             return
-        incident = replace(incident, severity=rule.escalate.severity)
+        severity = rule.escalate.severity
+        is_counted = incident.suppressed_by == BUDGET and is_weak(rule.category, severity)
+        why = BUDGET if is_counted else self._held_back(rule, held)
+        incident = replace(
+            incident,
+            severity=severity,
+            suppressed_by=why,
+            is_told=incident.is_told or why is None,
+        )
         self.state.incidents[rule.id] = incident
         reason = self._said(rule.reason, incident.signals)
-        self._tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at)
+        self._tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at, why)
 
     def _close(
         self,
@@ -188,7 +281,8 @@ class FusionEngine:
         texts = self._policy.closing.unseen if view_lost else self._policy.closing.ended
         lasted_s = (closed_ms - incident.opened_ms) / 1000
         reason = texts[self._policy.language].format(**{LASTED: lasted_s})
-        self._tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at)
+        why = None if closed.is_told else closed.suppressed_by
+        self._tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at, why)
 
     def _newest(
         self, signals: tuple[Signal, ...], cause: Signal, held: Held | None
@@ -218,33 +312,21 @@ class FusionEngine:
         reason: str,
         outcome: Outcome,
         raised_at: datetime,
+        suppressed_by: str | None = None,
+        about: str = "",
     ) -> None:
         self.state.alert_seq += 1
         outcome.incidents.append(incident)
         outcome.alerts.append(
-            Alert(
-                alert_id=AlertId(derive_id("alr", incident.incident_id, transition)),
+            alert_of(
+                incident,
+                transition,
                 seq=self.state.alert_seq,
-                tenant_id=incident.tenant_id,
-                exam_id=incident.exam_id,
-                session_id=incident.session_id,
-                candidate_id=incident.candidate_id,
-                incident_id=incident.incident_id,
-                transition=transition,
-                rule_id=rule.id,
-                policy_id=incident.policy_id,
-                policy_version=incident.policy_version,
-                category=incident.category,
-                severity=incident.severity,
                 title=rule.title[self._policy.language],
                 reason=reason,
-                occurred_ms=(
-                    incident.opened_ms if incident.closed_ms is None else incident.closed_ms
-                ),
                 raised_at=raised_at,
-                signals=incident.signals,
-                producers=_producers(incident.signals),
-                frame_digest=_digest(incident.signals),
+                suppressed_by=suppressed_by,
+                about=about,
             )
         )
 
@@ -258,16 +340,3 @@ def _ended(signal: Signal, end_ms: int) -> Signal:
 def _seen_until(signal: Signal) -> int:
     lasted_s = dict(signal.support.numbers).get(LASTED, 0.0)
     return signal.started_ms + round(lasted_s * 1000)
-
-
-def _producers(signals: Sequence[Signal]) -> tuple[Producer, ...]:
-    """Every model once, in the order of the signals."""
-    return tuple(dict.fromkeys(one for signal in signals for one in signal.support.producers))
-
-
-def _digest(signals: Sequence[Signal]) -> str | None:
-    """The judged picture: that of the signal which began last, if it has one."""
-    for signal in sorted(signals, key=lambda each: each.started_ms, reverse=True):
-        if signal.support.frame_digest is not None:
-            return signal.support.frame_digest
-    return None

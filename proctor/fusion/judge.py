@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from proctor.domain.alerts import Alert
+from proctor.domain.allowances import Allowances
 from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
 from proctor.domain.incidents import Incident
+from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import (
     ClientEvent,
     Observation,
@@ -17,12 +19,16 @@ from proctor.domain.observations import (
     SpeechHeard,
     StreamState,
 )
+from proctor.domain.priority import Priority
 from proctor.domain.reports import Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
+from proctor.domain.signals import Signal
 from proctor.fusion.coverage import Cover, CoverageLedger, Source
+from proctor.fusion.covers import covered
 from proctor.fusion.engine import FusionEngine, Outcome
 from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
 from proctor.fusion.policy import parse_policy
+from proctor.fusion.priority import PriorityLedger
 from proctor.sensing.suite import NOTHING, Sensed, SensingSuite
 
 HOST_SILENT_MS = 2_500
@@ -30,6 +36,8 @@ HOST_SILENT_MS = 2_500
 
 LOOK_CLOSER_MS = 3_000
 LOOK_CLOSER_AGAIN_MS = 1_000
+RANK_EVERY_MS = 10_000
+"""How often the review priority is worked out anew while nothing changes: it decays."""
 
 _PICTURE_SOURCES = {
     CoverageReason.COVERED: (Source.COVERED, CoverageState.BLIND),
@@ -47,17 +55,20 @@ class Judgement:
         incidents: New or changed incidents.
         coverage: The whole coverage when it changed, else None.
         commands: Wishes to the host.
+        priority: The review priority when it moved by a step, else None.
     """
 
     alerts: tuple[Alert, ...] = ()
     incidents: tuple[Incident, ...] = ()
     coverage: tuple[CoverageInterval, ...] | None = None
     commands: tuple[Command, ...] = ()
+    priority: Priority | None = None
 
     @property
     def has_rows(self) -> bool:
         """Whether there is something to commit."""
-        return bool(self.alerts or self.incidents) or self.coverage is not None
+        has_changed = self.coverage is not None or self.priority is not None
+        return bool(self.alerts or self.incidents) or has_changed
 
 
 UNCHANGED = Judgement()
@@ -76,12 +87,15 @@ class SessionJudge:
         self.spec = spec
         self.mark = mark or Mark()
         self._body = body or nothing_yet()
+        if body is None:
+            self._body.engine.allowed = spec.allowances
         policy = parse_policy(spec.policy_text)
         self._suite = SensingSuite(
             spec.session_id, policy.sensing, self._body.suite, self.mark.face_ms
         )
         self._engine = FusionEngine(spec, policy, self._body.engine)
         self._ledger = CoverageLedger(self._body.ledger)
+        self._priority = PriorityLedger(policy.priority, self._body.priority)
         self._unfinished: _Step | None = None
 
     @property
@@ -208,6 +222,22 @@ class SessionJudge:
         step.add(self._engine.adopt(incidents, alert_seq, raised_at))
         return self._judgement(step)
 
+    def allow(self, allowed: Allowances, now_ms: int, raised_at: datetime) -> Judgement:
+        """What the candidate is allowed has changed, or is told again: from here on this holds."""
+        mark, step = self.mark, _Step(raised_at)
+        mark.consumed += 1
+        mark.now_ms = max(mark.now_ms, now_ms)
+        self._body.engine.allowed = allowed
+        step.allowed = True
+        return self._judgement(step)
+
+    def annotate(self, note: IncidentNote, raised_at: datetime) -> Judgement:
+        """Late news of an incident: an alert, once. It decides nothing."""
+        step = _Step(raised_at)
+        self.mark.consumed += 1
+        step.add(self._engine.annotate(note, raised_at))
+        return self._judgement(step)
+
     def end(self, end_ms: int, raised_at: datetime) -> Judgement:
         """The session is over: close what is open, fix the coverage to its length. Idempotent."""
         step = _Step(raised_at)
@@ -217,7 +247,9 @@ class SessionJudge:
                 self._forget_start(step)
             self._body.ended_ms = end_ms = max(0, end_ms)
             step.add(self._engine.close_all(end_ms, raised_at))
+            step.add(self._engine.tell_grouped(None, raised_at))
             step.covered = True
+            self._rank(step, end_ms)
         return self._judgement(step)
 
     def _connect(self, report: TickReport, step: "_Step") -> None:
@@ -282,6 +314,7 @@ class SessionJudge:
                 changed = self._ledger.clear(Modality.VIDEO, source, claim.since_ms)
             step.covered |= changed
         if sensed.signals:
+            step.signals += sensed.signals
             step.add(self._engine.feed(sensed.signals, at_ms, step.raised_at, self._suite.lost))
 
     def _cover_both(
@@ -305,7 +338,11 @@ class SessionJudge:
     def _judgement(self, step: "_Step") -> Judgement:
         self._unfinished = None
         self.mark.face_ms = self._suite.face_ms
-        if not (step.covered or step.outcome.alerts or step.commands):
+        if not self.has_ended:
+            if self._body.engine.budget.due_ms is not None:
+                step.add(self._engine.tell_grouped(self.mark.now_ms, step.raised_at))
+            self._rank(step, self.mark.now_ms)
+        if not (step.covered or step.outcome.alerts or step.commands or step.priority):
             return UNCHANGED
         coverage = self._ledger.intervals(self._body.ended_ms) if step.covered else None
         return Judgement(
@@ -313,6 +350,26 @@ class SessionJudge:
             tuple(step.outcome.incidents),
             coverage,
             tuple(step.commands),
+            step.priority,
+        )
+
+    def _rank(self, step: "_Step", now_ms: int) -> None:
+        """Work out the review priority, when anything changed or time has passed."""
+        mark, allowed = self.mark, self._body.engine.allowed
+        is_due = now_ms - mark.ranked_ms >= RANK_EVERY_MS
+        if not (step.signals or step.covered or step.allowed or is_due):
+            return
+        mark.ranked_ms = now_ms
+        self._priority.take(step.signals, allowed.breaks)
+        step.priority = self._priority.news(
+            self._priority.at(
+                now_ms,
+                self._ledger.intervals(self._body.ended_ms),
+                covered(allowed.accommodations),
+                allowed.breaks,
+                is_final=self.has_ended,
+            ),
+            at_once=step.allowed,
         )
 
     def export_mark(self) -> bytes:
@@ -330,6 +387,9 @@ class _Step:
 
     raised_at: datetime
     covered: bool = False
+    allowed: bool = False
+    signals: list[Signal] = field(default_factory=list)
+    priority: Priority | None = None
     outcome: Outcome = field(default_factory=Outcome)
     commands: list[Command] = field(default_factory=list)
 

@@ -4,7 +4,7 @@ The mark moves with every report and is tiny; the body changes only when somethi
 session costs a shard a hundred bytes per report, and whatever was acknowledged can be recovered.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from pydantic import ConfigDict, TypeAdapter
@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 from proctor.domain.coverage import Modality
 from proctor.fusion.coverage import LedgerState
 from proctor.fusion.engine import EngineState
+from proctor.fusion.priority import PriorityState
 from proctor.sensing.suite import SuiteState
 
 
@@ -27,6 +28,7 @@ class Mark:
         consumed: Everything taken so far.
         closer_until_ms: Until when the host was asked to look closer.
         face_ms: When a face was last confirmed.
+        ranked_ms: When the review priority was last worked out.
     """
 
     epoch: int = 0
@@ -36,6 +38,7 @@ class Mark:
     consumed: int = 0
     closer_until_ms: int = 0
     face_ms: int | None = None
+    ranked_ms: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Body:
         suite: The sensors.
         engine: The rules.
         ledger: The coverage.
+        priority: The review priority.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -60,6 +64,7 @@ class Body:
     suite: SuiteState
     engine: EngineState
     ledger: LedgerState
+    priority: PriorityState = field(default_factory=PriorityState)
 
 
 def nothing_yet() -> Body:

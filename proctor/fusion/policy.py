@@ -17,7 +17,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from proctor.domain.errors import InvalidInput
 from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
+from proctor.fusion.budget import AlertBudget
 from proctor.fusion.conditions import Condition
+from proctor.fusion.priority import PriorityPolicy
 from proctor.fusion.prohibited import states_of_mind
 from proctor.fusion.rates import AT_A_RATE, Sampling, check_rates
 from proctor.sensing.figures import FIGURES, LABELLED, LABELS, LASTED
@@ -161,6 +163,8 @@ class Policy(Strict):
         enrolment: What is asked of candidates who enrol.
         rules: What makes an incident.
         closing: What is said when an incident closes.
+        budget: How many weak alerts are told one by one.
+        priority: How signals become a review priority.
     """
 
     id: Name
@@ -172,6 +176,8 @@ class Policy(Strict):
     enrolment: Enrolment = Enrolment()
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=100)]
     closing: EndTexts = EndTexts()
+    budget: AlertBudget = AlertBudget()
+    priority: PriorityPolicy = PriorityPolicy()
 
     def signals(self) -> frozenset[SignalKind]:
         """Every signal that a rule names: what no rule names need not be looked or listened for."""

@@ -9,12 +9,14 @@ from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged,
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
+from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
 __all__ = [
     "AlertFeed",
     "AlertSink",
+    "AllowanceStore",
     "Answer",
     "CandidateStore",
     "Checkpoints",
@@ -31,6 +33,7 @@ __all__ = [
     "MediaSink",
     "Metrics",
     "Perception",
+    "PriorityStore",
     "Resolver",
     "SessionJudges",
     "SessionPlacement",
@@ -40,4 +43,5 @@ __all__ = [
     "Subscription",
     "TokenCheck",
     "TokenMint",
+    "VerdictStore",
 ]

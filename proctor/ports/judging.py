@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Protocol
 
 from proctor.domain.alerts import Alert, FeedItem
+from proctor.domain.allowances import Allowances
 from proctor.domain.coverage import CoverageInterval
-from proctor.domain.ids import ExamId, SessionId, TenantId
+from proctor.domain.ids import ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
+from proctor.domain.notes import IncidentNote
+from proctor.domain.priority import Priority
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.sessions import SessionSpec
 
@@ -23,6 +26,7 @@ class Judged:
         alerts: New alerts, in seq order; each gets an outbox row unless `suppressed_by`.
         incidents: New or changed incidents.
         coverage: The session's whole coverage when it changed, else None.
+        priority: The session's review priority when it moved by a step, else None.
     """
 
     tenant_id: TenantId
@@ -30,6 +34,7 @@ class Judged:
     alerts: tuple[Alert, ...]
     incidents: tuple[Incident, ...]
     coverage: tuple[CoverageInterval, ...] | None
+    priority: Priority | None = None
 
 
 class IncidentStore(Protocol):
@@ -47,6 +52,14 @@ class IncidentStore(Protocol):
         self, tenant_id: TenantId, session_id: SessionId
     ) -> Sequence[Incident]:
         """Oldest first."""
+        ...
+
+    async def get_incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
+        """With the verdict that a human gave. Raises `NotFound`."""
+        ...
+
+    async def allowances(self, tenant_id: TenantId, session_id: SessionId) -> Allowances:
+        """What is allowed in a session as it stands now. Raises `NotFound`."""
         ...
 
 
@@ -110,4 +123,17 @@ class SessionJudges(Protocol):
 
     async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
         """Close what is open, fix the coverage to the session's length, forget the session."""
+        ...
+
+    async def allowances_changed(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Have its shard read what is allowed in the session; it judges by it from then on."""
+        ...
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        """Have its shard tell late news of an incident.
+
+        Returns:
+            True once it is told and safe, also when it was told before; False when the shard does not
+            have the session: if it is over, whoever asks tells the news.
+        """
         ...

@@ -8,11 +8,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from proctor.domain.alerts import Transition
-from proctor.domain.errors import Conflict, InvalidInput, StateStoreUnavailable
-from proctor.domain.ids import SessionId
+from proctor.domain.errors import Conflict, InvalidInput, NotFound, StateStoreUnavailable
+from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.notes import IncidentNote
 from proctor.domain.reports import Acknowledgement, Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import read_sessions
@@ -21,6 +23,7 @@ from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
 from proctor.services.judging.archive import Archive, Committed
 from proctor.services.judging.page_news import PageNews
 from proctor.services.judging.session import JudgedSession
+from proctor.services.judging.stale import Stale
 from proctor.services.judging.writer import ShardWriter
 
 logger = logging.getLogger(__name__)
@@ -28,6 +31,9 @@ logger = logging.getLogger(__name__)
 TICK_S = 0.5
 FRESH_WITHIN_MS = 10_000
 """A first report this early in a session says that nothing was missed before it."""
+
+READ_AT_ONCE = 20
+"""Allowances that are read in one turn of the timer: a whole exam may connect again at once."""
 
 STOP = (Command(name=CommandName.STOP),)
 RESEND_SPEC = (Command(name=CommandName.RESEND_SPEC),)
@@ -65,6 +71,7 @@ class JudgeShard:
             name=name, incidents=incidents, checkpoints=checkpoints, clock=clock, metrics=metrics
         )
         self._sessions: dict[SessionId, JudgedSession] = {}
+        self._stale = Stale()
         self._lock = asyncio.Lock()
         self._busy_ms = 0
 
@@ -167,6 +174,53 @@ class JudgeShard:
             if known.rows and not known.is_written:
                 raise StateStoreUnavailable("the end of the session could not be written down")
 
+    async def allowances_changed(self, _tenant_id: TenantId, session_id: SessionId) -> None:
+        """Read what is allowed now, or as soon as the session and the database are there."""
+        async with self._turn():
+            self._stale.add(session_id)
+            await self._read_allowances([session_id])
+            known = self._sessions.get(session_id)
+            await self._settle([] if known is None else [known])
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        """Tell late news of an incident; False when the session is not this shard's now.
+
+        Raises:
+            StateStoreUnavailable: It could not be written down: call again.
+            Conflict: Another process has taken the shard over.
+        """
+        async with self._turn():
+            incident = note.incident
+            known = self._sessions.get(incident.session_id)
+            if known is None:
+                return False
+            newest = known.newest(incident.incident_id) or await self._archive.incident(
+                incident.tenant_id, incident.incident_id
+            )
+            note = replace(note, incident=newest)
+            self._keep(known, known.judge.annotate(note, self._clock.now()))
+            await self._settle([known])
+            if known.rows and not known.is_written:
+                raise StateStoreUnavailable("the news could not be written down")
+            return True
+
+    async def _read_allowances(self, session_ids: Sequence[SessionId]) -> None:
+        """Read anew what is allowed in sessions that are judged here; the rest waits."""
+        for session_id in session_ids:
+            known = self._sessions.get(session_id)
+            if known is None or known.judge.has_ended:
+                continue
+            try:
+                allowed = await self._archive.allowances(known.judge.spec)
+            except StateStoreUnavailable:
+                return
+            except NotFound:
+                self._stale.done(session_id)
+                continue
+            now = self._clock.now()
+            self._keep(known, known.judge.allow(allowed, known.session_ms(now), now))
+            self._stale.done(session_id)
+
     async def run(self) -> None:
         """Keep time until cancelled: silent hosts, rows that wait, news for candidates' pages.
 
@@ -195,6 +249,7 @@ class JudgeShard:
                     self._keep(known, judge.tick(known.session_ms(now), silent_ms, now))
                     if judge.is_cut_off and not was_cut_off:
                         self._metrics.count("shard_hosts_lost")
+            await self._read_allowances(self._stale.among(self._sessions)[:READ_AT_ONCE])
             await self._settle([known for known in self._sessions.values() if known.has_work])
             await self._ask_for_reconnections()
             waiting = sum(len(known.rows) for known in self._sessions.values())
@@ -255,6 +310,8 @@ class JudgeShard:
         """A session whose memory is gone, with what the database knows of it."""
         committed = await self._archive.read(spec)
         known = self._hold(SessionJudge(spec))
+        self._stale.add(spec.session_id)
+        await self._read_allowances([spec.session_id])
         self._adopt(known, committed, self._clock.now())
         return known
 
@@ -289,6 +346,8 @@ class JudgeShard:
         """Judge one report if it is the next one; return the shard's wishes."""
         known.heard_at_ms = self._idle_ms()
         judge = known.judge
+        if report.spec is not None and judge.mark.epoch not in (0, report.epoch):
+            self._stale.add(report.session_id)  # a change may have been missed meanwhile
         if judge.has_ended:
             self._metrics.count("shard_reports", outcome="ended")
             return STOP

@@ -168,12 +168,14 @@ class Connections:
         candidates: CandidateStore,
         placement: SessionPlacement,
         clock: Clock,
+        incidents: IncidentStore,
     ) -> None:
         self._store = store
         self._exams = exams
         self._candidates = candidates
         self._placement = placement
         self._clock = clock
+        self._incidents = incidents
 
     async def offer(self, tenant_id: TenantId, session_id: SessionId, sdp: str) -> Answer:
         """Take an offer; every one is a new epoch, so a second one resumes the session.
@@ -194,7 +196,10 @@ class Connections:
         session = await self._store.next_epoch(tenant_id, session_id, now)
         try:
             consent = await self._candidates.live_consent(tenant_id, session.candidate_id)
-            spec = replace(await spec_of(self._exams, session), scopes=scopes_of(consent))
+            allowed = await self._incidents.allowances(tenant_id, session_id)
+            spec = replace(
+                await spec_of(self._exams, session), scopes=scopes_of(consent), allowances=allowed
+            )
             answer = await self._placement.join(spec, sdp)
         except Exception:
             if session.started_at == now:  # it was this offer that began the session

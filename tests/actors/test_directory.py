@@ -21,10 +21,12 @@ from actors.directory import (
 from actors.mailbox import Mailboxes, NoAnswer
 from proctor.domain.errors import InvalidInput, NoCapacity, NotFound, Unavailable
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
+from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import ClientEventName
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.ports import Answer
+from tests.contract.samples import incident
 from tests.fakes.actors import FakeActors
 from tests.fakes.clock import FakeClock
 from tests.fakes.live_state import FakeLiveState
@@ -325,6 +327,15 @@ class Shard:
         self._reach()
         self.ended.append(spec.session_id)
 
+    async def allowances_changed(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        self._reach()
+        self.ended.append(session_id)
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        self._reach()
+        self.ended.append(note.incident.session_id)
+        return True
+
 
 def judges(clock: FakeClock, *shards: Shard) -> ActorJudges:
     actors = FakeActors()
@@ -372,6 +383,19 @@ async def test_the_end_of_a_session_outlasts_a_restart_of_its_shard() -> None:
     await passing(clock, 2_000)
     await ending
     assert shard.ended == [SESSION]
+
+
+async def test_allowances_and_late_news_outlast_it_too_and_reach_the_session_s_own_shard() -> None:
+    clock, shards = FakeClock(), [Shard(away=5), Shard(away=5)]
+    there = judges(clock, *shards)
+    mine = shards[int(there.lane(SESSION) == shard_name(1))]
+    note = IncidentNote(note_id="ver_1", incident=incident(session_id=SESSION))
+    for call in (there.allowances_changed(TenantId("ten"), SESSION), there.annotate(note)):
+        mine.away = 5
+        asking = asyncio.create_task(call)
+        await passing(clock, 2_000)
+        await asking
+    assert mine.ended == [SESSION, SESSION]
 
 
 async def test_a_shard_that_stays_away_is_told_in_the_end() -> None:

@@ -19,25 +19,31 @@ from proctor.adapters.sql.tables import metadata
 from proctor.domain.ids import CandidateId
 from proctor.ports import (
     AlertFeed,
+    AllowanceStore,
     CandidateStore,
     DeliveryStore,
     ExamStore,
     FaceIndex,
     IncidentStore,
+    PriorityStore,
     SessionStore,
     SinkStore,
+    VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeDatabase,
     FakeExamStore,
     FakeFaceIndex,
     FakeIncidentStore,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 
@@ -52,6 +58,9 @@ class Relational:
     feed: AlertFeed
     sinks: SinkStore
     deliveries: DeliveryStore
+    allowances: AllowanceStore
+    verdicts: VerdictStore
+    priorities: PriorityStore
     url: str = field(default="", repr=False)
 
 
@@ -83,6 +92,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeAlertFeed(database),
             FakeSinkStore(database),
             FakeDeliveryStore(database),
+            FakeAllowanceStore(database),
+            FakeVerdictStore(database),
+            FakePriorityStore(database),
         )
         return
     if request.param == "sqlite":
@@ -94,15 +106,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
+    review = (sql.allowances, sql.verdicts, sql.priorities)
+    sinks = (sql.sinks, sql.deliveries)
     yield Relational(
-        sql.exams,
-        sql.candidates,
-        sql.sessions,
-        sql.incidents,
-        sql.feed,
-        sql.sinks,
-        sql.deliveries,
-        url,
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *review, url
     )
     await sql.close()
 

@@ -11,27 +11,34 @@ from proctor.adapters.lancedb_faces import LanceFaceIndex
 from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
 from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.errors import StateStoreUnavailable
-from proctor.domain.ids import CandidateId, SessionId
+from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId
 from proctor.ports import (
     AlertFeed,
+    AllowanceStore,
     CandidateStore,
     Checkpoints,
     ExamStore,
     FaceIndex,
     IncidentStore,
     LiveState,
+    PriorityStore,
     SessionStore,
+    VerdictStore,
 )
 from tests.contract.samples import ACME, DLIB, NOON, alert, candidate, exam, judged, template
+from tests.contract.test_review_stores import allowed, pause, word
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeCheckpoints,
     FakeExamStore,
     FakeFaceIndex,
     FakeIncidentStore,
     FakeLiveState,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 Calls = Iterator[Callable[[], Awaitable[object]]]
@@ -65,6 +72,23 @@ def incident_calls(store: IncidentStore) -> Calls:
     yield lambda: store.commit([judged(alert())])
     yield lambda: store.last_seq(WHICH)
     yield lambda: store.list_incidents(ACME, WHICH)
+    yield lambda: store.get_incident(ACME, IncidentId("inc_1"))
+    yield lambda: store.allowances(ACME, WHICH)
+
+
+def review_calls(
+    allowances: AllowanceStore, verdicts: VerdictStore, priorities: PriorityStore
+) -> Calls:
+    yield lambda: allowances.put_accommodations(allowed(), "ada", NOON)
+    yield lambda: allowances.list_accommodations(ACME, WHO)
+    yield lambda: allowances.put_break(pause(0, None))
+    yield lambda: allowances.list_breaks(ACME, WHICH)
+    yield lambda: verdicts.add(word())
+    yield lambda: verdicts.list(ACME, IncidentId("inc_1"))
+    yield lambda: verdicts.told(ACME, "ver_1", NOON)
+    yield lambda: verdicts.owed(NOON, 1)
+    yield lambda: priorities.get(ACME, WHICH)
+    yield lambda: priorities.ranked(ACME, ExamId("exm_1"), None, 1)
 
 
 def feed_calls(feed: AlertFeed) -> Calls:
@@ -113,8 +137,16 @@ async def test_fakes_that_are_down() -> None:
     exams, candidates, sessions = FakeExamStore(), FakeCandidateStore(), FakeSessionStore()
     incidents, feed, live = FakeIncidentStore(), FakeAlertFeed(), FakeLiveState()
     checkpoints, faces = FakeCheckpoints(), FakeFaceIndex()
+    allowances, verdicts, priorities = (
+        FakeAllowanceStore(),
+        FakeVerdictStore(),
+        FakePriorityStore(),
+    )
     for fake in (exams, candidates, sessions, incidents, feed, live, checkpoints, faces):
         fake.down = True
+    for review in (allowances, verdicts, priorities):
+        review.down = True
+    await must_be_away(review_calls(allowances, verdicts, priorities))
     await must_be_away(exam_calls(exams))
     await must_be_away(candidate_calls(candidates))
     await must_be_away(session_calls(sessions))
@@ -145,6 +177,7 @@ async def test_databases_that_are_away(kind: str, closed_port: int, tmp_path: Pa
     await must_be_away(session_calls(stores.sessions))
     await must_be_away(incident_calls(stores.incidents))
     await must_be_away(feed_calls(stores.feed))
+    await must_be_away(review_calls(stores.allowances, stores.verdicts, stores.priorities))
     with pytest.raises(StateStoreUnavailable) as caught:
         await stores.open()
     assert "hidden" not in str(caught.value)

@@ -24,6 +24,7 @@ from proctor.domain.ids import SessionId, TenantId
 from proctor.domain.roles import Role
 from proctor.domain.sending import MediaWish
 from proctor.identity.matching import MatchCalibration
+from proctor.services.accommodations import Accommodations
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
 from proctor.services.challenges import Challenges
@@ -33,7 +34,9 @@ from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.looking import FaceLook
+from proctor.services.news import IncidentNews
 from proctor.services.pictures import PictureDesk
+from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.tickets import Tickets
@@ -49,11 +52,14 @@ from tests.fakes.placement import FakePlacement
 from tests.fakes.sinks import FakeSinkMaker
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeDatabase,
     FakeExamStore,
     FakeIncidentStore,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -141,8 +147,30 @@ class FakeApi:
                 clock,
             ),
             connections=Connections(
-                self.sessions, self.exams, self.candidates, self.placement, clock
+                self.sessions,
+                self.exams,
+                self.candidates,
+                self.placement,
+                clock,
+                self.incidents,
             ),
+            accommodations=Accommodations(
+                FakeAllowanceStore(self.database),
+                self.candidates,
+                self.exams,
+                self.sessions,
+                self.judges,
+                clock,
+            ),
+            news=IncidentNews(
+                self.incidents,
+                FakeVerdictStore(self.database),
+                self.sessions,
+                self.exams,
+                self.judges,
+                clock,
+            ),
+            priorities=Priorities(FakePriorityStore(self.database), self.exams),
             join=Join(tickets, self.issuer, self.sessions, self.exams),
             sign_in=SignIn(tickets, self.issuer, clock),
             live_tickets=LiveTickets(tickets),

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
-from proctor.domain.ids import SessionId
+from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.notes import IncidentNote
 from proctor.domain.reports import Acknowledgement, Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
 from tests.fakes.outage import Outage
@@ -15,6 +16,7 @@ class FakeJudges(Outage):
 
     `down` raises, `hangs` never answers, nor does the shard of the sessions in `hanging`;
     `withholds` takes reports without acknowledging them,
+    sessions in `judging` are told news of (`notes`),
     `forget()` loses every session as a shard without a checkpoint would.
     """
 
@@ -27,6 +29,9 @@ class FakeJudges(Outage):
         self.taken: list[TickReport] = []
         self.ended: list[tuple[SessionSpec, datetime]] = []
         self.commands: dict[SessionId, list[Command]] = {}
+        self.refreshed: list[SessionId] = []
+        self.notes: list[IncidentNote] = []
+        self.judging: set[SessionId] = set()
         self._known: dict[SessionId, tuple[int, int]] = {}
 
     def forget(self) -> None:
@@ -51,6 +56,15 @@ class FakeJudges(Outage):
     async def end(self, spec: SessionSpec, ended_at: datetime) -> None:
         self._reach()
         self.ended.append((spec, ended_at))
+
+    async def allowances_changed(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        self._reach()
+        self.refreshed.append(session_id)
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        self._reach()
+        self.notes.append(note)
+        return note.incident.session_id in self.judging
 
     def _take(self, report: TickReport) -> Acknowledgement:
         session_id = report.session_id

@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from proctor.domain.alerts import FeedItem
+from proctor.domain.allowances import Allowances
 from proctor.domain.errors import Conflict, NotFound, StateStoreUnavailable
-from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
+from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import Exam, Session, SessionState
 from proctor.ports import Judged
@@ -18,9 +19,16 @@ from tests.fakes.database import FakeDatabase, FakeRelational, page
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.metrics import FakeMetrics
+from tests.fakes.review import (
+    FakeAllowanceStore,
+    FakePriorityStore,
+    FakeVerdictStore,
+    allowed_in,
+)
 
 __all__ = [
     "FakeAlertFeed",
+    "FakeAllowanceStore",
     "FakeCandidateStore",
     "FakeCheckpoints",
     "FakeDatabase",
@@ -29,7 +37,9 @@ __all__ = [
     "FakeIncidentStore",
     "FakeLiveState",
     "FakeMetrics",
+    "FakePriorityStore",
     "FakeSessionStore",
+    "FakeVerdictStore",
 ]
 
 
@@ -175,6 +185,8 @@ class FakeIncidentStore(FakeRelational):
                 self.database.incidents[incident.incident_id] = replace(incident, verdict=verdict)
             if part.coverage is not None:
                 self.database.coverage[part.session_id] = part.coverage
+            if part.priority is not None:
+                self.database.priorities[part.session_id] = (part.tenant_id, part.priority)
         if self.loses_answer:
             self.loses_answer = False
             raise StateStoreUnavailable("the fake store committed and lost the answer")
@@ -194,6 +206,17 @@ class FakeIncidentStore(FakeRelational):
             if (incident.tenant_id, incident.session_id) == (tenant_id, session_id)
         ]
         return sorted(found, key=lambda incident: (incident.opened_ms, incident.incident_id))
+
+    async def get_incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
+        self._reach()
+        incident = self.database.incidents.get(incident_id)
+        if incident is None or incident.tenant_id != tenant_id:
+            raise NotFound(f"no incident {incident_id}")
+        return incident
+
+    async def allowances(self, tenant_id: TenantId, session_id: SessionId) -> Allowances:
+        self._reach()
+        return allowed_in(self.database, tenant_id, session_id)
 
 
 class FakeAlertFeed(FakeRelational):

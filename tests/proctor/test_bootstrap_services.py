@@ -24,11 +24,14 @@ from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.stores import (
     FakeAlertFeed,
+    FakeAllowanceStore,
     FakeCandidateStore,
     FakeDatabase,
     FakeExamStore,
     FakeIncidentStore,
+    FakePriorityStore,
     FakeSessionStore,
+    FakeVerdictStore,
 )
 
 
@@ -40,6 +43,9 @@ def stores() -> Stores:
         sessions=FakeSessionStore(database),
         incidents=FakeIncidentStore(database),
         feed=FakeAlertFeed(database),
+        allowances=FakeAllowanceStore(database),
+        verdicts=FakeVerdictStore(database),
+        priorities=FakePriorityStore(database),
         live=FakeLiveState(),
         checkpoints=FakeCheckpoints(),
         faces=FakeFaceIndex(),

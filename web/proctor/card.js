@@ -2,6 +2,7 @@
 
 import { copyButton, lengthOf, make, sessionTime, short } from "../lib/dom.js";
 import { CATEGORY_NOTES, figureWords, plain } from "../lib/words.js";
+import { isOver } from "./incidents.js";
 
 function numbersOf(support) {
   return Object.entries(support.numbers).map(([name, value]) => figureWords(name, value)).join(", ");
@@ -54,9 +55,10 @@ function delayWords({ alert, receivedAtMs, isLive }, session) {
 /** The list item of an incident. `session` is what the desk knows of the session, or undefined. */
 export function incidentCard(incident, session, { isFresh, isUnfolded, onFold }) {
   const { alert } = incident.latest;
-  const isOpen = alert.transition !== "closed";
+  const isOpen = !isOver(incident);
   const first = incident.history[0].alert;
-  const told = incident.history.filter((item) => item.alert.transition !== "closed").at(-1)?.alert ?? alert;
+  const lastOf = (...changes) => incident.history.filter((item) => changes.includes(item.alert.transition)).at(-1)?.alert;
+  const told = lastOf("opened", "escalated") ?? lastOf("updated") ?? alert;
   const tone = alert.category === "coverage" ? "" : alert.severity;
   const details = make("details", { open: isUnfolded }, make("summary", {}, `Why: signals, models and history (${incident.history.length})`));
   const explain = () => {
@@ -85,5 +87,5 @@ export function incidentCard(incident, session, { isFresh, isUnfolded, onFold })
   return make("li", {
     className: `alert${isFresh ? " fresh" : ""}`, "data-severity": alert.severity, "data-category": alert.category,
     "data-open": String(isOpen), "data-rule": alert.rule_id, "data-incident": incident.id,
-  }, make("div", { className: "row apart" }, make("h3", {}, alert.title), marks), make("p", { className: "reason" }, told.reason, isOpen || told === alert ? "" : ` ${alert.reason}`), meta, details);
+  }, make("div", { className: "row apart" }, make("h3", {}, alert.title), marks), make("p", { className: "reason" }, told.reason, told === alert ? "" : ` ${alert.reason}`), meta, details);
 }

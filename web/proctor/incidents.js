@@ -4,6 +4,12 @@ import { SEVERITIES } from "../lib/words.js";
 
 const KEEP = 400;
 
+/** Whether nothing goes on any more: it was closed, whatever was told of it since, or it is a count of weak alerts. */
+export function isOver({ history, latest: { alert } }) {
+  const isCount = alert.transition === "updated" && alert.signals.length === 0;
+  return isCount || history.some((item) => item.alert.transition === "closed");
+}
+
 export class Incidents {
   constructor() {
     this.byId = new Map();
@@ -24,10 +30,12 @@ export class Incidents {
   /** Incidents that pass, the newest change first. */
   matching({ session, severity, category, openOnly }) {
     const least = SEVERITIES.indexOf(severity || "info");
-    return [...this.byId.values()].reverse().filter(({ latest: { alert } }) => (
-      (!session || alert.session_id === session)
-      && SEVERITIES.indexOf(alert.severity) >= least
-      && (!category || alert.category === category)
-      && (!openOnly || alert.transition !== "closed")));
+    return [...this.byId.values()].reverse().filter((incident) => {
+      const { alert } = incident.latest;
+      return (!session || alert.session_id === session)
+        && SEVERITIES.indexOf(alert.severity) >= least
+        && (!category || alert.category === category)
+        && (!openOnly || !isOver(incident));
+    });
   }
 }

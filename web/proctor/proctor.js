@@ -4,7 +4,7 @@ import { Api, claimsOf, takeFragment } from "../lib/api.js";
 import { byId, fill, lengthOf, make, short } from "../lib/dom.js";
 import { LiveSocket } from "../lib/live.js";
 import { incidentCard } from "./card.js";
-import { Incidents } from "./incidents.js";
+import { Incidents, isOver } from "./incidents.js";
 import { Sessions, sessionItem } from "./sessions.js";
 import { prepareSetup } from "./setup.js";
 
@@ -136,7 +136,7 @@ class Desk {
     const before = new Map([...list.children].map((item) => [item.dataset.incident, item]));
     fill(list, ...shown.map((incident) => this.cardOf(incident, before.get(incident.id))));
     byId("no-alerts").hidden = shown.length > 0;
-    const open = matching.filter(({ latest }) => latest.alert.transition !== "closed").length;
+    const open = matching.filter((incident) => !isOver(incident)).length;
     byId("tally").textContent = matching.length ? `${matching.length} incidents, ${open} going on` : "";
   }
 

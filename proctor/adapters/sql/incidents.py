@@ -7,10 +7,13 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
-from proctor.adapters.sql.tables import alerts, coverage, incidents, outbox
+from proctor.adapters.sql.review import read_allowances
+from proctor.adapters.sql.tables import alerts, coverage, incidents, outbox, priorities
 from proctor.domain.alerts import Alert
+from proctor.domain.allowances import Allowances
 from proctor.domain.coverage import CoverageInterval
-from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.errors import NotFound
+from proctor.domain.ids import IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident, Verdict
 from proctor.ports import Judged
 
@@ -30,13 +33,15 @@ class SqlIncidentStore:
         new_alerts = {alert.alert_id: alert for part in judged for alert in part.alerts}
         changed = {found.incident_id: found for part in judged for found in part.incidents}
         seen = {part.session_id: part for part in judged if part.coverage is not None}
-        if not (new_alerts or changed or seen):
+        ranked = {part.session_id: part for part in judged if part.priority is not None}
+        if not (new_alerts or changed or seen or ranked):
             return
         async with self._database.writing() as connection:
             await self._add_alerts(connection, list(new_alerts.values()))
             await self._put_incidents(connection, list(changed.values()))
             for part in seen.values():
                 await _replace_coverage(connection, part, part.coverage or ())
+            await self._put_priorities(connection, list(ranked.values()))
 
     async def _add_alerts(self, connection: AsyncConnection, new: Sequence[Alert]) -> None:
         if not new:
@@ -73,6 +78,27 @@ class SqlIncidentStore:
         )
         await connection.execute(put, [_incident_row(incident) for incident in changed])
 
+    async def _put_priorities(self, connection: AsyncConnection, ranked: Sequence[Judged]) -> None:
+        rows = [
+            {
+                "session_id": part.session_id,
+                "tenant_id": part.tenant_id,
+                "rank": part.priority.rank,
+                "payload": part.priority,
+            }
+            for part in ranked
+            if part.priority is not None
+        ]
+        if not rows:
+            return
+        new = self._database.insert(priorities)
+        put = new.on_conflict_do_update(
+            index_elements=[priorities.c.session_id],
+            set_={"rank": new.excluded.rank, "payload": new.excluded.payload},
+            where=priorities.c.tenant_id == new.excluded.tenant_id,
+        )
+        await connection.execute(put, rows)
+
     async def last_seq(self, session_id: SessionId) -> int:
         """Highest committed alert seq of the session, 0 when none."""
         highest = select(func.max(alerts.c.seq)).where(alerts.c.session_id == session_id)
@@ -91,6 +117,23 @@ class SqlIncidentStore:
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted)
             return [replace(payload, verdict=Verdict(verdict)) for payload, verdict in rows]
+
+    async def get_incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
+        """With the verdict that a human gave. Raises `NotFound`."""
+        wanted = select(incidents.c.payload, incidents.c.verdict).where(
+            incidents.c.tenant_id == tenant_id, incidents.c.incident_id == incident_id
+        )
+        async with self._database.reading() as connection:
+            row = (await connection.execute(wanted)).one_or_none()
+        if row is None:
+            raise NotFound(f"no incident {incident_id}")
+        incident: Incident = row.payload
+        return replace(incident, verdict=Verdict(row.verdict))
+
+    async def allowances(self, tenant_id: TenantId, session_id: SessionId) -> Allowances:
+        """What is allowed in a session as it stands now. Raises `NotFound`."""
+        async with self._database.reading() as connection:
+            return await read_allowances(connection, tenant_id, session_id)
 
 
 def _alert_row(alert: Alert) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -165,7 +166,11 @@ async def _get(connection: AsyncConnection, tenant_id: TenantId, session_id: Ses
 
 
 def _session(row: Row[tuple[object, ...]], seen: tuple[CoverageInterval, ...] = ()) -> Session:
-    fields = dict(row._mapping)
+    return read_session(dict(row._mapping), seen)
+
+
+def read_session(fields: dict[str, Any], seen: tuple[CoverageInterval, ...] = ()) -> Session:
+    """A session of its columns."""
     return Session(**(fields | {"state": SessionState(fields["state"]), "coverage": seen}))
 
 

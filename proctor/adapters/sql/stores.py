@@ -9,6 +9,7 @@ from proctor.adapters.sql.deliveries import SqlDeliveryStore
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
+from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
 from proctor.adapters.sql.sinks import SqlSinkStore
 from proctor.adapters.sql.tables import REVISION, tenants
@@ -30,6 +31,9 @@ class SqlStores:
         feed: `AlertFeed`.
         sinks: `SinkStore`.
         deliveries: `DeliveryStore`.
+        allowances: `AllowanceStore`.
+        verdicts: `VerdictStore`.
+        priorities: `PriorityStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -41,6 +45,9 @@ class SqlStores:
         self.feed = SqlAlertFeed(self._database)
         self.sinks = SqlSinkStore(self._database)
         self.deliveries = SqlDeliveryStore(self._database)
+        self.allowances = SqlAllowanceStore(self._database)
+        self.verdicts = SqlVerdictStore(self._database)
+        self.priorities = SqlPriorityStore(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""

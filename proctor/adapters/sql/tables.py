@@ -19,10 +19,12 @@ from sqlalchemy import (
 
 from proctor.adapters.sql.types import BigId, DomainJson, UtcDateTime
 from proctor.domain.alerts import Alert
+from proctor.domain.allowances import Accommodation
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.incidents import Incident
+from proctor.domain.priority import Priority
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(
@@ -212,4 +214,54 @@ audit = Table(  # a hash chain per tenant: who did what to whom, and why
     Column("sha256", LargeBinary, nullable=False),
     Index(None, "tenant_id", "audit_id"),
     sqlite_autoincrement=True,
+)
+
+accommodations = Table(
+    "accommodations",
+    metadata,
+    _tenant(),
+    Column("candidate_id", Text, primary_key=True),
+    Column("exam_id", Text, primary_key=True),  # empty for every exam
+    Column("accommodations", DomainJson(tuple[Accommodation, ...]), nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    ForeignKeyConstraint(
+        ["tenant_id", "candidate_id"], ["candidates.tenant_id", "candidates.candidate_id"]
+    ),
+)
+
+breaks = Table(
+    "breaks",
+    metadata,
+    Column("break_id", Text, primary_key=True),
+    _tenant(),
+    Column("session_id", Text, ForeignKey(sessions.c.session_id), nullable=False),
+    Column("start_ms", BigId, nullable=False),
+    Column("end_ms", BigId),  # None: nobody has said
+    Column("given_by", Text, nullable=False),
+    Index(None, "tenant_id", "session_id", "start_ms"),
+)
+
+verdicts = Table(  # every word of a reviewer; the newest stands in the incident's own row
+    "verdicts",
+    metadata,
+    Column("verdict_id", Text, primary_key=True),
+    _tenant(),
+    Column("session_id", Text, nullable=False),
+    Column("incident_id", Text, ForeignKey(incidents.c.incident_id), nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("given_at", UtcDateTime, nullable=False),
+    Column("told_at", UtcDateTime),  # None: the alert about it is owed
+    Index(None, "tenant_id", "incident_id", "given_at"),
+    Index(None, "told_at", "given_at"),
+)
+
+priorities = Table(  # by value, like all that a shard writes
+    "priorities",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    _tenant(),
+    Column("rank", Integer, nullable=False),
+    Column("payload", DomainJson(Priority), nullable=False),
 )

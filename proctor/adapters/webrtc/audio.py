@@ -7,7 +7,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket
 
-from proctor.adapters.webrtc.decoders import SoundDecoder, Undecodable
+from proctor.adapters.webrtc.opus import OpusError, SoundDecoder
 from proctor.adapters.webrtc.payloads import OPUS_RATE_HZ, opus_ticks
 from proctor.adapters.webrtc.receiver import LeanReceiver
 from proctor.adapters.webrtc.sequence import SequenceCounter
@@ -77,7 +77,7 @@ class AudioReceiver(LeanReceiver):
             gap_ms = min(gap_ms, now_ms - self._heard_ms + GAP_MARGIN_MS)
         try:
             samples = self._decoder.decode(ready.sound.payload)
-        except Undecodable:
+        except OpusError:
             self._drop("undecodable")
             self._unheard_ms = gap_ms + ready.sound.ticks * 1000 // OPUS_RATE_HZ
             return

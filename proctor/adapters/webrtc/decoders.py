@@ -1,24 +1,19 @@
-"""Coded frames to pictures, Opus to sound: PyAV, in the caller's thread, one thread each.
+"""Coded frames to pictures: PyAV, in the caller's thread, one thread each.
 
-At 320x240 a VP8 frame takes 0.5 ms to decode and 0.03 ms to convert, 60 ms of Opus 0.1 ms; hand-overs
-to a thread per track cost more than that (RAY.md 3).
+At 320x240 a VP8 frame takes 0.5 ms to decode and 0.03 ms to convert; hand-overs to a thread per track
+cost more than that (RAY.md 3).
 """
-
-from collections.abc import Iterator
 
 import av
 import numpy as np
-from av.audio.codeccontext import AudioCodecContext
-from av.audio.frame import AudioFrame
 from av.codec.context import CodecContext
-from av.filter import Graph
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from proctor.adapters.webrtc.payloads import vp8_size
-from proctor.domain.media import AUDIO_RATE_HZ, Image, Samples, frozen
+from proctor.domain.media import Image, frozen
 
 MAX_SIDE_PX = 1_920
 MAX_PIXELS = 1_920 * 1_080
@@ -76,53 +71,3 @@ class PictureDecoder:
         """(h, w, 3) RGB uint8, read-only, its own memory."""
         rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1)  # by itself it starts a pool
         return frozen(np.ascontiguousarray(rgb.to_ndarray()))
-
-
-class SoundDecoder:
-    """Decodes one Opus stream to mono 16 kHz."""
-
-    def __init__(self) -> None:
-        context = CodecContext.create("libopus", "r")
-        assert isinstance(context, AudioCodecContext)
-        self._context = context
-        self._context.format = "s16"
-        self._context.layout = "mono"  # half the work, and a mix that does not clip
-        self._context.sample_rate = 48_000
-        self._context.thread_count = 1
-        self._resampling = _resampling()
-
-    def decode(self, payload: bytes) -> Samples:
-        """(n,) float32 in -1..1, read-only. Raises `Undecodable` for damaged data."""
-        try:
-            for frame in self._context.decode(Packet(payload)):
-                frame.pts = None
-                self._resampling.push(frame)
-            heard = list(self._resampled())
-        except av.FFmpegError as error:
-            raise Undecodable from error
-        parts = [
-            np.frombuffer(memoryview(part.planes[0]), np.float32, part.samples) for part in heard
-        ]
-        samples = np.concatenate(parts) if parts else np.zeros(0, np.float32)
-        return frozen(np.clip(samples, -1.0, 1.0, out=samples))
-
-    def _resampled(self) -> Iterator[AudioFrame]:
-        while True:
-            try:
-                frame = self._resampling.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            assert isinstance(frame, AudioFrame)
-            yield frame
-
-
-def _resampling() -> Graph:
-    """48 kHz int16 to 16 kHz float32, mono. `av.AudioResampler` is the same with two threads of its own."""
-    graph = Graph()
-    graph.threads = 1
-    source = graph.add("abuffer", sample_rate="48000", sample_fmt="s16", channel_layout="mono")
-    target = graph.add(
-        "aformat", sample_rates=str(AUDIO_RATE_HZ), sample_fmts="flt", channel_layouts="mono"
-    )
-    graph.link_nodes(source, target, graph.add("abuffersink")).configure()
-    return graph

@@ -4,14 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from proctor.api.access import KNOW_ACCOMMODATIONS
 from proctor.api.guard import Caller, GuardedRoute
 from proctor.api.links import join_url
 from proctor.api.paging import Cursor, Limit, checked, cut
+from proctor.api.review_views import incident_views, priority_view
 from proctor.api.schemas import NewSession
 from proctor.api.services import Services
 from proctor.api.views import (
     IncidentsView,
-    IncidentView,
     JoinTicketView,
     NewSessionView,
     Page,
@@ -71,8 +72,16 @@ def sessions_router(services: Services) -> APIRouter:
         """One session with its coverage; what lasts has no `end_ms` yet."""
         found = await sessions.get(caller.tenant_id, SessionId(session_id))
         shown = SessionView.model_validate(found)
-        off = None if caller.role is Role.CANDIDATE else await sessions.signals_off(found)
-        return shown.model_copy(update={"signals_off": None if off is None else list(off)})
+        if caller.role is Role.CANDIDATE:
+            return shown
+        off = await sessions.signals_off(found)
+        priority = await services.priorities.of(caller.tenant_id, found.session_id)
+        return shown.model_copy(
+            update={
+                "signals_off": None if off is None else list(off),
+                "priority": priority_view(priority, caller.role in KNOW_ACCOMMODATIONS),
+            }
+        )
 
     @router.post("/{session_id}/end")
     async def end_session(session_id: str, caller: Caller) -> SessionView:
@@ -95,6 +104,6 @@ def sessions_router(services: Services) -> APIRouter:
     async def list_incidents(session_id: str, caller: Caller) -> IncidentsView:
         """Every incident of the session, oldest first."""
         found = await sessions.incidents(caller.tenant_id, SessionId(session_id))
-        return IncidentsView(items=[IncidentView.model_validate(item) for item in found])
+        return IncidentsView(items=incident_views(found, caller.role in KNOW_ACCOMMODATIONS))
 
     return router

@@ -4,8 +4,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from proctor.domain.allowances import Allowances
 from proctor.domain.errors import StateStoreUnavailable
-from proctor.domain.ids import SessionId
+from proctor.domain.ids import IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import SessionSpec
 from proctor.ports import Clock, IncidentStore
@@ -45,6 +46,14 @@ class Archive:
         last_seq = await self.last_seq(spec.session_id)
         listed = self._incidents.list_incidents(spec.tenant_id, spec.session_id)
         return Committed(tuple(await self._in_time(listed)), last_seq)
+
+    async def incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
+        """One incident. Raises `NotFound`."""
+        return await self._in_time(self._incidents.get_incident(tenant_id, incident_id))
+
+    async def allowances(self, spec: SessionSpec) -> Allowances:
+        """What is allowed in the session. Raises `NotFound`."""
+        return await self._in_time(self._incidents.allowances(spec.tenant_id, spec.session_id))
 
     async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
         try:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from proctor.domain.coverage import CoverageReason, Modality
+from proctor.domain.ids import IncidentId
+from proctor.domain.incidents import Incident
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import Written
 from proctor.fusion.coverage import Cover
@@ -68,8 +70,14 @@ class JudgedSession:
                     alerts=judgement.alerts,
                     incidents=judgement.incidents,
                     coverage=judgement.coverage,
+                    priority=judgement.priority,
                 )
             )
+
+    def newest(self, incident_id: IncidentId) -> Incident | None:
+        """An incident as it waits for the database; None when the database has its newest state."""
+        waiting = (each for row in self.rows for each in row.incidents)
+        return next((x for x in reversed(list(waiting)) if x.incident_id == incident_id), None)
 
     def safe_seq(self, epoch: int, seq: int) -> int:
         """Up to which number of an epoch reports need not be kept.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,9 +13,10 @@ from proctor.api.access import SOCKETS, TABLE, Takes
 from proctor.api.app import bare_app, refuse_open_routes, route_names
 from proctor.api.guard import GuardedRoute
 from proctor.api.live import PREFIX
-from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.allowances import Break, BreakBy, SessionBreak
+from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.roles import Role
-from tests.contract.samples import alert, judged
+from tests.contract.samples import alert, incident, judged
 from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 
 CLOSED = [(method, path) for (method, path), rule in TABLE.items() if rule.roles is not None]
@@ -78,7 +80,22 @@ class House:
         part = judged(raised, session_id=raised.session_id, tenant_id=raised.tenant_id)
         await self.api.incidents.commit([part])
         self.ids["alert_id"] = raised.alert_id
+        self.ids["break_id"] = f"brk_{self.tenant}"
+        self.ids["incident_id"] = f"inc_{self.tenant}"
+        found = replace(incident(self.ids["incident_id"], self.ids["session_id"]), **self.whose())
+        self.api.database.incidents[found.incident_id] = found
+        given = Break(break_id=self.ids["break_id"], start_ms=0, end_ms=None, by=BreakBy.STAFF)
+        self.api.database.breaks[given.break_id] = SessionBreak(
+            tenant_id=found.tenant_id, session_id=found.session_id, given=given
+        )
         return self
+
+    def whose(self) -> dict[str, Any]:
+        return {
+            "tenant_id": TenantId(self.tenant),
+            "exam_id": ExamId(self.ids["exam_id"]),
+            "candidate_id": CandidateId(self.ids["candidate_id"]),
+        }
 
     def headers(self, role: Role) -> dict[str, str]:
         if role is Role.CANDIDATE:
@@ -117,6 +134,9 @@ class House:
             "/v1/candidates": {"external_ref": "new"},
             "/v1/candidates/{candidate_id}/consents": CONSENT,
             "/v1/sessions": {k: self.ids[k] for k in ("exam_id", "candidate_id")},
+            "/v1/candidates/{candidate_id}/accommodations": {"accommodations": ["may_speak"]},
+            "/v1/sessions/{session_id}/breaks": {},
+            "/v1/incidents/{incident_id}/verdict": {"verdict": "dismiss", "reason": "A poster"},
             "/v1/join": {"ticket": "nothing"},
             "/v1/sign-in": {"ticket": "nothing"},
             "/v1/revocations": {"token_id": "tok_nobody"},
@@ -141,6 +161,10 @@ def remembered(api: FakeApi, house: House) -> str:
         *database.enrolments,
         *(value for value in database.sessions.values()),
         *database.sinks.values(),
+        *(value for value in database.incidents.values()),
+        *(value for value in database.accommodations.values()),
+        *(value for value in database.breaks.values()),
+        *(value for value in database.verdicts.values()),
     ]
     mine = [repr(value) for value in kept if value.tenant_id == house.tenant]
     hosted = api.placement.hosted.get(SessionId(house.ids["session_id"]))

@@ -1,8 +1,7 @@
 """Signals in, alerts out: rules hold on evidence, and every change has its number and its reasons."""
 
+import json
 from typing import Any
-
-import yaml
 
 from proctor.domain.alerts import Transition
 from proctor.domain.incidents import Severity
@@ -24,7 +23,7 @@ def engine(*rules: dict[str, Any], **more: Any) -> FusionEngine:
         | rule
         for rule in rules
     ]
-    text = yaml.safe_dump({"id": "test", "version": 3, "name": "Test", "rules": whole} | more)
+    text = json.dumps({"id": "test", "version": 3, "name": "Test", "rules": whole} | more)
     return FusionEngine(facts.spec(), parse_policy(text), EngineState())
 
 

@@ -156,7 +156,9 @@ def test_a_silent_host_is_blind_since_its_last_word_and_accuses_nobody() -> None
     assert told(lost.alerts) == [("looking_away", Transition.CLOSED, 7_750)]
     assert lost.alerts[0].reason.endswith("what came after is not known.")
     assert video(lost.coverage or ()) == [(0, 8_000, "monitored"), (8_000, None, "host_lost")]
-    assert one.tick(60_000, 52_000, facts.BEGAN) == Judgement()
+    later = one.tick(60_000, 52_000, facts.BEGAN)
+    assert replace(later, priority=None) == Judgement()
+    assert later.priority is not None and later.priority.withheld == "coverage"
 
     again = facts.reports(facts.media_come(20_000), 21_000, epoch=2, from_ms=19_000)
     assert play(one, again) == []
@@ -182,7 +184,7 @@ def test_an_orderly_goodbye_is_no_lost_host() -> None:
     one = judge()
     play(one, facts.reports(facts.media_come(), 4_000))
     play(one, [facts.report(22, 4_200, closing=True)])
-    assert one.tick(60_000, 56_000, facts.BEGAN) == Judgement()
+    assert replace(one.tick(60_000, 56_000, facts.BEGAN), priority=None) == Judgement()
     assert video(coverage(one, 9_000)) == [(0, 4_200, "monitored"), (4_200, 9_000, "no_media")]
 
 

@@ -598,9 +598,9 @@ async def test_a_quiet_session_costs_a_mark_and_no_more() -> None:
     quiet += [facts.picture(at) for at in range(0, 20_000, 1_000)]
     quiet += [facts.speech(at) for at in range(0, 20_000, 192)]
     reports = facts.reports(quiet, 20_000)
-    await in_time(world, shard, reports[:50])
+    await in_time(world, shard, reports[:60])  # its review priority is known since 10 s
     before = dict(world.checkpoints.states[world.name])
-    await in_time(world, shard, reports[50:])
+    await in_time(world, shard, reports[60:])
     after = world.checkpoints.states[world.name]
     changed = [key for key in after if after[key] != before[key]]
     assert changed == [f"{facts.SESSION}/mark"]

@@ -1,0 +1,56 @@
+"""The audit log of SQL: who said what of whom, in a chain that shows what was altered or cut out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import select
+
+from proctor.adapters.sql.audit import FIRST, sealed
+from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.tables import audit
+from tests.contract.conftest import Relational
+from tests.contract.samples import ACME, NOON, incident, judged
+from tests.contract.test_review_stores import AWAY, allowed, word
+
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.service)]
+pytestmark = pytest.mark.parametrize("stores", DATABASES, indirect=True)
+
+
+@pytest.fixture
+async def log(furnished: Relational) -> AsyncIterator[Database]:
+    database = Database(furnished.url)
+    yield database
+    await database.close()
+
+
+async def rows(log: Database) -> list[tuple[str, str, str, str | None]]:
+    """Who did what to whom and why; the chain is checked on the way."""
+    before, found = FIRST, []
+    async with log.reading() as connection:
+        wanted = select(audit).where(audit.c.tenant_id == ACME).order_by(audit.c.audit_id)
+        for row in await connection.execute(wanted):
+            before = sealed(before, row.at, row.actor, row.action, row.subject, row.reason)
+            assert row.sha256 == before
+            found.append((row.actor, row.action, row.subject, row.reason))
+    return found
+
+
+async def test_verdicts_and_accommodations_leave_a_chain(
+    furnished: Relational, log: Database
+) -> None:
+    await furnished.incidents.commit([judged(incidents=(incident(),))])
+    await furnished.allowances.put_accommodations(allowed(AWAY), "grace", NOON)
+    await furnished.verdicts.add(word())
+    assert await rows(log) == [
+        ("grace", "accommodations.set", "cnd_1", None),  # not which, and never why
+        ("ada", "incident.confirmed", "inc_1", "Un téléphone ✓"),
+    ]
+
+
+async def test_rows_at_the_same_time_do_not_fork_the_chain(
+    furnished: Relational, log: Database
+) -> None:
+    await furnished.incidents.commit([judged(incidents=(incident(),))])
+    await asyncio.gather(*(furnished.verdicts.add(word(number)) for number in range(12)))
+    assert len(await rows(log)) == 12
