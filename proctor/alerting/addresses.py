@@ -187,10 +187,10 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def pick_address(
+def checked_addresses(
     destination: Destination, found: Sequence[str], allowed: Sequence[Allowed]
-) -> Address:
-    """The one address to connect to: every one that the name resolves to must be taken.
+) -> list[Address]:
+    """The addresses that may be connected to, IPv4 first: all that were found, or none.
 
     Raises `InvalidInput` (webhook/url-refused), the same whether there is none or a refused one: the
     answer must not tell a stranger which names exist in our network.
@@ -203,8 +203,7 @@ def pick_address(
             refuse_address()
     if not addresses or not all(may_connect(destination, one, allowed) for one in addresses):
         refuse_address()
-    v4 = [address for address in addresses if isinstance(address, IPv4Address)]
-    return (v4 or addresses)[0]
+    return sorted(addresses, key=lambda address: address.version)
 
 
 def _address_of(host: str, *, is_bracketed: bool) -> Address | None:

@@ -41,6 +41,7 @@ from proctor.domain.sessions import SessionState
 from proctor.ports import Subscription
 from proctor.services.alerts import CursorAhead, alerts_channel
 from proctor.services.judging.page_news import send_key, session_channel, status_key
+from proctor.services.live_readers import note_caught_up
 from proctor.services.tickets import LIFE_S, TicketKind, revoked_key
 
 PREFIX = "/v1/live"
@@ -175,6 +176,8 @@ class LiveSockets:
                 position = item.position
             if items:
                 continue
+            if session_id is None and exam_id is None:
+                await note_caught_up(self._services.live, caller.tenant_id, position)
             if is_first:
                 await line.say({"type": "caught_up", "position": position})
                 is_first = False

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from proctor.adapters.sinks.resolver import SystemResolver
-from proctor.alerting.addresses import Allowed, parse_destination, pick_address
+from proctor.alerting.addresses import Allowed, checked_addresses, parse_destination
 from proctor.domain.deliveries import SinkKind
 from proctor.domain.errors import InvalidInput
 from proctor.domain.ids import TenantId
@@ -139,7 +139,7 @@ class SinkRegistry:
             close = getattr(resolver, "close", None)
             if close is not None:
                 close()
-        pick_address(destination, found, self._allowed)
+        checked_addresses(destination, found, self._allowed)
 
     def _broker(self, name: str) -> Broker:
         if name not in self._brokers:

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpcore
 
 from proctor.adapters.sinks.signing import sign
-from proctor.alerting.addresses import Allowed, Destination, may_connect, pick_address
+from proctor.alerting.addresses import Address, Allowed, Destination, checked_addresses, may_connect
 from proctor.alerting.envelope import BATCH_CONTENT_TYPE, CONTENT_TYPE
 from proctor.alerting.grouping import body, message_id
 from proctor.domain.alerts import FeedItem
@@ -30,6 +30,10 @@ MOST_BODY_BYTES = 64 * 1024
 """How much of an answer's body is read, to use the connection again. Nobody looks at it."""
 
 BODY_WITHIN_S = 2.0
+MOST_ADDRESSES = 3
+NEXT_ADDRESS_AFTER_S = 4.0
+"""A host with several addresses may have lost one; all of them were looked at."""
+
 IDLE_S = 30.0
 USER_AGENT = "RayProctor-Webhooks/1"
 
@@ -76,23 +80,31 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Resolve, look, connect there. Raises `AddressRefused` before any packet is sent."""
+        """Resolve once, look, connect there. Raises `AddressRefused` before any packet is sent."""
+        addresses = (await self._addresses())[:MOST_ADDRESSES]
+        for address in addresses[:-1]:
+            with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._connect(address, NEXT_ADDRESS_AFTER_S)
+        return await self._connect(addresses[-1], timeout)
+
+    async def _addresses(self) -> Sequence[Address]:
         to = self._destination
         if to.address is not None:
-            address = to.address
-            if not may_connect(to, address, self._allowed):
+            if not may_connect(to, to.address, self._allowed):
                 raise AddressRefused
-        else:
-            try:
-                found = await self._resolver.resolve(to.host, to.port)
-                address = pick_address(to, found, self._allowed)
-            except InvalidInput:
-                raise AddressRefused from None
-            except OSError as error:
-                raise httpcore.ConnectTimeout("the name was not resolved") from error
-        return await self._network.connect_tcp(
-            str(address), to.port, timeout, local_address, socket_options
-        )
+            return [to.address]
+        try:
+            found = await self._resolver.resolve(to.host, to.port)
+            return checked_addresses(to, found, self._allowed)
+        except InvalidInput:
+            raise AddressRefused from None
+        except OSError as error:
+            raise httpcore.ConnectTimeout("the name was not resolved") from error
+
+    async def _connect(
+        self, address: Address, timeout: float | None
+    ) -> httpcore.AsyncNetworkStream:
+        return await self._network.connect_tcp(str(address), self._destination.port, timeout)
 
     async def connect_unix_socket(
         self,

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from proctor.alerting.addresses import (
     Allowed,
+    checked_addresses,
     is_public,
     may_connect,
     parse_destination,
-    pick_address,
 )
 from proctor.domain.errors import InvalidInput
 from tests.proctor.alerting.ssrf_corpus import REFUSED_ADDRESSES, REFUSED_URLS
@@ -64,9 +64,9 @@ def test_the_operators_list_opens_exactly_its_addresses_and_ports() -> None:
     assert parse_destination("https://8.8.8.8/", [Allowed.parse(inner)]).port == 443
     named = parse_destination("http://hooks.example.org:9000/", [Allowed.parse(inner)])
     allowed = [Allowed.parse(inner)]
-    assert pick_address(named, ["127.0.0.1"], allowed) == ip_address("127.0.0.1")
+    assert checked_addresses(named, ["127.0.0.1"], allowed) == [ip_address("127.0.0.1")]
     with pytest.raises(InvalidInput):
-        pick_address(named, ["8.8.8.8"], allowed)
+        checked_addresses(named, ["8.8.8.8"], allowed)
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,14 @@ def test_a_list_that_cannot_be_read_is_refused_on_start(text: str) -> None:
 
 def test_one_bad_answer_spoils_the_name_and_a_name_without_answers_is_told_alike() -> None:
     to = parse_destination("https://hooks.example.org/")
-    assert str(pick_address(to, ["2606:4700::1111", "8.8.8.8"], ())) == "8.8.8.8"
+    assert [str(one) for one in checked_addresses(to, ["2606:4700::1111", "8.8.8.8"], ())] == [
+        "8.8.8.8",
+        "2606:4700::1111",
+    ]
     told = set()
     for answers in (["8.8.8.8", "10.0.0.1"], ["8.8.8.8", "::1"], ["fe80::1%eth0"], [], ["junk"]):
         with pytest.raises(InvalidInput) as caught:
-            pick_address(to, answers, ())
+            checked_addresses(to, answers, ())
         told.add(caught.value.detail)
     assert len(told) == 1
 

@@ -305,6 +305,27 @@ async def test_a_name_that_turns_private_is_refused_at_the_connection(
     assert receiver.connects == 1
 
 
+async def test_a_host_that_lost_one_of_its_addresses_is_reached_by_the_next(
+    certificates: Certificates,
+) -> None:
+    receiver, resolver = Receiver(), FakeResolver({NAME: [["127.0.0.2", "127.0.0.1"]]})
+    async with receiving(receiver, certificates.tls):
+        allowed = [Allowed.parse(f"127.0.0.0/30:{receiver.port}")]
+        hook = WebhookSink(
+            parse_destination(f"https://{NAME}:{receiver.port}/", allowed),
+            (SECRET,),
+            clock=FakeClock(),
+            resolver=resolver,
+            tls=trusted(certificates.ca),
+            allowed=allowed,
+            deadline_s=5.0,
+        )
+        [sent] = await hook.send([ITEM])  # nobody listens at 127.0.0.2
+        await hook.close()
+    assert sent.outcome is Outcome.DELIVERED
+    assert resolver.asked == [NAME]
+
+
 async def test_a_name_server_that_is_away_costs_the_try_and_no_more(
     certificates: Certificates,
 ) -> None:
