@@ -168,8 +168,8 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
     from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.domain.ids import new_id
-    from proctor.services.delivering import Desk
     from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.delivery_desk import Desk
     from proctor.services.live_readers import caught_up
 
     known = settings.resolved()

@@ -37,8 +37,8 @@ from proctor.domain.ids import (
 from proctor.domain.incidents import Category, Severity
 from proctor.domain.sinks import Batching, Sink
 from proctor.ports import Clock, Judged
-from proctor.services.delivering import Desk
 from proctor.services.delivering_crew import DeliveryCrew
+from proctor.services.delivery_desk import Desk
 from proctor.services.sink_secrets import new_secret, seal
 
 TENANT = TenantId("acme")

@@ -6,14 +6,13 @@ for its own receiver only; it shares no queue, thread or connection with another
 """
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
-from proctor.alerting import breaker, fallback
+from proctor.alerting import breaker
 from proctor.alerting.audience import wants
 from proctor.alerting.grouping import Group, groups, message_id
 from proctor.alerting.outcome import felt, judged
@@ -28,17 +27,15 @@ from proctor.domain.deliveries import (
     SinkKind,
 )
 from proctor.domain.errors import NotFound, ProctorError
-from proctor.domain.ids import SessionId, SinkId, TenantId
-from proctor.domain.sinks import LIVE, Sink
-from proctor.ports import AlertFeed, AlertSink, Clock, DeliveryStore, Metrics, SinkStore
+from proctor.domain.ids import SessionId, SinkId
+from proctor.domain.sinks import Sink
+from proctor.ports import AlertSink
+from proctor.services.delivery_desk import Desk
+from proctor.services.standing_in import still_needed
 
 PAGE = 200
 MOST_PENDING = 10_000
 """Beyond it the feed itself is the queue: it is on disk already."""
-
-LEASE_S = 30.0
-CALL_S = 17.0
-"""What a lease must still have before a call: the call's own 15 s and some."""
 
 TAKEN_LOOK_S = 2.0
 LOOK_S = 5.0
@@ -48,36 +45,6 @@ REST_AFTER_FAILURE_S = 1.0
 EXPIRED = "delivery/expired"
 _SCHEDULES: dict[SinkKind, RetrySchedule] = {SinkKind.WEBHOOK: WEBHOOK, SinkKind.KAFKA: KAFKA}
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What all workers of a process share.
-
-    Attributes:
-        owner: This dispatcher's name on leases.
-        sinks: The tenants' sinks.
-        deliveries: What is owed.
-        feed: What came.
-        caught_up: Up to where some live reader of a tenant has the feed (services/live_readers.py).
-        clock: Time.
-        metrics: Numbers for operators.
-        luck: 0 to 1, for jitter.
-        lease_s: How long a sink stays this dispatcher's without a word: after a crash, how long its
-            alerts wait for the next dispatcher.
-        call_s: Longer than any call to a sink.
-    """
-
-    owner: str
-    sinks: SinkStore
-    deliveries: DeliveryStore
-    feed: AlertFeed
-    caught_up: Callable[[TenantId], Awaitable[int | None]]
-    clock: Clock
-    metrics: Metrics
-    luck: Callable[[], float] = random.random
-    lease_s: float = LEASE_S
-    call_s: float = CALL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +126,8 @@ class SinkWorker:
     async def step(self) -> float:
         """Plan a page, send what is due; seconds until it is worth looking again, 0 for at once."""
         await self._settle()
+        if self.is_stopping:
+            return 0.0
         if self._head <= self._cursor:
             if self._rest_s() > 0:
                 return min(self._rest_s(), LOOK_S)
@@ -237,32 +206,14 @@ class SinkWorker:
         self._pending += sum(one.state is DeliveryState.PENDING for one in planned)
         return True
 
-    async def _needed(self, owed: Sequence[Owed]) -> Sequence[Owed]:
-        """What a stand-in still has to send."""
-        other = self.sink.fallback_for
-        if other is None or not owed:
-            return owed
-        if other == LIVE:
-            known = await self._desk.caught_up(self.sink.tenant_id)
-            is_needed = [fallback.is_needed_for_live(one.item.position, known) for one in owed]
-        else:
-            names = [one.item.alert.alert_id for one in owed]
-            states = await self._desk.deliveries.states(SinkId(other), names)
-            is_needed = [fallback.is_needed_for_sink(states.get(name)) for name in names]
-        paired = list(zip(owed, is_needed, strict=True))
-        spared = [one.item.alert.alert_id for one, needed in paired if not needed]
-        if spared:
-            await self._desk.deliveries.pass_over(
-                self._id, spared, fallback.NOT_NEEDED, self._desk.clock.now()
-            )
-        return [one for one, needed in paired if needed]
-
     async def _send(self, owed: Sequence[Owed]) -> float:
         """Make the calls that may be made; seconds until the next may."""
-        clock = self._desk.clock
+        desk, clock = self._desk, self._desk.clock
         held_back: set[SessionId] = set()
         wait_s = LOOK_S
-        for group in groups(await self._needed(owed), self.sink.batching, clock.now()):
+        for group in groups(
+            await still_needed(desk, self.sink, owed), self.sink.batching, clock.now()
+        ):
             if group.wait_s > 0:
                 wait_s = min(wait_s, group.wait_s)
                 continue
@@ -271,8 +222,10 @@ class SinkWorker:
             sessions = {one.item.alert.session_id for one in group.owed}
             if sessions & held_back:
                 continue
-            if self.is_stopping or not await self._hold():
-                return 0.0 if self.is_stopping else TAKEN_LOOK_S
+            if self.is_stopping or self._held_until <= clock.now():
+                return 0.0  # a lease that ran out meanwhile: what is owed must be read again
+            if not await self._hold():
+                return TAKEN_LOOK_S
             held_back |= await self._try(group)
         if self._rest_s() > 0:
             return min(self._rest_s(), LOOK_S)
@@ -309,9 +262,6 @@ class SinkWorker:
         self._unrecorded = _Unrecorded(attempts, gone)
         self._count(group, attempts)
         await self._settle()
-        if gone:
-            log.warning("sink disabled", sink_id=self._id, code=gone)
-            self.is_stopping = True
         return {
             one.item.alert.session_id
             for one, made in zip(group.owed, attempts, strict=True)
@@ -325,6 +275,9 @@ class SinkWorker:
         made, desk = self._unrecorded, self._desk
         await desk.deliveries.record(self._id, made.attempts, self._health, made.disable)
         self._unrecorded = None
+        if made.disable:
+            log.warning("sink disabled", sink_id=self._id, code=made.disable)
+            self.is_stopping = True
         self._pending -= sum(one.state is not DeliveryState.PENDING for one in made.attempts)
         now = desk.clock.now()
         oldest = now - timedelta(seconds=self._schedule.span_s)

@@ -11,7 +11,8 @@ from proctor.domain.errors import InvalidInput, ProctorError
 from proctor.domain.ids import SinkId
 from proctor.domain.sinks import Sink
 from proctor.ports import KeyRing, SinkMaker
-from proctor.services.delivering import REST_AFTER_FAILURE_S, Desk, SinkWorker
+from proctor.services.delivering import REST_AFTER_FAILURE_S, SinkWorker
+from proctor.services.delivery_desk import Desk
 from proctor.services.sink_secrets import unseal
 
 STEP_S = 0.2

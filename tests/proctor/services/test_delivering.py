@@ -17,7 +17,8 @@ from proctor.domain.errors import StateStoreUnavailable
 from proctor.domain.ids import AlertId, SinkId
 from proctor.domain.incidents import Severity
 from proctor.domain.sinks import Batching, Sink, SinkFilter
-from proctor.services.delivering import LEASE_S, Desk, SinkWorker
+from proctor.services.delivering import SinkWorker
+from proctor.services.delivery_desk import LEASE_S, Desk
 from proctor.services.live_readers import caught_up, note_caught_up
 from tests.contract.samples import ACME, alert, judged
 from tests.contract.sink_samples import SINK, sink
@@ -439,6 +440,58 @@ async def test_a_stand_in_sends_only_what_the_other_could_not() -> None:
     await house.work(stand_in)
     assert second.calls == [["alr_ses_2_2"]]
     assert house.state(1, sink_id=SinkId("snk_2")) == "filtered 0 fallback/not-needed"
+
+
+async def test_a_stand_in_leaves_out_what_the_other_would_not_take() -> None:
+    """The other one is so far behind that it has not even looked at the alerts."""
+    house, second = House(), FakeAlertSink()
+    await house.worker(FakeAlertSink(), sink(takes=SinkFilter(session_ids=("ses_2",))))
+    stand_in = await house.worker(second, sink("snk_2", fallback_for="snk_1"))
+    await house.raise_alerts(1)
+    await house.raise_alerts(1, session_id="ses_2")
+    await house.work(stand_in)
+    house.clock.stall(30_000)
+    await house.work(stand_in)
+    assert second.calls == [["alr_ses_2_1"]]
+
+
+async def test_a_lease_that_runs_out_during_a_call_lets_the_other_dispatcher_go_on() -> None:
+    house, slow, quick = House(), FakeAlertSink(), FakeAlertSink()
+    await house.raise_alerts(1, 2, 3)
+    one, two = await house.worker(slow, owner="a"), await house.worker(quick, owner="b")
+
+    def hang(item: FeedItem) -> Outcome:
+        house.clock.stall(int(LEASE_S * 1000))  # far beyond a sink's deadline
+        return Outcome.DELIVERED
+
+    slow.decide = hang
+    one.tell(3)
+    assert await one.step() == 0  # it does not go on with what it had read before
+    await house.work(two)
+    assert (seqs(slow), seqs(quick)) == ([1], [2, 3])
+    await house.work(one)
+    assert (seqs(slow), seqs(quick)) == ([1], [2, 3])
+
+
+async def test_a_sink_that_is_gone_stays_gone_when_the_record_of_it_was_late() -> None:
+    house, receiver = House(), FakeAlertSink(lambda _: Outcome.GONE)
+    await house.raise_alerts(1)
+    await house.raise_alerts(1, session_id="ses_2")
+    worker = await house.worker(receiver)
+    worker.tell(2)
+
+    def go_down(_: FeedItem) -> Outcome:
+        house.deliveries.down = True
+        return Outcome.GONE
+
+    receiver.decide = go_down
+    with pytest.raises(StateStoreUnavailable):
+        await worker.step()
+    house.deliveries.down = False
+    await house.work(worker)
+    assert worker.is_stopping
+    assert len(receiver.calls) == 1
+    assert not house.database.sinks[SINK].is_enabled
 
 
 async def test_a_stand_in_for_a_sink_that_was_removed_sends() -> None:
