@@ -263,6 +263,28 @@ async def dispatcher_killed(folder: Path, seed: int, outage_s: float) -> Tally:
         return stage.taken.tally(alerts)
 
 
+async def two_dispatchers(folder: Path, seed: int, outage_s: float) -> Tally:
+    """No fault: two dispatchers work for the same sink all the time, and each alert goes out once."""
+    alerts = script(seed, ALERTS)
+    async with scene(folder) as stage:
+        _takes_all(stage)
+        await stage.furnish()
+        shard, keys = stage.stores(patience_s=5.0), folder / "keys.json"
+        one, two = stage.stores(patience_s=5.0), stage.stores(patience_s=5.0)
+        registry = stage.registry(SystemClock())
+        async with (
+            dispatching(one, registry, keys, "one"),
+            dispatching(two, registry, keys, "two"),
+        ):
+            for alert in alerts:
+                await commit(shard, [alert])
+                await asyncio.sleep(outage_s / ALERTS)
+            tally = await stage.settled(alerts)
+        for stores in (shard, one, two):
+            await stores.close()
+        return tally
+
+
 FAULTS: Mapping[str, tuple[str, Fault]] = {
     "F2": ("shard killed between commit and feed", shard_killed),
     "F22": ("PostgreSQL away", database_away),
@@ -270,5 +292,6 @@ FAULTS: Mapping[str, tuple[str, Fault]] = {
     "F24": ("SQLite locked by another writer", database_locked),
     "F24-disk": ("disk full", disk_full),
     "F29": ("receiver: 500, 429, 301, reset, silence, 410", misbehaviour),
+    "none": ("two dispatchers at once", two_dispatchers),
     "F30": ("killed between the receiver's 200 and our record", dispatcher_killed),
 }

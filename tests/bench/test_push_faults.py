@@ -33,6 +33,12 @@ def test_an_alert_that_is_never_taken_ends_as_a_dead_letter() -> None:
     assert (tally.dead, tally.lost, tally.disordered) == (1, 0, 0)
 
 
+def test_two_dispatchers_at_once_send_each_alert_once() -> None:
+    tally = play("none", 1, OUTAGE_S)
+    assert tally.raised == tally.delivered == 24
+    assert (tally.doubled, tally.lost, tally.disordered) == (0, 0, 0)
+
+
 def test_the_verdict_can_say_no() -> None:
     """What is missing, doubled or out of order is counted, or the zeros above would say nothing."""
     alerts = [made_up(0, 1), made_up(0, 2), made_up(0, 3)]
