@@ -44,6 +44,8 @@ class Relay:
                 if is_lost:
                     await asyncio.sleep(0.3)  # PostgreSQL commits; its answer reaches nobody
                     return
+        except asyncio.CancelledError:
+            pass  # `close` cuts; asyncio's own callback would complain about it
         finally:
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)

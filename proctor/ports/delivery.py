@@ -128,7 +128,7 @@ class DeliveryStore(Protocol):
         self,
         sink_id: SinkId,
         attempts: Sequence[Attempt],
-        health: Health,
+        health: Health | None,
         disable: str = "",
     ) -> None:
         """Log tries and what follows of them, in one step. The same try again changes nothing.
@@ -139,7 +139,7 @@ class DeliveryStore(Protocol):
         Args:
             sink_id: Which sink.
             attempts: What was tried.
-            health: How the other end is doing.
+            health: How the other end is doing; None when that is stored already.
             disable: Why the sink is disabled from now on; empty when it is not.
         """
         ...

@@ -62,7 +62,7 @@ class SinkWorker:
         self._desk = desk
         self._schedule = _SCHEDULES[sink.kind]
         self._cursor = sink.cursor
-        self._health = sink.health
+        self._health = self._stored_health = sink.health
         self._head = sink.cursor
         self._held_until = desk.clock.now()
         self._unrecorded: _Unrecorded | None = None
@@ -172,7 +172,8 @@ class SinkWorker:
                 known = await self._desk.sinks.get_sink(self.sink.tenant_id, self._id)
             except NotFound:
                 return False
-            self._cursor, self._health = known.cursor, known.health
+            self._cursor = known.cursor
+            self._health = self._stored_health = known.health
         return True
 
     async def _plan(self) -> bool:
@@ -273,8 +274,9 @@ class SinkWorker:
         if self._unrecorded is None:
             return
         made, desk = self._unrecorded, self._desk
-        await desk.deliveries.record(self._id, made.attempts, self._health, made.disable)
-        self._unrecorded = None
+        health = None if self._health == self._stored_health else self._health
+        await desk.deliveries.record(self._id, made.attempts, health, made.disable)
+        self._unrecorded, self._stored_health = None, self._health
         if made.disable:
             log.warning("sink disabled", sink_id=self._id, code=made.disable)
             self.is_stopping = True

@@ -90,6 +90,8 @@ async def test_a_change_gives_the_other_end_a_new_chance(furnished: Relational) 
     await furnished.deliveries.record(SINK, [], ill)
     known = await furnished.sinks.get_sink(ACME, SINK)
     assert known.health == ill
+    await furnished.deliveries.record(SINK, [], None)  # stored already
+    assert (await furnished.sinks.get_sink(ACME, SINK)).health == ill
     assert (await furnished.sinks.put_sink(known)).health == Health()
 
 

@@ -190,7 +190,7 @@ class FakeDeliveryStore(FakeRelational):
         self,
         sink_id: SinkId,
         attempts: Sequence[Attempt],
-        health: Health,
+        health: Health | None,
         disable: str = "",
     ) -> None:
         self._reach()
@@ -200,7 +200,7 @@ class FakeDeliveryStore(FakeRelational):
                 self._record(known, one)
         sink = self.database.sinks.get(sink_id)
         if sink is not None:
-            sink = replace(sink, health=health)
+            sink = replace(sink, health=health or sink.health)
             if disable and sink.is_enabled:
                 sink = replace(
                     sink, is_enabled=False, disabled_by=disable, version=sink.version + 1

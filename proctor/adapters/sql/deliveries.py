@@ -6,6 +6,7 @@ records is compared with the number of tries it began from, so neither writes ov
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import Update, and_, bindparam, exists, func, select, update
@@ -137,19 +138,10 @@ class SqlDeliveryStore(SqlDeliveryLog):
         self,
         sink_id: SinkId,
         attempts: Sequence[Attempt],
-        health: Health,
+        health: Health | None,
         disable: str = "",
     ) -> None:
         """Log tries and what follows of them, in one step. The same try again changes nothing."""
-        feel = (
-            update(sinks)
-            .where(sinks.c.sink_id == sink_id)
-            .values(
-                failures=health.failures,
-                failing_since=health.failing_since,
-                rests_until=health.rests_until,
-            )
-        )
         stop = (
             update(sinks)
             .where(sinks.c.sink_id == sink_id, sinks.c.is_enabled)
@@ -188,7 +180,9 @@ class SqlDeliveryStore(SqlDeliveryLog):
                     ]
                     if found:
                         await connection.execute(_change(sink_id, is_delivery=is_delivery), found)
-            await connection.execute(feel)
+            if health is not None:
+                feel = update(sinks).where(sinks.c.sink_id == sink_id)
+                await connection.execute(feel.values(asdict(health)))
             if disable:
                 await connection.execute(stop)
 
