@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         IncidentStore,
         LiveState,
         Perception,
+        PolicyStore,
         PriorityStore,
         SessionJudges,
         SessionPlacement,
@@ -47,6 +48,7 @@ class Stores:
     """Everything that the product remembers, as ports. Close it when the process is done with it."""
 
     exams: "ExamStore"
+    policies: "PolicyStore"
     candidates: "CandidateStore"
     sessions: "SessionStore"
     incidents: "IncidentStore"
@@ -87,6 +89,7 @@ async def open_stores(settings: Settings) -> Stores:
         opened.push_async_callback(faces.close)
         return Stores(
             exams=sql.exams,
+            policies=sql.policies,
             candidates=sql.candidates,
             sessions=sql.sessions,
             incidents=sql.incidents,
@@ -238,6 +241,7 @@ def build_services(
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
     from proctor.services.pictures import PictureDesk
+    from proctor.services.policies import Policies, refuse_cases
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.sinks import Sinks
@@ -256,11 +260,13 @@ def build_services(
     tickets = Tickets(stores.live)
     look = FaceLook(perception, PictureDesk(), embedding)
     calibration = calibrations[embedding]
+    policies = Policies(stores.policies, stores.exams, _presets(known), clock, refuse_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
     keys = FileKeyRing(known.key_file)
     return Services(
-        exams=Exams(stores.exams, _presets(known), clock, groups),
+        exams=Exams(stores.exams, policies, clock, groups),
+        policies=policies,
         candidates=Candidates(stores.candidates, stores.exams, clock),
         consents=Consents(
             stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock

@@ -25,6 +25,7 @@ from proctor.ports import (
     ExamStore,
     FaceIndex,
     IncidentStore,
+    PolicyStore,
     PriorityStore,
     SessionStore,
     SinkStore,
@@ -33,6 +34,7 @@ from proctor.ports import (
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -58,6 +60,7 @@ class Relational:
     feed: AlertFeed
     sinks: SinkStore
     deliveries: DeliveryStore
+    policies: PolicyStore
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
@@ -92,6 +95,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeAlertFeed(database),
             FakeSinkStore(database),
             FakeDeliveryStore(database),
+            FakePolicyStore(database),
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
@@ -106,10 +110,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    review = (sql.allowances, sql.verdicts, sql.priorities)
+    more = (sql.policies, sql.allowances, sql.verdicts, sql.priorities)
     sinks = (sql.sinks, sql.deliveries)
     yield Relational(
-        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *review, url
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, url
     )
     await sql.close()
 

@@ -22,6 +22,7 @@ from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
+from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -39,6 +40,7 @@ def stores() -> Stores:
     database = FakeDatabase()
     return Stores(
         exams=FakeExamStore(database),
+        policies=FakePolicyStore(database),
         candidates=FakeCandidateStore(database),
         sessions=FakeSessionStore(database),
         incidents=FakeIncidentStore(database),
