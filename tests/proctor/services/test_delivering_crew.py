@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,18 @@ async def test_the_loop_outlives_an_outage_and_operators_see_what_is_owed(house:
     await house.passes(320)
     assert len(receiver.delivered) == 1
     assert house.metrics.gauges["delivery_pending", label] == 0
+
+
+async def test_a_crew_that_ends_leaves_its_sinks_to_the_next_at_once(house: Crew) -> None:
+    receiver = await house.add(sink())
+    await house.raise_alerts(1)
+    await house.passes(3)
+    now, until = house.clock.now(), house.clock.now() + timedelta(seconds=30)
+    assert not await house.deliveries.hold(SINK, "another", now, until)
+    house.running.cancel()
+    await asyncio.gather(house.running, return_exceptions=True)
+    assert receiver.closed == 1
+    assert await house.deliveries.hold(SINK, "another", now, until)
 
 
 async def test_the_log_is_forgotten_after_thirty_days(house: Crew) -> None:
