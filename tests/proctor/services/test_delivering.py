@@ -2,9 +2,7 @@
 
 import asyncio
 import itertools
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,93 +12,17 @@ from proctor.alerting.schedule import WEBHOOK
 from proctor.domain.alerts import FeedItem
 from proctor.domain.deliveries import DeliveryState, Outcome, Sent
 from proctor.domain.errors import StateStoreUnavailable
-from proctor.domain.ids import AlertId, SinkId
+from proctor.domain.ids import AlertId
 from proctor.domain.incidents import Severity
 from proctor.domain.sinks import Batching, Sink, SinkFilter
-from proctor.services.delivering import SinkWorker
-from proctor.services.delivery_desk import LEASE_S, Desk
-from proctor.services.live_readers import caught_up, note_caught_up
-from tests.contract.samples import ACME, alert, judged
+from proctor.services.delivery_desk import LEASE_S
+from tests.contract.samples import ACME
 from tests.contract.sink_samples import SINK, sink
 from tests.fakes.clock import FakeClock
-from tests.fakes.database import FakeDatabase
-from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
-from tests.fakes.live_state import FakeLiveState
-from tests.fakes.metrics import FakeMetrics
+from tests.fakes.delivering import House, seqs
 from tests.fakes.sinks import FakeAlertSink, answer
-from tests.fakes.stores import FakeAlertFeed, FakeIncidentStore
 
 HOUR_MS = 3_600_000
-
-
-@dataclass
-class House:
-    """Stores, a clock and workers."""
-
-    clock: FakeClock = field(default_factory=FakeClock)
-    database: FakeDatabase = field(default_factory=FakeDatabase)
-    metrics: FakeMetrics = field(default_factory=FakeMetrics)
-    luck: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.sinks = FakeSinkStore(self.database)
-        self.deliveries = FakeDeliveryStore(self.database)
-        self.feed = FakeAlertFeed(self.database)
-        self.incidents = FakeIncidentStore(self.database)
-        self.live = FakeLiveState(self.clock)
-
-    def desk(self, owner: str = "here") -> Desk:
-        return Desk(
-            owner=owner,
-            sinks=self.sinks,
-            deliveries=self.deliveries,
-            feed=self.feed,
-            caught_up=partial(caught_up, self.live),
-            clock=self.clock,
-            metrics=self.metrics,
-            luck=lambda: self.luck,
-        )
-
-    async def worker(
-        self, receiver: FakeAlertSink, made: Sink | None = None, owner: str = "here"
-    ) -> SinkWorker:
-        made = made or sink()
-        if made.sink_id not in self.database.sinks:
-            await self.sinks.add_sink(made, b"", 20)
-        return SinkWorker(self.database.sinks[made.sink_id], receiver, self.desk(owner))
-
-    async def raise_alerts(self, *seqs: int, session_id: str = "ses_1") -> None:
-        made = [alert(seq, session_id) for seq in seqs]
-        await self.incidents.commit([judged(*made, session_id=session_id)])
-        await self.feed.publish_pending(100)
-
-    async def work(self, worker: SinkWorker) -> None:
-        """Steps until there is nothing to do now."""
-        for _ in range(200):
-            worker.tell(await self.feed.head(ACME))
-            if await worker.step() > 0 or worker.is_stopping:
-                return
-        raise AssertionError("the worker found no rest")
-
-    async def work_for(self, worker: SinkWorker, hours: float) -> None:
-        """The same over a stretch of time, jumping from one moment of interest to the next."""
-        end = self.clock.now() + timedelta(hours=hours)
-        while self.clock.now() < end and not worker.is_stopping:
-            await self.work(worker)
-            now = self.clock.now()
-            due_at = await self.deliveries.next_due(worker.sink.sink_id, now)
-            rests = self.database.sinks[worker.sink.sink_id].health.rests_until
-            times = [time for time in (due_at, rests) if time is not None and time > now]
-            jump = min([*times, end]) - now
-            self.clock.stall(max(int(jump.total_seconds() * 1000), 1))
-
-    def state(self, seq: int, session_id: str = "ses_1", sink_id: SinkId = SINK) -> str:
-        one = self.database.deliveries[sink_id, AlertId(f"alr_{session_id}_{seq}")]
-        return f"{one.state} {one.attempts} {one.code}".strip()
-
-
-def seqs(receiver: FakeAlertSink, session_id: str = "ses_1") -> list[int]:
-    return [i.alert.seq for i in receiver.delivered if i.alert.session_id == session_id]
 
 
 async def test_alerts_arrive_in_order_and_the_log_says_so() -> None:
@@ -363,98 +285,6 @@ async def test_two_dispatchers_send_each_alert_once() -> None:
     assert seqs(two) == [6]
 
 
-async def test_a_batch_is_as_large_as_said_and_waits_as_long_as_said() -> None:
-    house, receiver = House(), FakeAlertSink()
-    worker = await house.worker(receiver, sink(batching=Batching(most=3, wait_ms=2_000)))
-    await house.raise_alerts(1, 2, 3, 4)
-    await house.work(worker)
-    assert [len(call) for call in receiver.calls] == [3]
-    house.clock.stall(1_999)
-    await house.work(worker)
-    assert [len(call) for call in receiver.calls] == [3]
-    house.clock.stall(1)
-    await house.work(worker)
-    assert [len(call) for call in receiver.calls] == [3, 1]
-
-
-async def test_a_batch_stays_together_over_its_tries_and_through_a_restart() -> None:
-    house, receiver = House(), FakeAlertSink(lambda _: Outcome.RETRY)
-    together = sink(batching=Batching(most=10))
-    await house.raise_alerts(1, 2)
-    await house.work(await house.worker(receiver, together))
-    await house.raise_alerts(1, session_id="ses_2")
-    receiver.decide = lambda _: Outcome.DELIVERED
-    house.clock.stall(6_000)
-    await house.work(await house.worker(receiver))
-    assert receiver.calls == [
-        ["alr_ses_1_1", "alr_ses_1_2"],
-        ["alr_ses_1_1", "alr_ses_1_2"],
-        ["alr_ses_2_1"],
-    ]
-
-
-async def test_a_batch_that_one_alert_spoils_falls_apart() -> None:
-    house = House()
-    bad = "alr_ses_2_1"
-    receiver = FakeAlertSink()
-
-    def picky(item: FeedItem) -> Outcome | Sent:
-        if bad in receiver.calls[-1]:
-            return answer(item, Outcome.RETRY, 422, "webhook/status-422")
-        return Outcome.DELIVERED
-
-    receiver.decide = picky
-    await house.raise_alerts(1, 2)
-    await house.raise_alerts(1, session_id="ses_2")
-    worker = await house.worker(receiver, sink(batching=Batching(most=10)))
-    await house.work(worker)
-    house.clock.stall(5_000)
-    await house.work(worker)
-    assert seqs(receiver) == [1, 2]
-    assert house.state(1, "ses_2").startswith("pending 2")
-
-
-async def test_a_batch_keeps_below_20_kb() -> None:
-    house, receiver = House(), FakeAlertSink()
-    await house.raise_alerts(*range(1, 61))
-    await house.work(await house.worker(receiver, sink(batching=Batching(most=100))))
-    assert 1 < len(receiver.calls) < 20
-    assert seqs(receiver) == list(range(1, 61))
-
-
-async def test_a_stand_in_sends_only_what_the_other_could_not() -> None:
-    house = House()
-    dead = {2, 3}
-    first = FakeAlertSink(
-        lambda item: Outcome.RETRY if item.alert.seq in dead else Outcome.DELIVERED
-    )
-    second = FakeAlertSink()
-    worker = await house.worker(first)
-    stand_in = await house.worker(second, sink("snk_2", fallback_for="snk_1"))
-    await house.raise_alerts(1)
-    await house.raise_alerts(2, session_id="ses_2")
-    await house.work(worker)
-    await house.work(stand_in)
-    assert second.calls == []  # it holds them for 30 s
-    house.clock.stall(30_000)
-    await house.work(stand_in)
-    assert second.calls == [["alr_ses_2_2"]]
-    assert house.state(1, sink_id=SinkId("snk_2")) == "filtered 0 fallback/not-needed"
-
-
-async def test_a_stand_in_leaves_out_what_the_other_would_not_take() -> None:
-    """The other one is so far behind that it has not even looked at the alerts."""
-    house, second = House(), FakeAlertSink()
-    await house.worker(FakeAlertSink(), sink(takes=SinkFilter(session_ids=("ses_2",))))
-    stand_in = await house.worker(second, sink("snk_2", fallback_for="snk_1"))
-    await house.raise_alerts(1)
-    await house.raise_alerts(1, session_id="ses_2")
-    await house.work(stand_in)
-    house.clock.stall(30_000)
-    await house.work(stand_in)
-    assert second.calls == [["alr_ses_2_1"]]
-
-
 async def test_a_lease_that_runs_out_during_a_call_lets_the_other_dispatcher_go_on() -> None:
     house, slow, quick = House(), FakeAlertSink(), FakeAlertSink()
     await house.raise_alerts(1, 2, 3)
@@ -492,38 +322,6 @@ async def test_a_sink_that_is_gone_stays_gone_when_the_record_of_it_was_late() -
     assert worker.is_stopping
     assert len(receiver.calls) == 1
     assert not house.database.sinks[SINK].is_enabled
-
-
-async def test_a_stand_in_for_a_sink_that_was_removed_sends() -> None:
-    house, second = House(), FakeAlertSink()
-    stand_in = await house.worker(second, sink("snk_2", fallback_for="snk_9"))
-    await house.raise_alerts(1)
-    await house.work(stand_in)
-    house.clock.stall(30_000)
-    await house.work(stand_in)
-    assert seqs(second) == [1]
-
-
-async def test_a_stand_in_for_live_readers_sends_what_nobody_reads() -> None:
-    house, receiver = House(), FakeAlertSink()
-    worker = await house.worker(receiver, sink(fallback_for="live"))
-    await house.raise_alerts(1)
-    await house.work(worker)
-    house.clock.stall(30_000)
-    await note_caught_up(house.live, ACME, 1)  # a proctor's desk has it
-    await house.work(worker)
-    assert (receiver.calls, house.state(1)) == ([], "filtered 0 fallback/not-needed")
-    await house.raise_alerts(2)
-    await house.work(worker)
-    house.clock.stall(30_000)  # the desk fell silent
-    await house.work(worker)
-    assert seqs(receiver) == [2]
-    await house.raise_alerts(3)
-    await house.work(worker)
-    house.clock.stall(30_000)
-    house.live.down = True  # nobody can say: it is sent
-    await house.work(worker)
-    assert seqs(receiver) == [2, 3]
 
 
 @settings(

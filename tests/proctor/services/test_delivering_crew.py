@@ -16,8 +16,8 @@ from proctor.services.delivering_crew import DeliveryCrew
 from proctor.services.sink_secrets import new_secret, rotated, seal
 from tests.contract.samples import ACME, OTHER, alert, judged
 from tests.contract.sink_samples import SINK, sink
+from tests.fakes.delivering import House
 from tests.fakes.sinks import FakeAlertSink, FakeSinkMaker
-from tests.proctor.services.test_delivering import House
 
 TWO, THREE = SinkId("snk_2"), SinkId("snk_3")
 
