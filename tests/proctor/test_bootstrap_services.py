@@ -16,6 +16,7 @@ from proctor.domain.roles import Role
 from proctor.settings import Settings
 from tests.fakes.api import CALIBRATION
 from tests.fakes.clock import FakeClock
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
@@ -52,6 +53,8 @@ def stores() -> Stores:
         live=FakeLiveState(),
         checkpoints=FakeCheckpoints(),
         faces=FakeFaceIndex(),
+        sinks=FakeSinkStore(database),
+        deliveries=FakeDeliveryStore(database),
     )
 
 
