@@ -114,7 +114,7 @@ class Listener:
     async def has(self, alert_ids: set[str], within_s: float) -> None:
         """Wait until all are heard, or time is up."""
         until = time.perf_counter() + within_s
-        while not alert_ids <= self.heard.keys() and time.perf_counter() < until:  # noqa: ASYNC110
+        while not alert_ids <= self.heard.keys() and time.perf_counter() < until:
             await asyncio.sleep(0.02)
 
 
@@ -177,7 +177,7 @@ async def _backlog(found: World, place: Place, way: str, count: int) -> Throughp
     before = set(found.shard.committed)
     for first in range(0, count, 500):
         await found.shard.commit(min(500, count - first))
-    while await found.feed.head(TENANT) < after + count:  # noqa: ASYNC110  # the dispatcher is at it
+    while await found.feed.head(TENANT) < after + count:  # the dispatcher is at it
         await asyncio.sleep(0.05)
     made = found.shard.committed.keys() - before
     listener = Listener(after)

@@ -129,7 +129,7 @@ async def build_dispatcher() -> "Loops":
     from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_live_state, open_recordings
+    from proctor.bootstrap import build_deliveries, open_live_state, open_recordings
     from proctor.services.news import IncidentNews
     from proctor.services.retain import Retain
     from proctor.services.sessions import Sessions
@@ -154,6 +154,7 @@ async def build_dispatcher() -> "Loops":
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
         Retainer(Retain(open_recordings(settings), clock).erase_due, clock=clock, metrics=metrics),
+        build_deliveries(settings, stores, live),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
     )
 

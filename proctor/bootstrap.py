@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from proctor.adapters.lancedb_faces import LanceFaceIndex
     from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
+    from proctor.adapters.sinks.registry import SinkRegistry
     from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         AllowanceStore,
         CandidateStore,
         Checkpoints,
+        DeliveryStore,
         ExamStore,
         FaceIndex,
         IncidentStore,
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
         SessionJudges,
         SessionPlacement,
         SessionStore,
+        SinkStore,
         VerdictStore,
     )
+    from proctor.services.delivering_crew import DeliveryCrew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Stores:
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
+    sinks: "SinkStore"
+    deliveries: "DeliveryStore"
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def close(self) -> None:
@@ -98,6 +104,8 @@ async def open_stores(settings: Settings) -> Stores:
             live=live,
             checkpoints=checkpoints,
             faces=faces,
+            sinks=sql.sinks,
+            deliveries=sql.deliveries,
             _opened=opened.pop_all(),
         )
 
@@ -143,6 +151,55 @@ def open_recordings(settings: Settings) -> "ObjectRecordings":
     known = settings.resolved()
     assert known.recordings_url is not None
     return ObjectRecordings(known.recordings_url)
+
+
+def open_sinks(settings: Settings) -> "SinkRegistry":
+    """What turns stored sinks into ones that send. Raises `InvalidInput` for an unusable setting."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.sinks.registry import Broker, SinkRegistry
+
+    return SinkRegistry(
+        clock=SystemClock(),
+        allow=settings.webhook_allow,
+        ca=settings.webhook_ca,
+        brokers={
+            name: Broker(
+                bootstrap=one.bootstrap,
+                topic=one.topic,
+                options={key: value.get_secret_value() for key, value in one.options.items()},
+                tenants=frozenset(one.tenants),
+            )
+            for name, one in settings.kafka_clusters.items()
+        },
+    )
+
+
+def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") -> "DeliveryCrew":
+    """The loop that works for every tenant's sinks."""
+    import os
+    import socket
+    from functools import partial
+
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.keys import FileKeyRing
+    from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.domain.ids import new_id
+    from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.delivery_desk import Desk
+    from proctor.services.live_readers import caught_up
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    desk = Desk(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{new_id('dsp')}",
+        sinks=sql.sinks,
+        deliveries=sql.deliveries,
+        feed=sql.feed,
+        caught_up=partial(caught_up, live),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(),
+    )
+    return DeliveryCrew(desk, FileKeyRing(known.key_file), open_sinks(known))
 
 
 def _redis_url(settings: Settings) -> str:
@@ -201,6 +258,7 @@ def build_services(
     from proctor.services.policy_cases import run_cases
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
+    from proctor.services.sinks import Sinks
     from proctor.services.tickets import Tickets
     from proctor.services.verify import Verify
 
@@ -219,6 +277,7 @@ def build_services(
     policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
+    keys = FileKeyRing(known.key_file)
     return Services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,
@@ -261,6 +320,7 @@ def build_services(
         sign_in=SignIn(tickets, issuer, clock),
         live_tickets=LiveTickets(tickets),
         alerts=Alerts(stores.feed),
+        sinks=Sinks(stores.sinks, stores.deliveries, stores.feed, open_sinks(known), keys, clock),
         ice=IceServers(
             webrtc.stun_urls,
             webrtc.turn_urls,
@@ -272,7 +332,7 @@ def build_services(
         placement=placement,
         tokens=verifier,
         live=stores.live,
-        keys=FileKeyRing(known.key_file),
+        keys=keys,
         clock=clock,
         metrics=metrics,
         render_metrics=render,

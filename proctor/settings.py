@@ -6,8 +6,11 @@ Environment: PROCTOR_<NAME>, nested with two underscores (PROCTOR_WEBRTC__BIND_A
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from proctor.alerting.addresses import Allowed
+from proctor.domain.errors import InvalidInput
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -45,6 +48,30 @@ class WebRtcSettings(BaseModel):
     audio_ptime_ms: Literal[20, 40, 60] = 60
     video_max_kbps: int = Field(default=250, ge=50, le=4000)
     video_fps: int = Field(default=5, ge=2, le=10)
+
+
+class KafkaCluster(BaseModel):
+    """A Kafka cluster that tenants may name as a sink; they never give an address themselves.
+
+    Attributes:
+        bootstrap: `host:port`, several separated by commas.
+        topic: Must hold `{tenant}`, unless one tenant alone may use the cluster.
+        options: Of librdkafka, TLS and SASL among them.
+        tenants: Who may use it; none named: everybody.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    bootstrap: str = Field(min_length=1)
+    topic: str = "rayproctor.{tenant}.alerts"
+    options: dict[str, SecretStr] = {}
+    tenants: list[str] = []
+
+    @model_validator(mode="after")
+    def _keeps_tenants_apart(self) -> "KafkaCluster":
+        if "{tenant}" not in self.topic and len(self.tenants) != 1:
+            raise ValueError("topic must hold {tenant}, so that tenants never mix")
+        return self
 
 
 class Settings(BaseSettings):
@@ -91,6 +118,11 @@ class Settings(BaseSettings):
         tick_ms: How often a host reports.
         webrtc: Media settings.
         allowed_origins: Origins that may open WebSockets; default the product's own pages.
+        webhook_allow: Networks and ports, beyond the public internet's 443 and 8443, that tenants'
+            webhooks may reach (`["10.1.2.0/24:8443"]`); plain http is taken there alone.
+        webhook_ca: Certificates in PEM that webhooks may have besides those the system trusts.
+        kafka_clusters: Kafka clusters by the name that tenants use
+            (`{"main": {"bootstrap": "kafka:9092"}}`).
         log_level: Level of the JSON logs.
     """
 
@@ -136,7 +168,20 @@ class Settings(BaseSettings):
     tick_ms: int = Field(default=200, ge=50, le=1000)
     webrtc: WebRtcSettings = WebRtcSettings()
     allowed_origins: list[str] = []
+    webhook_allow: list[str] = []
+    webhook_ca: Path | None = None
+    kafka_clusters: dict[str, KafkaCluster] = {}
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _can_be_read(cls, entries: list[str]) -> list[str]:
+        for entry in entries:
+            try:
+                Allowed.parse(entry)
+            except InvalidInput as error:
+                raise ValueError(error.detail) from None
+        return entries
 
     def resolved(self) -> "Settings":
         """The same with absolute paths and with every default that lies in `home` filled in.

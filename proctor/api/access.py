@@ -75,6 +75,10 @@ _OFFERS = Limit("offers", per_caller=30, per_tenant=6000)
 _TICKETS = Limit("tickets", per_caller=600, per_tenant=20_000)
 _CREATE = Limit("create", per_caller=1200, per_tenant=6000)
 
+# Each may resolve a name that the caller chose; a test also sends to it.
+_SINKS = Limit("sinks", per_caller=60, per_tenant=120)
+_SINK_TESTS = Limit("sink-tests", per_caller=6, per_tenant=20)
+
 
 def _read(roles: frozenset[Role]) -> Rule:
     return Rule(roles=roles)
@@ -136,6 +140,19 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/v1/sessions/{session_id}/whip/{epoch}"): Rule(roles=_CANDIDATE),
     ("GET", "/v1/alerts"): _read(_STAFF),
     ("GET", "/v1/alerts/stream"): _read(_WATCHERS),  # shows the way to `live`
+    ("GET", "/v1/alerts/{alert_id}/deliveries"): _read(_OWNERS),
+    # An answer that holds a secret is kept nowhere: no Idempotency-Key (`creates`); names are unique.
+    ("POST", "/v1/sinks"): Rule(roles=_OWNERS, takes=Takes.JSON, limit=_SINKS),
+    ("GET", "/v1/sinks"): _read(_OWNERS),
+    ("GET", "/v1/sinks/{sink_id}"): _read(_OWNERS),
+    ("PATCH", "/v1/sinks/{sink_id}"): Rule(roles=_OWNERS, takes=Takes.JSON, limit=_SINKS),
+    ("DELETE", "/v1/sinks/{sink_id}"): Rule(roles=_OWNERS),
+    ("POST", "/v1/sinks/{sink_id}/secrets"): Rule(roles=_OWNERS, limit=_SINKS),
+    ("POST", "/v1/sinks/{sink_id}/test"): Rule(roles=_OWNERS, limit=_SINK_TESTS),
+    ("GET", "/v1/sinks/{sink_id}/dead-letters"): _read(_OWNERS),
+    ("POST", "/v1/sinks/{sink_id}/dead-letters/replay"): Rule(
+        roles=_OWNERS, takes=Takes.JSON, limit=_SINKS
+    ),
     ("POST", "/v1/join"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
     ("POST", "/v1/sign-in"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
     ("POST", "/v1/sign-out"): Rule(roles=_STAFF | _CANDIDATE),

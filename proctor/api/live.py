@@ -148,7 +148,12 @@ class LiveSockets:
         """The tenant's feed from the cursor on, then everything as it comes."""
         limits = self._limits
         async with following(
-            self._services, caller, wanted_of(hello), page=limits.page, look_s=limits.look_s
+            self._services,
+            caller,
+            wanted_of(hello),
+            page=limits.page,
+            look_s=limits.look_s,
+            is_reading=line.is_answering,
         ) as feed:
             try:
                 await first_of(self._feed(line, feed), self._refuse_everything(line))

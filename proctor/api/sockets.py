@@ -102,6 +102,7 @@ class Line:
         self._said_ms = clock.monotonic_ms()
         self._window = Window(limits.window_bytes)
         self._answered = asyncio.Event()
+        self._unanswered_ms: int | None = None
 
     async def say(self, message: Mapping[str, object]) -> None:
         """Send one JSON message. Raises `Close` (1013) when the client does not take it in time."""
@@ -139,13 +140,23 @@ class Line:
         if self._clock.monotonic_ms() - self._said_ms >= self._limits.ping_s * 1000:
             await self._ask()
 
+    def is_answering(self) -> bool:
+        """Whether no question has waited for its answer longer than `say_s`."""
+        asked_ms = self._unanswered_ms
+        return asked_ms is None or (
+            self._clock.monotonic_ms() - asked_ms < self._limits.say_s * 1000
+        )
+
     async def _ask(self) -> None:
+        if self._unanswered_ms is None:
+            self._unanswered_ms = self._clock.monotonic_ms()
         self._window.ask()  # first: the answer may be here before `say` is back
         await self.say({"type": "ping"})
 
     def _take_pong(self) -> None:
         if self._window.answer():
             self._heard.pop()  # asked for: it is no chatter
+            self._unanswered_ms = None
             self._answered.set()
 
     async def hear(self) -> dict[str, Any]:

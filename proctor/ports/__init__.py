@@ -4,7 +4,7 @@ Every port has a contract suite in tests/contract that its fake and its real ada
 Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for a wrong name.
 """
 
-from proctor.ports.delivery import AlertSink
+from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker, SinkStore
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
@@ -24,6 +24,7 @@ __all__ = [
     "CandidateStore",
     "Checkpoints",
     "Clock",
+    "DeliveryStore",
     "ExamStore",
     "FaceIndex",
     "IncidentStore",
@@ -38,9 +39,12 @@ __all__ = [
     "PolicyStore",
     "PriorityStore",
     "Recordings",
+    "Resolver",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",
+    "SinkMaker",
+    "SinkStore",
     "Subscription",
     "TokenCheck",
     "TokenMint",

@@ -8,7 +8,7 @@ a reader is counted here (`Window`) and not left to the connection.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from proctor.domain.ids import ExamId, SessionId
 from proctor.domain.roles import Principal
 from proctor.ports import Clock, LiveState, Subscription
 from proctor.services.alerts import Alerts, alerts_channel
+from proctor.services.live_readers import note_caught_up
 from proctor.services.tickets import revoked_key
 
 LOOK_S = 5.0
@@ -74,6 +75,7 @@ class Following:
         *,
         page: int = PAGE,
         look_s: float = LOOK_S,
+        is_reading: Callable[[], bool] = lambda: True,
     ) -> None:
         """Begun by `following`.
 
@@ -83,12 +85,15 @@ class Following:
             wanted: Where to begin, and which alerts.
             page: How many alerts are read from the store at once.
             look_s: How often the reader looks by itself, for what a lost notification did not tell.
+            is_reading: Whether the reader takes what it is given, as far as that can be told; one that
+                does not is no reason to leave a sink that stands in (`fallback_for: live`) idle.
         """
         self._reading = reading
         self._caller = caller
         self._wanted = wanted
         self._page = page
         self._look_s = look_s
+        self._is_reading = is_reading
         self._news = asyncio.Event()
         self._is_at_head = False
         self.position = wanted.after
@@ -115,6 +120,8 @@ class Following:
         self._is_at_head = not items
         if items:
             self.position = items[-1].position
+        elif wanted.session_id is None and wanted.exam_id is None and self._is_reading():
+            await note_caught_up(self._reading.live, self._caller.tenant_id, self.position)
         return items
 
     async def hear(self, subscription: Subscription) -> None:
@@ -131,10 +138,11 @@ async def following(
     *,
     page: int = PAGE,
     look_s: float = LOOK_S,
+    is_reading: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Following]:
     """Follow the caller's feed. Arguments as `Following`; raises `Unavailable` without live state."""
     subscription = reading.live.listen(alerts_channel(caller.tenant_id))
-    found = Following(reading, caller, wanted, page=page, look_s=look_s)
+    found = Following(reading, caller, wanted, page=page, look_s=look_s, is_reading=is_reading)
     hearing: asyncio.Task[None] | None = None
     try:
         await (

@@ -22,16 +22,19 @@ from proctor.ports import (
     AlertFeed,
     AllowanceStore,
     CandidateStore,
+    DeliveryStore,
     ExamStore,
     FaceIndex,
     IncidentStore,
     PolicyStore,
     PriorityStore,
     SessionStore,
+    SinkStore,
     VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
@@ -57,6 +60,8 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
+    sinks: SinkStore
+    deliveries: DeliveryStore
     policies: PolicyStore
     archive: AlertArchive
     allowances: AllowanceStore
@@ -91,6 +96,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
+            FakeSinkStore(database),
+            FakeDeliveryStore(database),
             FakePolicyStore(database),
             FakeAlertArchive(database),
             FakeAllowanceStore(database),
@@ -108,7 +115,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     sql = SqlStores(url)
     await sql.open()
     more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *more, url)
+    sinks = (sql.sinks, sql.deliveries)
+    yield Relational(
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, url
+    )
     await sql.close()
 
 

@@ -17,6 +17,7 @@ from proctor.services.policies import PolicyChoice
 from proctor.settings import Settings
 from tests.fakes.api import CALIBRATION
 from tests.fakes.clock import FakeClock
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.facts import STANDARD_POLICY
 from tests.fakes.judges import FakeJudges
@@ -54,6 +55,8 @@ def stores() -> Stores:
         live=FakeLiveState(),
         checkpoints=FakeCheckpoints(),
         faces=FakeFaceIndex(),
+        sinks=FakeSinkStore(database),
+        deliveries=FakeDeliveryStore(database),
     )
 
 
