@@ -173,6 +173,7 @@ class ReplayCost:
         processes: How many worked at a time.
         bytes_per_session_hour: Of recordings, compressed.
         replay_s: By their own policy, in one process.
+        replay_cpu_s: The CPU time of it.
         replay_together_s: The same in `processes`.
         what_if_s: By another policy, in `processes`.
         same: Sessions whose alert log was the committed one, in one process and in several.
@@ -186,6 +187,7 @@ class ReplayCost:
     processes: int
     bytes_per_session_hour: float
     replay_s: float
+    replay_cpu_s: float
     replay_together_s: float
     what_if_s: float
     same: int
@@ -208,7 +210,9 @@ def measure(sessions: int, seconds: int, processes: int, home: Path) -> ReplayCo
         found = compare_all(settings, keys, text, at_a_time)
         return found, time.perf_counter() - began_s
 
+    before_s = time.process_time()
     alone, alone_s = timed(None, 1)
+    alone_cpu_s = time.process_time() - before_s
     together, together_s = timed(None, processes)
     otherwise, what_if_s = timed(other, processes)
     assert _sha256(alone) == _sha256(together)
@@ -218,6 +222,7 @@ def measure(sessions: int, seconds: int, processes: int, home: Path) -> ReplayCo
         processes=processes,
         bytes_per_session_hour=stored / sessions / seconds * 3600,
         replay_s=alone_s,
+        replay_cpu_s=alone_cpu_s,
         replay_together_s=together_s,
         what_if_s=what_if_s,
         same=min(sum(one.is_same for one in found) for found in (alone, together)),

@@ -5,9 +5,10 @@ time, which decides nothing. Whoever adds a step marks it; a test compares.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import wraps
 from inspect import signature
+from operator import attrgetter
 from typing import Annotated, Any, Concatenate, ParamSpec, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Discriminator, TypeAdapter, create_model
@@ -68,6 +69,11 @@ def _json(writer: TypeAdapter[Any], value: object) -> bytes:
     """Whatever it is: a report that breaks its judge must not break its recording, too."""
     return writer.dump_json(value, warnings=False, fallback=str)
 
+
+_but_time = attrgetter(
+    *(each.name for each in fields(Mark) if each.name not in ("now_ms", "consumed"))
+)
+"""All of a mark that a turn of the timer leaves alone when it changes nothing but the time."""
 
 STEPS: dict[str, Step] = {}
 """Every step that is recorded, by the name of its method."""
@@ -142,8 +148,3 @@ def recorded_if_felt(step: Callable[Concatenate[J, P], R]) -> Callable[Concatena
         return judgement
 
     return taken
-
-
-def _but_time(mark: Mark) -> Mark:
-    """All of a mark that a turn of the timer leaves alone when it changes nothing but the time."""
-    return replace(mark, now_ms=0, consumed=0)

@@ -42,6 +42,10 @@ class Beginning(BaseModel):
     body: Body | None = None
 
 
+_Plain = tuple[int, str, int, int, int, int, int, int, int, int, tuple[str, ...], bytes]
+"""A `Row` as a bare tuple: the collector of garbage passes over thousands that wait."""
+
+
 class Tape:
     """One take of one session: rows that are new, rows that are in the checkpoint, rows that are gone.
 
@@ -79,21 +83,22 @@ class Tape:
         self.spec = spec
         self.take = take
         self._segment = segment
-        self._waiting: list[Row] = list(waiting)
-        self._new: list[Row] = []
+        self._waiting: list[_Plain] = [row[:] for row in waiting]
+        self._new: list[_Plain] = []
         self._keys: list[tuple[str, int]] = []
-        self._last_no = self._waiting[-1].no if self._waiting else last_no
-        self._consumed = self._waiting[-1].consumed if self._waiting else consumed
-        self.alert_seq = self._waiting[-1].alert_seq if self._waiting else alert_seq
+        last = Row._make(self._waiting[-1]) if self._waiting else None
+        self._last_no = last_no if last is None else last.no
+        self._consumed = consumed if last is None else last.consumed
+        self.alert_seq = alert_seq if last is None else last.alert_seq
         self._flushed = (consumed, alert_seq)
         self._is_headed = last_no > 0 or segment > 0 or bool(self._waiting)
         self._quiet: tuple[int, int, int] = (0, 0, 0)
         self._passed: tuple[Mark, int] = (Mark(), 0)
         self.ended_ms = ended_ms
-        for row in self._waiting:
+        for row in map(Row._make, self._waiting):
             self._note_end(row.kind, row.text)
         self.is_stopped = False
-        self.waiting_bytes = sum(len(row.text) for row in self._waiting)
+        self.waiting_bytes = _size(self._waiting)
 
     @property
     def key(self) -> RecordingKey:
@@ -154,22 +159,8 @@ class Tape:
         self._last_no += 1
         self._consumed, self.alert_seq = mark.consumed, alert_seq
         self._note_end(kind, text)
-        self._new.append(
-            Row(
-                self._last_no,
-                kind,
-                ticks,
-                ticked_ms,
-                silent_ms,
-                mark.consumed,
-                mark.epoch,
-                mark.seq,
-                mark.now_ms,
-                alert_seq,
-                seen,
-                text,
-            )
-        )
+        numbers = (mark.consumed, mark.epoch, mark.seq, mark.now_ms, alert_seq)
+        self._new.append((self._last_no, kind, ticks, ticked_ms, silent_ms, *numbers, seen, text))
 
     def _note_end(self, kind: str, text: bytes) -> None:
         if kind == END and self.ended_ms is None:
@@ -181,23 +172,23 @@ class Tape:
             self._append(TICKS, _EMPTY, (), *self._passed)
         if not self._new:
             return {}
-        found = {f"{TAPE}{self.take}/{self._new[0].no}": write_rows(self._new)}
+        found = {f"{TAPE}{self.take}/{self._new[0][0]}": write_rows(self._new)}
         if not self._is_headed:
             found[f"{TAPE}{self.take}"] = self.head()
         return found
 
     def saved(self, entries: Mapping[str, bytes]) -> None:
         """The checkpoint holds what `unsaved` gave."""
-        if self._new and (key := f"{TAPE}{self.take}/{self._new[0].no}") in entries:
+        if self._new and (key := f"{TAPE}{self.take}/{self._new[0][0]}") in entries:
             self._is_headed = True
-            self._keys.append((key, self._new[-1].no))
-            self.waiting_bytes += sum(len(row.text) for row in self._new)
+            self._keys.append((key, self._new[-1][0]))
+            self.waiting_bytes += _size(self._new)
             self._waiting += self._new
             self._new = []
 
     def head(self) -> bytes:
         """Where the checkpoint's part of the take begins, as JSON."""
-        first = self._waiting[0].no if self._waiting else self._last_no - len(self._new) + 1
+        first = self._waiting[0][0] if self._waiting else self._last_no - len(self._new) + 1
         head = Head(
             segment=self._segment,
             first=first,
@@ -214,13 +205,13 @@ class Tape:
             return None
         size = 0
         for count, row in enumerate(self._waiting, 1):
-            size += len(row.text)
+            size += len(row[-1])
             if size >= SEGMENT_BYTES:
                 return self._segment_of(count)
         return self._segment_of(len(self._waiting)) if to_the_end and self._waiting else None
 
     def _segment_of(self, count: int) -> Segment:
-        rows = tuple(self._waiting[:count])
+        rows = tuple(map(Row._make, self._waiting[:count]))
         return Segment(key=self.key, take=self.take, number=self._segment, rows=rows)
 
     def flushed(self, segment: Segment) -> None:
@@ -228,7 +219,7 @@ class Tape:
         self._segment = segment.number + 1
         self._flushed = (segment.rows[-1].consumed, segment.rows[-1].alert_seq)
         self._waiting = self._waiting[len(segment.rows) :]
-        self.waiting_bytes -= sum(len(row.text) for row in segment.rows)
+        self.waiting_bytes -= _size(segment.rows)
 
     def stop(self) -> None:
         """Record nothing more."""
@@ -237,13 +228,13 @@ class Tape:
     def end_here(self) -> None:
         """Its judge is gone: what no checkpoint holds goes with the last segment all the same."""
         self.stop()
-        self.waiting_bytes += sum(len(row.text) for row in self._new)
+        self.waiting_bytes += _size(self._new)
         self._waiting += self._new
         self._new = []
 
     def forget(self) -> list[str]:
         """The endings of the checkpoint's entries whose rows all lie in segments that were taken."""
-        first = self._waiting[0].no if self._waiting else self._last_no + 1
+        first = self._waiting[0][0] if self._waiting else self._last_no + 1
         gone = [key for key, last in self._keys if last < first]
         self._keys = [(key, last) for key, last in self._keys if last >= first]
         return gone
@@ -281,7 +272,11 @@ def _fields() -> TypeAdapter[_Fields]:
     return TypeAdapter(_Fields)
 
 
-def write_rows(rows: Iterable[Row]) -> bytes:
+def _size(rows: Iterable[_Plain]) -> int:
+    return sum(len(row[-1]) for row in rows)
+
+
+def write_rows(rows: Iterable[_Plain]) -> bytes:
     """Rows as lines: their fields as a JSON list, a tab, the arguments as JSON."""
     return b"\n".join([_line(*row) for row in rows])
 

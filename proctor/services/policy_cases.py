@@ -29,6 +29,9 @@ from proctor.sensing.strict import Strict
 from proctor.services.policy_timeline import Seconds, Span
 
 MAX_CASES_CHARS = 1_000_000
+MAX_LOOKS = 100_000
+MAX_LENGTH_S = 14_400
+"""Of all cases of a file together: some seconds of a processor."""
 TICK_MS = 200
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -103,6 +106,15 @@ class Cases(Strict):
 
     policy: str | None = None
     cases: Annotated[tuple[Case, ...], Field(min_length=1, max_length=500)]
+
+    @model_validator(mode="after")
+    def _can_be_played(self) -> Self:
+        """Whoever may bring cases must not keep a processor busy for hours by them."""
+        looks = sum((span.to_s - span.from_s) / span.every_s for c in self.cases for span in c.seen)
+        length_s = sum(_length_ms(case) / 1000 for case in self.cases if case.seen)
+        if looks > MAX_LOOKS or length_s > MAX_LENGTH_S:
+            raise ValueError(f"more than {MAX_LOOKS} looks or {MAX_LENGTH_S} s in all")
+        return self
 
 
 def run_cases(

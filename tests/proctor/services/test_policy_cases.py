@@ -112,6 +112,18 @@ def test_a_case_looks_at_the_rules_that_it_names_alone() -> None:
             "references",
         ),
         ("cases: [", "YAML"),
+        (
+            one_case(
+                "    seen: [{from_s: 0, to_s: 9000, every_s: 0.05, faces: 1}]\n    incidents: []"
+            ),
+            "looks",
+        ),
+        (
+            one_case(
+                "    seen: [{from_s: 0, to_s: 1, faces: 1}]\n    length_s: 14401\n    incidents: []"
+            ),
+            "length_s",
+        ),
         ("x" * 1_000_001, "characters"),
     ],
 )
