@@ -24,7 +24,7 @@ from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
 from proctor.domain.coverage import CoverageState, Modality
 from proctor.domain.errors import NotFound
 from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
-from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.observations import (
     BodySeen,
@@ -107,6 +107,10 @@ class Stores:
     async def last_seq(self, session_id: SessionId) -> int:
         """None yet."""
         return 0
+
+    async def has_alert(self, tenant_id: TenantId, alert_id: AlertId) -> bool:
+        """None yet."""
+        return False
 
     async def list_incidents(
         self, tenant_id: TenantId, session_id: SessionId

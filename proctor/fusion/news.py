@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from proctor.domain.alerts import Alert, Transition
-from proctor.domain.ids import AlertId, derive_id
+from proctor.domain.ids import AlertId, IncidentId, derive_id
 from proctor.domain.incidents import EvidenceStatus, Incident, Verdict
 from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import Producer
@@ -130,6 +130,11 @@ def alert_of(
         frame_digest=_digest(incident.signals),
         suppressed_by=suppressed_by,
     )
+
+
+def note_alert_id(incident_id: IncidentId, note_id: str) -> AlertId:
+    """The id of the alert that tells a note: the same whoever tells it."""
+    return AlertId(derive_id("alr", incident_id, Transition.UPDATED, note_id))
 
 
 def note_alert(

@@ -48,8 +48,16 @@ class VerdictStore(Protocol):
         """The alert about it is safe; twice is once."""
         ...
 
-    async def owed(self, given_before: datetime, limit: int) -> Sequence[VerdictGiven]:
-        """Of every tenant: those whose alert is owed, oldest first."""
+    async def owed(
+        self, given_before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[VerdictGiven]:
+        """Of every tenant: those whose alert is owed, oldest first.
+
+        Args:
+            given_before: Newer ones may still be being told.
+            after: When the last of the page before was given, and its name.
+            limit: How many at most.
+        """
         ...
 
 

@@ -149,13 +149,17 @@ async def test_news_are_owed_until_they_are_told(furnished: Relational) -> None:
     await furnished.verdicts.add(word(1))
     await furnished.verdicts.add(word(2))
     owed = furnished.verdicts.owed
-    assert await owed(NOON + timedelta(seconds=2), 10) == [word(1)]
-    assert await owed(NOON + timedelta(hours=1), 1) == [word(1)]
+    later = NOON + timedelta(hours=1)
+    assert await owed(NOON + timedelta(seconds=2), None, 10) == [word(1)]
+    assert await owed(later, None, 1) == [word(1)]
+    assert await owed(later, (word(1).given_at, "ver_1"), 1) == [word(2)]
+    assert await owed(later, (word(1).given_at, "ver_0"), 1) == [word(1)]
+    assert await owed(later, (word(2).given_at, "ver_2"), 1) == []
     told_at = NOON + timedelta(minutes=1)
     await furnished.verdicts.told(OTHER, "ver_1", told_at)
     await furnished.verdicts.told(ACME, "ver_1", told_at)
     await furnished.verdicts.told(ACME, "ver_1", told_at + timedelta(minutes=1))
-    assert await owed(NOON + timedelta(hours=1), 10) == [word(2)]
+    assert await owed(later, None, 10) == [word(2)]
     listed = await furnished.verdicts.list(ACME, IncidentId("inc_1"))
     assert listed[0] == replace(word(1), told_at=told_at)
 

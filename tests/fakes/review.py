@@ -106,14 +106,18 @@ class FakeVerdictStore(FakeRelational):
         if given is not None and given.tenant_id == tenant_id and given.told_at is None:
             self.database.verdicts[verdict_id] = replace(given, told_at=at)
 
-    async def owed(self, given_before: datetime, limit: int) -> Sequence[VerdictGiven]:
+    async def owed(
+        self, given_before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[VerdictGiven]:
         self._reach()
         found = [
             given
             for given in self.database.verdicts.values()
-            if given.told_at is None and given.given_at < given_before
+            if given.told_at is None
+            and given.given_at < given_before
+            and (after is None or (given.given_at, given.verdict_id) > after)
         ]
-        return sorted(found, key=lambda given: given.given_at)[:limit]
+        return sorted(found, key=lambda given: (given.given_at, given.verdict_id))[:limit]
 
 
 class FakePriorityStore(FakeRelational):

@@ -242,13 +242,17 @@ class SqlVerdictStore:
         async with self._database.writing() as connection:
             await connection.execute(told.values(told_at=at))
 
-    async def owed(self, given_before: datetime, limit: int) -> Sequence[VerdictGiven]:
-        """Of every tenant: those whose alert is owed, oldest first."""
-        wanted = select(verdicts).where(
-            verdicts.c.told_at.is_(None), verdicts.c.given_at < given_before
-        )
+    async def owed(
+        self, given_before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[VerdictGiven]:
+        """Of every tenant: those whose alert is owed, oldest first, after a cursor."""
+        given_at, verdict_id = verdicts.c.given_at, verdicts.c.verdict_id
+        wanted = select(verdicts).where(verdicts.c.told_at.is_(None), given_at < given_before)
+        if after is not None:
+            at, name = after
+            wanted = wanted.where(or_(given_at > at, and_(given_at == at, verdict_id > name)))
         async with self._database.reading() as connection:
-            rows = await connection.execute(wanted.order_by(verdicts.c.given_at).limit(limit))
+            rows = await connection.execute(wanted.order_by(given_at, verdict_id).limit(limit))
             return [_verdict(row) for row in rows]
 
 
