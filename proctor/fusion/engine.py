@@ -229,9 +229,9 @@ class FusionEngine:
             return None if self._budget.spend(held.confirmed_ms or 0) else BUDGET
         return why
 
-    def _held_back(self, rule: Rule, held: Held) -> str | None:
+    def _held_back(self, rule: Rule, held: Held, for_ms: int | None = None) -> str | None:
         view = View(self.state.standing, self.state.closed_ms)
-        return held_back(rule, held, view, self.state.allowed)
+        return held_back(rule, held, view, self.state.allowed, for_ms)
 
     def _count(self, incident: Incident, held: Held) -> None:
         if incident.suppressed_by == BUDGET:
@@ -240,11 +240,22 @@ class FusionEngine:
     def _tell_after_all(
         self, rule: Rule, incident: Incident, held: Held, outcome: Outcome, raised_at: datetime
     ) -> Incident:
-        """What was held back by an accommodation or a break is told once neither does so."""
-        if self._held_back(rule, held) is not None:
+        """What was held back by an accommodation or a break is told once neither does so.
+
+        An escalation that is still held back makes it no worse: it is told as if it had not been.
+        """
+        escalate = rule.escalate
+        is_worse = escalate is not None and incident.severity is escalate.severity
+        still = self._held_back(rule, held, escalate.after_ms if escalate and is_worse else None)
+        why: str | None = None
+        if still is None:
+            why = None if incident.is_told else self._kept_back(rule, incident.severity, held)
+            incident = replace(incident, suppressed_by=why, told_severity=None)
+        elif is_worse and not incident.is_told and not self._kept_back(rule, rule.severity, held):
+            incident = replace(incident, suppressed_by=still, told_severity=rule.severity)
+        else:
             return incident
-        why = None if incident.is_told else self._kept_back(rule, incident.severity, held)
-        incident = replace(incident, suppressed_by=why, is_told=incident.is_told or why is None)
+        incident = replace(incident, is_told=incident.is_told or why is None)
         self._count(incident, held)
         self.state.incidents[rule.id] = incident
         reason, about = self._said(rule.reason, incident.signals), str(self.state.alert_seq + 1)
@@ -258,12 +269,13 @@ class FusionEngine:
             return
         severity = rule.escalate.severity
         is_counted = incident.suppressed_by == BUDGET and is_weak(rule.category, severity)
-        why = BUDGET if is_counted else self._held_back(rule, held)
+        why = BUDGET if is_counted else self._held_back(rule, held, rule.escalate.after_ms)
         incident = replace(
             incident,
             severity=severity,
             suppressed_by=why,
             is_told=incident.is_told or why is None,
+            told_severity=incident.severity if incident.is_told and why else None,
         )
         self.state.incidents[rule.id] = incident
         reason = self._said(rule.reason, incident.signals)

@@ -105,6 +105,7 @@ def alert_of(
         suppressed_by: What keeps it from being delivered.
         about: Tells apart updates of one incident; the same for the same news.
     """
+    severity = incident.severity if suppressed_by else incident.told_severity or incident.severity
     return Alert(
         alert_id=AlertId(
             derive_id("alr", incident.incident_id, transition, *([about] if about else []))
@@ -120,7 +121,7 @@ def alert_of(
         policy_id=incident.policy_id,
         policy_version=incident.policy_version,
         category=incident.category,
-        severity=incident.severity,
+        severity=severity,
         title=title,
         reason=reason,
         occurred_ms=incident.opened_ms if incident.closed_ms is None else incident.closed_ms,
