@@ -146,6 +146,8 @@ class Accommodations:
             tenant_id=session.tenant_id, session_id=session.session_id, given=given
         )
         await self._store.put_break(whose)
+        # Looked at afterwards: one that began meanwhile may have read what was allowed before.
+        session = await self._sessions.get(session.tenant_id, session.session_id)
         if session.state is SessionState.LIVE:
             await self._judges.allowances_changed(session.tenant_id, session.session_id)
 
