@@ -24,8 +24,11 @@ class AllowanceStore(Protocol):
         """What holds in every exam first, then by exam."""
         ...
 
-    async def put_break(self, given: SessionBreak) -> None:
-        """Store a break, or its new end. Raises `NotFound` when the session is not the tenant's."""
+    async def put_break(self, given: SessionBreak, actor: str, at: datetime) -> None:
+        """Store a break, or its new end, with an audit row.
+
+        Raises `NotFound` when the session is not the tenant's.
+        """
         ...
 
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:

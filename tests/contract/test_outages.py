@@ -82,7 +82,7 @@ def review_calls(
 ) -> Calls:
     yield lambda: allowances.put_accommodations(allowed(), "ada", NOON)
     yield lambda: allowances.list_accommodations(ACME, WHO)
-    yield lambda: allowances.put_break(pause(0, None))
+    yield lambda: allowances.put_break(pause(0, None), "ada", NOON)
     yield lambda: allowances.list_breaks(ACME, WHICH)
     yield lambda: verdicts.add(word())
     yield lambda: verdicts.list(ACME, IncidentId("inc_1"))

@@ -59,7 +59,7 @@ class FakeAllowanceStore(FakeRelational):
         ]
         return sorted(found, key=lambda given: given.exam_id or "")
 
-    async def put_break(self, given: SessionBreak) -> None:
+    async def put_break(self, given: SessionBreak, actor: str, at: datetime) -> None:
         self._reach()
         _session(self.database, given.tenant_id, given.session_id)
         before = self.database.breaks.get(given.given.break_id)
@@ -68,6 +68,8 @@ class FakeAllowanceStore(FakeRelational):
         elif (before.tenant_id, before.session_id) == (given.tenant_id, given.session_id):
             ended = replace(before.given, end_ms=given.given.end_ms)
             self.database.breaks[given.given.break_id] = replace(before, given=ended)
+        row = (given.tenant_id, actor, "break.set", given.session_id, str(given.given))
+        self.database.audit.append(row)
 
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:
         self._reach()

@@ -97,8 +97,11 @@ class SqlAllowanceStore:
                 for row in rows
             ]
 
-    async def put_break(self, given: SessionBreak) -> None:
-        """Store a break, or its new end. Raises `NotFound` when the session is not the tenant's."""
+    async def put_break(self, given: SessionBreak, actor: str, at: datetime) -> None:
+        """Store a break, or its new end, with an audit row.
+
+        Raises `NotFound` when the session is not the tenant's.
+        """
         new = self._database.insert(breaks)
         put = new.on_conflict_do_update(
             index_elements=[breaks.c.break_id],
@@ -119,6 +122,15 @@ class SqlAllowanceStore:
                 "given_by": given.given.by.value,
             }
             await connection.execute(put, [row])
+            await write_audit(
+                connection,
+                given.tenant_id,
+                at=at,
+                actor=actor,
+                action="break.set",
+                subject=given.session_id,
+                reason=str(given.given),
+            )
 
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:
         """By their beginning."""

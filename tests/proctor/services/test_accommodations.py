@@ -1,5 +1,7 @@
 """What is allowed reaches the session's shard, whatever the session does meanwhile."""
 
+from datetime import datetime
+
 from proctor.domain.allowances import SessionBreak
 from proctor.domain.ids import SessionId
 from proctor.services.accommodations import Accommodations
@@ -20,9 +22,9 @@ WHICH = SessionId("ses_1")
 class BegunMeanwhile(FakeAllowanceStore):
     """The candidate connects, and the shard gets what was allowed, just before the break is stored."""
 
-    async def put_break(self, given: SessionBreak) -> None:
+    async def put_break(self, given: SessionBreak, actor: str, at: datetime) -> None:
         await FakeSessionStore(self.database).next_epoch(ACME, WHICH, NOON)
-        await super().put_break(given)
+        await super().put_break(given, actor, at)
 
 
 async def test_a_break_that_is_planned_while_the_session_begins_reaches_its_shard() -> None:
@@ -40,6 +42,6 @@ async def test_a_break_that_is_planned_while_the_session_begins_reaches_its_shar
         judges,
         FakeClock(),
     )
-    given = await desk.give_break(ACME, WHICH, 60_000, 120_000)
+    given = await desk.give_break(ACME, WHICH, 60_000, 120_000, "ada")
     assert [each.break_id for each in await desk.breaks(ACME, WHICH)] == [given.break_id]
     assert judges.refreshed == [WHICH]
