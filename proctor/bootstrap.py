@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         IncidentStore,
         LiveState,
         Perception,
+        PolicyStore,
         PriorityStore,
         SessionJudges,
         SessionPlacement,
@@ -43,6 +44,7 @@ class Stores:
     """Everything that the product remembers, as ports. Close it when the process is done with it."""
 
     exams: "ExamStore"
+    policies: "PolicyStore"
     candidates: "CandidateStore"
     sessions: "SessionStore"
     incidents: "IncidentStore"
@@ -81,6 +83,7 @@ async def open_stores(settings: Settings) -> Stores:
         opened.push_async_callback(faces.close)
         return Stores(
             exams=sql.exams,
+            policies=sql.policies,
             candidates=sql.candidates,
             sessions=sql.sessions,
             incidents=sql.incidents,
@@ -181,6 +184,7 @@ def build_services(
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
     from proctor.services.pictures import PictureDesk
+    from proctor.services.policies import Policies, refuse_cases
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.tickets import Tickets
@@ -198,10 +202,12 @@ def build_services(
     tickets = Tickets(stores.live)
     look = FaceLook(perception, PictureDesk(), embedding)
     calibration = calibrations[embedding]
+    policies = Policies(stores.policies, stores.exams, _presets(known), clock, refuse_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
     return Services(
-        exams=Exams(stores.exams, _presets(known), clock, groups),
+        exams=Exams(stores.exams, policies, clock, groups),
+        policies=policies,
         candidates=Candidates(stores.candidates, stores.exams, clock),
         consents=Consents(
             stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock

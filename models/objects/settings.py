@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from models.errors import ModelFileError
 from models.objects.coco import COCO_80, COCO_91
-from proctor.fusion.policy import PlainLoader
+from proctor.fusion.plain_yaml import PlainLoader
 from proctor.fusion.prohibited import states_of_mind
 from proctor.sensing.limits import Label
 

@@ -19,6 +19,8 @@ class Takes(StrEnum):
     SDP = "application/sdp"
     FRAGMENT = "application/trickle-ice-sdpfrag"
     PICTURES = "multipart/form-data"
+    POLICY = "application/json; policy"
+    """JSON as well, which may be as large as a policy with its tests."""
     CHALLENGED_PICTURES = "multipart/form-data; steps"
     """The same form, which may hold a challenge and the pictures of its steps as well."""
 
@@ -86,6 +88,11 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/exams"): _create(_OWNERS),
     ("GET", "/v1/exams"): _read(_STAFF),
     ("GET", "/v1/exams/{exam_id}"): _read(_STAFF),
+    ("POST", "/v1/policies"): Rule(roles=_OWNERS, takes=Takes.POLICY, creates=True, limit=_CREATE),
+    ("GET", "/v1/policies"): _read(_STAFF),
+    ("GET", "/v1/policies/{policy_id}"): _read(_STAFF),
+    ("GET", "/v1/policies/{policy_id}/versions/{version}"): _read(_STAFF),
+    ("POST", "/v1/policies/{policy_id}/retire"): Rule(roles=_OWNERS),
     ("GET", "/v1/exams/{exam_id}/priorities"): _read(_WATCHERS),
     ("POST", "/v1/candidates"): _create(_OWNERS),
     ("GET", "/v1/candidates"): _read(_WATCHERS),

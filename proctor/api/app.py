@@ -16,6 +16,7 @@ from proctor.api.routes.doors import doors_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
 from proctor.api.routes.pages import pages_router
+from proctor.api.routes.policies import policies_router
 from proctor.api.routes.review import review_router
 from proctor.api.routes.sessions import sessions_router
 from proctor.api.routes.whip import whip_router
@@ -28,6 +29,7 @@ def create_app(services: Services) -> FastAPI:
     add_routes(
         app,
         exams_router(services.exams),
+        policies_router(services.policies),
         candidates_router(services),
         sessions_router(services),
         accommodations_router(services.accommodations),

@@ -22,6 +22,7 @@ from proctor.identity.challenge import MOST_PICTURES_PER_STEP
 
 KIB = 1024
 MAX_TEXT_BYTES = 64 * KIB
+MAX_POLICY_BYTES = KIB * KIB
 MAX_PICTURE_BYTES = 8 * KIB * KIB
 MAX_PICTURES = 8
 MAX_FORM_BYTES = MAX_PICTURES * (MAX_PICTURE_BYTES + 4 * KIB)  # 4 KiB for each part's headers
@@ -86,12 +87,13 @@ async def read_body(request: Request, takes: Takes) -> Body:
         async with asyncio.timeout(DEADLINE_S):
             if takes in (Takes.PICTURES, Takes.CHALLENGED_PICTURES):
                 return await _read_pictures(request, takes is Takes.CHALLENGED_PICTURES)
-            raw = b"".join([chunk async for chunk in _limited(request, MAX_TEXT_BYTES)])
+            limit = MAX_POLICY_BYTES if takes is Takes.POLICY else MAX_TEXT_BYTES
+            raw = b"".join([chunk async for chunk in _limited(request, limit)])
     except TimeoutError:
         raise InvalidInput(
             "The request did not arrive in time; send it again.", "request/timeout", 408
         ) from None
-    value = parse_json(raw) if takes is Takes.JSON else None
+    value = parse_json(raw) if takes in (Takes.JSON, Takes.POLICY) else None
     return Body(hashlib.sha256(raw).hexdigest(), raw, value)
 
 

@@ -19,6 +19,7 @@ from proctor.domain.errors import (
     ChallengeRefused,
     InvalidInput,
     NotFound,
+    PolicyRefused,
     ProctorError,
     QualityRefused,
     TooManyAttempts,
@@ -107,6 +108,8 @@ def of_error(request: Request, error: ProctorError) -> Response:
         case ChallengeRefused():
             members["reasons"] = list(error.reasons)
             members["steps"] = [list(reasons) for reasons in error.steps]
+        case PolicyRefused():
+            members["faults"] = list(error.faults)
         case TooManyAttempts():
             headers["Retry-After"] = str(error.retry_after_s)
         case Unavailable():

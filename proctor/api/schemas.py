@@ -3,15 +3,25 @@
 import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
 
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+from proctor.fusion.overrides import NOTHING, Overrides
+from proctor.fusion.plain_yaml import DIRECTION_CHARS
+
 _FORBIDDEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def _plain(text: str) -> str:
     """Text that shows what it says: no control or direction characters, no broken code points."""
-    if any(char in _BIDI or unicodedata.category(char) in _FORBIDDEN for char in text):
+    if any(char in DIRECTION_CHARS or unicodedata.category(char) in _FORBIDDEN for char in text):
         raise ValueError("control and direction characters are not taken")
     if text != text.strip() or not text:
         raise ValueError("must not be empty nor begin or end with a space")
@@ -34,11 +44,45 @@ class Sent(BaseModel):
     )
 
 
+class OwnPolicy(Sent):
+    """One version of a policy that was sent before."""
+
+    id: Word
+    version: int = Field(ge=1, le=1_000_000)
+
+
+def _choice(value: object) -> str:
+    return "preset" if isinstance(value, str) else "own"
+
+
+class NewPolicy(Sent):
+    """A policy, or the next version of one."""
+
+    text: str = Field(
+        min_length=1, max_length=65_536, description="YAML; its `id` and `version` count."
+    )
+    tests: list[Annotated[str, StringConstraints(min_length=1, max_length=16_384)]] = Field(
+        default=[],
+        max_length=20,
+        description="Test cases (YAML), all of which pass before an exam takes the policy.",
+    )
+
+
 class NewExam(Sent):
     """An exam to be made."""
 
     title: Title
-    policy: Word = Field(description="A preset: `standard` and its like.")
+    policy: Annotated[
+        Annotated[Word, Tag("preset")] | Annotated[OwnPolicy, Tag("own")], Discriminator(_choice)
+    ] = Field(description="A preset (`standard` and its like), or a version of your own policy.")
+    overrides: Overrides = Field(
+        default=NOTHING, description="What this exam changes of it; never to something more urgent."
+    )
+    language: str | None = Field(
+        default=None,
+        pattern=r"^[a-z]{2}(-[A-Z]{2})?$",
+        description="The language of titles and reasons; one that the policy speaks.",
+    )
     retention_days: int = Field(
         ge=1, le=1095, description="How long evidence lives after a session's end."
     )

@@ -17,6 +17,7 @@ from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.news import IncidentNews
+from proctor.services.policies import Policies
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.verify import Verify
@@ -28,6 +29,7 @@ class Services:
 
     Attributes:
         exams: Exams.
+        policies: Policies.
         candidates: Candidates.
         consents: Consent and erasure of templates.
         challenges: Challenges of enrolments.
@@ -58,6 +60,7 @@ class Services:
     """
 
     exams: Exams
+    policies: Policies
     candidates: Candidates
     consents: Consents
     challenges: Challenges

@@ -32,10 +32,39 @@ class Page(View, Generic[Item]):
     next: str | None
 
 
+class PolicyLine(View):
+    """A policy in a list. Presets have no times.
+
+    Attributes:
+        use_when: What it is for and what it costs, in the words of whoever wrote it.
+    """
+
+    policy_id: str
+    version: int
+    name: str
+    use_when: str | None
+    created_at: datetime | None = None
+    retired_at: datetime | None = None
+
+
+class PolicyView(PolicyLine):
+    """One version of a policy, with its text and its test cases."""
+
+    text: str
+    tests: list[str]
+
+
+class PoliciesView(Page[PolicyLine]):
+    """The tenant's own policies by pages, and the presets that everybody has."""
+
+    presets: list[PolicyLine]
+
+
 class ExamView(View):
     """An exam. Its policy is named, not shown.
 
     Attributes:
+        policy_overrides: What the exam changes of the policy, as YAML; None for nothing.
         signals_off: Signals that its policy's rules name and that no model of this installation gives:
             those rules never hold. None when the policy can no longer be read.
     """
@@ -46,6 +75,7 @@ class ExamView(View):
     policy_version: int
     retention_days: int
     created_at: datetime
+    policy_overrides: str | None = None
     signals_off: list[SignalKind] | None = None
 
 

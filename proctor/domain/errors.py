@@ -9,6 +9,7 @@ ProctorError
 |   +-- ConsentRequired
 |   +-- QualityRefused
 |   +-- ChallengeRefused
+|   +-- PolicyRefused
 |   +-- TooManyAttempts
 |       +-- BiometricLocked
 +-- Unavailable            try again later; `retryable` is True            (503)
@@ -129,6 +130,22 @@ class ChallengeRefused(InvalidInput):
         self.detail = detail
         self.reasons = reasons
         self.steps = steps
+
+
+class PolicyRefused(InvalidInput):
+    """A policy cannot serve (`policy/invalid`, `policy/tests-failed`, `detector/...` says why).
+
+    Attributes:
+        faults: Everything that stands against it, one line each.
+    """
+
+    code = "policy/invalid"
+
+    def __init__(self, detail: str, code: str, faults: tuple[str, ...]) -> None:
+        Exception.__init__(self, detail, code, faults)
+        self.detail = detail
+        self.code = code  # type: ignore[misc]  # a more exact name than the class's
+        self.faults = faults
 
 
 class TooManyAttempts(InvalidInput):

@@ -9,9 +9,9 @@ from dataclasses import replace
 from proctor.domain.allowances import Allowances
 from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
-from proctor.fusion.conditions import Held, View
 from proctor.fusion.covers import COVERS, covered, free_since_ms
 from proctor.fusion.policy import Rule
+from proctor.fusion.view import Held, View
 
 BREAK = "break"
 ACCOMMODATION = "accommodation:"
@@ -26,6 +26,7 @@ def without(view: View, kinds: frozenset[SignalKind]) -> View:
         view,
         standing={kind: one for kind, one in view.standing.items() if kind not in kinds},
         closed_ms={kind: at_ms for kind, at_ms in view.closed_ms.items() if kind not in kinds},
+        recent={kind: past for kind, past in view.recent.items() if kind not in kinds},
     )
 
 

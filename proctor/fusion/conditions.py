@@ -1,60 +1,21 @@
-"""What a rule asks of the open signals: `signal`, `all`, `any`, `not`, and nothing more yet.
+"""What a rule asks of a session's signals: `signal`, `within`, `count`, `all`, `any`, `not`.
 
-A condition holds since a moment and rests on signals. `not` is only ever a restriction: a rule that
-could hold on absence alone is refused, for missing data is no evidence (TRUST I8).
+A condition holds since a moment and rests on signals that were really seen. `not` is only ever a
+restriction: a rule that could hold on absence alone is refused, for missing data is no evidence
+(TRUST I8). `within` and `count` remember what ended, as far as the view reaches back without a gap.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
 from proctor.domain.signals import Signal, SignalKind
+from proctor.fusion.lately import Count, Within
+from proctor.fusion.view import Held, View
 from proctor.sensing.strict import Strict
 
 MAX_WAYS = 64
-
-
-@dataclass(slots=True, kw_only=True)
-class Standing:
-    """An open signal as the engine knows it.
-
-    Attributes:
-        signal: Its newest state.
-        confirmed_ms: When a reading last supported it.
-    """
-
-    signal: Signal
-    confirmed_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A condition that holds.
-
-    Attributes:
-        since_ms: Since when.
-        confirmed_ms: Until when readings support it; None when it rests on absence alone.
-        kinds: The signals it rests on.
-    """
-
-    since_ms: int
-    confirmed_ms: int | None
-    kinds: tuple[SignalKind, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The signals of a session at a moment.
-
-    Attributes:
-        standing: Open signals.
-        closed_ms: When each kind last closed; kinds that never did are absent.
-    """
-
-    standing: Mapping[SignalKind, Standing]
-    closed_ms: Mapping[SignalKind, int]
 
 
 class SignalIs(Strict):
@@ -67,7 +28,11 @@ class SignalIs(Strict):
         found = view.standing.get(self.signal)
         if found is None:
             return None
-        return Held(found.signal.started_ms, found.confirmed_ms, (self.signal,))
+        return Held(found.signal.started_ms, found.confirmed_ms, (found.signal,))
+
+    def over_ms(self, view: View) -> int:
+        """Since when it does not hold."""
+        return view.closed_ms.get(self.signal, 0)
 
     def ways(self) -> frozenset[frozenset[SignalKind]]:
         """The sets of open signals that make it hold."""
@@ -93,8 +58,12 @@ class AllOf(Strict):
         return Held(
             max(part.since_ms for part in held),
             min(confirmed, default=None),
-            tuple(dict.fromkeys(kind for part in held for kind in part.kinds)),
+            _once(held),
         )
+
+    def over_ms(self, view: View) -> int:
+        """Since the first of its parts stopped."""
+        return min(part.over_ms(view) for part in self.all_of if part.holds(view) is None)
 
     def ways(self) -> frozenset[frozenset[SignalKind]]:
         """Every way of one part with every way of the others."""
@@ -124,8 +93,12 @@ class AnyOf(Strict):
         return Held(
             min(part.since_ms for part in held),
             max(confirmed, default=None),
-            tuple(dict.fromkeys(kind for part in held for kind in part.kinds)),
+            _once(held),
         )
+
+    def over_ms(self, view: View) -> int:
+        """Since the last of its parts stopped."""
+        return max(part.over_ms(view) for part in self.any_of)
 
     def ways(self) -> frozenset[frozenset[SignalKind]]:
         """The ways of every part."""
@@ -137,7 +110,7 @@ class AnyOf(Strict):
 
 
 class Not(Strict):
-    """The part does not hold: since the last of its signals closed."""
+    """The part does not hold: since it stopped."""
 
     not_: Annotated["Condition", Field(alias="not")]
 
@@ -145,8 +118,12 @@ class Not(Strict):
         """Whether the part does not hold."""
         if self.not_.holds(view) is not None:
             return None
-        closed = (view.closed_ms.get(kind, 0) for kind in self.not_.kinds())
-        return Held(max(closed, default=0), None, ())
+        return Held(self.not_.over_ms(view), None, ())
+
+    def over_ms(self, view: View) -> int:
+        """Since the part began to hold."""
+        held = self.not_.holds(view)
+        return 0 if held is None else held.since_ms
 
     def ways(self) -> frozenset[frozenset[SignalKind]]:
         """Nothing has to be open for it."""
@@ -157,27 +134,60 @@ class Not(Strict):
         return self.not_.kinds()
 
 
-_WORDS = ("signal", "all", "any", "not")
+def _once(held: Sequence[Held]) -> tuple[Signal, ...]:
+    """Every signal of the parts once, in order."""
+    return tuple({each.signal_id: each for part in held for each in part.signals}.values())
+
+
+def reaches_back(condition: "Condition") -> dict[SignalKind, int]:
+    """How many closed signals of each kind a condition needs to know."""
+    match condition:
+        case Within():
+            return {condition.within.signal: 1}
+        case Count():
+            return {condition.count.signal: condition.count.at_least}
+        case SignalIs():
+            return {}
+        case AllOf():
+            parts = condition.all_of
+        case AnyOf():
+            parts = condition.any_of
+        case Not():
+            parts = (condition.not_,)
+    needed: dict[SignalKind, int] = {}
+    for part in parts:
+        for kind, times in reaches_back(part).items():
+            needed[kind] = max(times, needed.get(kind, 0))
+    return needed
+
+
+_WORDS = {
+    "signal": SignalIs,
+    "within": Within,
+    "count": Count,
+    "all": AllOf,
+    "any": AnyOf,
+    "not": Not,
+}
 
 
 def _word(value: object) -> str | None:
     if isinstance(value, dict):
         return next((word for word in _WORDS if word in value), None)
-    kinds = (SignalIs, AllOf, AnyOf, Not)
-    return next(
-        (word for word, kind in zip(_WORDS, kinds, strict=True) if type(value) is kind), None
-    )
+    return next((word for word, kind in _WORDS.items() if type(value) is kind), None)
 
 
 Condition = Annotated[
     Annotated[SignalIs, Tag("signal")]
+    | Annotated[Within, Tag("within")]
+    | Annotated[Count, Tag("count")]
     | Annotated[AllOf, Tag("all")]
     | Annotated[AnyOf, Tag("any")]
     | Annotated[Not, Tag("not")],
     Discriminator(
         _word,
         custom_error_type="condition",
-        custom_error_message="a condition has exactly one of: signal, all, any, not",
+        custom_error_message="a condition has exactly one of: signal, within, count, all, any, not",
     ),
 ]
 

@@ -141,6 +141,10 @@ class CoverageLedger:
         """What counts now, and why."""
         return worst(self.state.tiles[modality][-1].claims)
 
+    def is_whole(self, modality: Modality) -> bool:
+        """Whether nothing takes from the view now; a database that is away takes nothing from it."""
+        return all(source is Source.STORE for source in self.state.tiles[modality][-1].claims)
+
     def intervals(self, end_ms: int | None = None) -> tuple[CoverageInterval, ...]:
         """Every modality from 0 to `end_ms` without hole or overlap, video first.
 

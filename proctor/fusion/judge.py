@@ -22,14 +22,16 @@ from proctor.domain.observations import (
 from proctor.domain.priority import Priority
 from proctor.domain.reports import Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
-from proctor.domain.signals import Signal
+from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.coverage import Cover, CoverageLedger, Source
 from proctor.fusion.covers import covered
-from proctor.fusion.engine import FusionEngine, Outcome
+from proctor.fusion.engine import FusionEngine
 from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
 from proctor.fusion.policy import parse_policy
 from proctor.fusion.priority import PriorityLedger
-from proctor.sensing.suite import NOTHING, Sensed, SensingSuite
+from proctor.fusion.teller import Outcome
+from proctor.sensing.hearing import HEARD
+from proctor.sensing.suite import NOTHING, SEEN, Sensed, SensingSuite
 
 HOST_SILENT_MS = 2_500
 """A live session of which nothing is heard for longer is lost; hosts report every second at least."""
@@ -144,6 +146,8 @@ class SessionJudge:
         mark.now_ms = max(mark.now_ms, report.sent_ms)
         mark.heard_ms = max(mark.heard_ms, report.sent_ms)
         self._sensed(self._suite.advance(mark.now_ms), mark.now_ms, step)
+        if self._engine.remembers:
+            step.add(self._engine.advance(mark.now_ms, raised_at))
         if report.closing:
             self._body.is_closed = True
             self._cover_both(Source.STREAM, CoverageReason.NO_MEDIA, report.sent_ms, step)
@@ -272,6 +276,7 @@ class SessionJudge:
     def _observe(self, seen: Observation, step: "_Step") -> None:
         if self._body.unspoken:
             self._speak_for_media(seen, step)
+        gaps = self._gaps()
         if isinstance(seen, StreamState):
             step.covered |= self._ledger.set(
                 seen.modality, Source.STREAM, seen.state, seen.reason, seen.since_ms
@@ -279,6 +284,15 @@ class SessionJudge:
         sensed = self._suite.observe(seen)
         if sensed is not NOTHING:
             self._sensed(sensed, seen.observed_ms, step)
+        if gaps := gaps | self._gaps():
+            step.add(self._engine.forget(gaps, seen.observed_ms, step.raised_at))
+
+    def _gaps(self) -> frozenset[SignalKind]:
+        """What is not wholly seen or heard now, where a rule asks for what has ended."""
+        if not self._engine.remembers:
+            return frozenset()
+        seen = frozenset() if self._ledger.is_whole(Modality.VIDEO) else SEEN
+        return seen if self._ledger.is_whole(Modality.AUDIO) else seen | HEARD
 
     def _speak_for_media(self, seen: Observation, step: "_Step") -> None:
         """A fact about a modality of which the media path has said nothing: its media come."""
@@ -326,6 +340,8 @@ class SessionJudge:
             state = CoverageState.MONITORED if reason is None else CoverageState.BLIND
         for modality in Modality:
             step.covered |= self._ledger.set(modality, source, state, reason, since_ms)
+        if source is not Source.STORE and self._engine.remembers:
+            step.add(self._engine.forget(frozenset(SignalKind), since_ms, step.raised_at))
 
     def _look_closer(self, step: "_Step") -> None:
         mark = self.mark

@@ -4,7 +4,7 @@ The words are ours and not the policy's: they say what happened to the record, n
 did. A reviewer's reason is not repeated: it is for those who review.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,9 +12,8 @@ from proctor.domain.alerts import Alert, Transition
 from proctor.domain.ids import AlertId, IncidentId, derive_id
 from proctor.domain.incidents import EvidenceStatus, Incident, Verdict
 from proctor.domain.notes import IncidentNote
-from proctor.domain.observations import Producer
-from proctor.domain.signals import Signal
 from proctor.fusion.budget import Grouped
+from proctor.fusion.evidence import judged_picture, producers
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -49,6 +48,28 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         EvidenceStatus.LOST: "Les preuves ont été perdues.",
         "group": "Alertes faibles, comptées",
         "grouped": "Regroupés, le nombre d'alertes faibles par heure étant atteint : {counts}.",
+    },
+    "es": {
+        Verdict.CONFIRMED: "Un revisor confirmó que esto ocurrió.",
+        Verdict.DISMISSED: "Un revisor descartó este aviso.",
+        Verdict.UNREVIEWED: "Un revisor retiró su veredicto.",
+        EvidenceStatus.NONE: "No hay pruebas de esto.",
+        EvidenceStatus.PENDING: "Se están guardando las pruebas.",
+        EvidenceStatus.STORED: "Las pruebas están guardadas.",
+        EvidenceStatus.LOST: "Las pruebas se perdieron.",
+        "group": "Avisos débiles, contados",
+        "grouped": "Agrupados, pues se alcanzó el número de avisos débiles por hora: {counts}.",
+    },
+    "ar": {
+        Verdict.CONFIRMED: "أكد مراجع أن هذا قد حدث.",
+        Verdict.DISMISSED: "استبعد مراجع هذا التنبيه.",
+        Verdict.UNREVIEWED: "سحب مراجع حكمه.",
+        EvidenceStatus.NONE: "لا يوجد دليل على هذا.",
+        EvidenceStatus.PENDING: "يجري حفظ الدليل.",
+        EvidenceStatus.STORED: "حُفظ الدليل.",
+        EvidenceStatus.LOST: "فُقد الدليل.",
+        "group": "تنبيهات ضعيفة، معدودة",
+        "grouped": "جُمعت لأن عدد التنبيهات الضعيفة في الساعة قد استُنفد: {counts}.",
     },
 }
 
@@ -127,8 +148,8 @@ def alert_of(
         occurred_ms=incident.opened_ms if incident.closed_ms is None else incident.closed_ms,
         raised_at=raised_at,
         signals=incident.signals,
-        producers=_producers(incident.signals),
-        frame_digest=_digest(incident.signals),
+        producers=producers(incident.signals),
+        frame_digest=judged_picture(incident.signals),
         suppressed_by=suppressed_by,
     )
 
@@ -152,16 +173,3 @@ def note_alert(
         suppressed_by=None if incident.is_told else incident.suppressed_by,
         about=note.note_id,
     )
-
-
-def _producers(signals: Sequence[Signal]) -> tuple[Producer, ...]:
-    """Every model once, in the order of the signals."""
-    return tuple(dict.fromkeys(one for signal in signals for one in signal.support.producers))
-
-
-def _digest(signals: Sequence[Signal]) -> str | None:
-    """The judged picture: that of the signal which began last, if it has one."""
-    for signal in sorted(signals, key=lambda each: each.started_ms, reverse=True):
-        if signal.support.frame_digest is not None:
-            return signal.support.frame_digest
-    return None

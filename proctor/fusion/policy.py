@@ -4,14 +4,10 @@ A policy is data (YAML), validated to the last field before it serves; `policies
 every part with comments. It names no state of mind: such names are refused (EU AI Act, article 5).
 """
 
-import json
-import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from proctor.domain.errors import InvalidInput
@@ -19,9 +15,12 @@ from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
 from proctor.fusion.budget import AlertBudget
 from proctor.fusion.conditions import Condition
+from proctor.fusion.grouping import GROUPED, ORDER, TITLE, Group, wrong_quiet
+from proctor.fusion.plain_yaml import UNREADABLE, read_plain
 from proctor.fusion.priority import PriorityPolicy
 from proctor.fusion.prohibited import states_of_mind
 from proctor.fusion.rates import AT_A_RATE, Sampling, check_rates
+from proctor.fusion.wrong import refuse, wrong_in
 from proctor.sensing.figures import FIGURES, LABELLED, LABELS, LASTED
 from proctor.sensing.limits import SensingLimits
 from proctor.sensing.strict import Milliseconds, PositiveMilliseconds, Strict
@@ -64,9 +63,6 @@ class Escalation(Strict):
     severity: Severity
 
 
-_ORDER = (Severity.INFO, Severity.LOW, Severity.MEDIUM, Severity.HIGH)
-
-
 class Rule(Strict):
     """One thing that a reviewer is told about.
 
@@ -79,6 +75,11 @@ class Rule(Strict):
         escalate: When it becomes more urgent; None for never.
         title: A few words per language.
         reason: One sentence per language; `{figure}` names a figure of the signals it rests on.
+        inhibited_by: Rules before this one: while an incident of one of them is open and told, this
+            one tells nothing. It is recorded all the same.
+        group: Of `groups`: with the others of it this rule makes one thread of alerts.
+        unmeasured: `accept` says that the rule may rest on a signal of which it has not been measured
+            here how often it is wrong (`proctor/fusion/measured.py`).
     """
 
     id: Name
@@ -89,30 +90,40 @@ class Rule(Strict):
     escalate: Escalation | None = None
     title: Texts
     reason: Texts
+    inhibited_by: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    group: Name | None = None
+    unmeasured: Literal["refuse", "accept"] = "refuse"
+
+    @property
+    def top(self) -> Severity:
+        """The severity it may reach."""
+        return self.escalate.severity if self.escalate else self.severity
 
     @model_validator(mode="after")
     def _rests_on_evidence(self) -> Self:
-        ways = self.when.ways()
+        refuse(self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[str]:
+        ways, top = self.when.ways(), self.top
         if frozenset() in ways:
-            raise ValueError(f"rule {self.id} could hold on missing data alone: name a signal")
-        top = self.escalate.severity if self.escalate else self.severity
-        for way in ways if top is Severity.HIGH else ():
+            yield f"rule {self.id} could hold on missing data alone: name a signal"
+        for way in sorted(ways, key=sorted) if top is Severity.HIGH else ():
             sources = {WEAK[kind][1] if kind in WEAK else kind for kind in way}
             if way <= WEAK.keys() and len(sources) == 1:
                 said = " and ".join(WEAK[kind][0] for kind in sorted(way))
-                raise ValueError(f"rule {self.id}: {said} alone never reaches high severity")
-        if self.escalate and _ORDER.index(top) <= _ORDER.index(self.severity):
-            raise ValueError(f"rule {self.id}: escalate.severity must be above {self.severity}")
+                yield f"rule {self.id}: {said} alone never reaches high severity"
+        if self.escalate and ORDER.index(top) <= ORDER.index(self.severity):
+            yield f"rule {self.id}: escalate.severity must be above {self.severity}"
         if self.escalate and self.escalate.after_ms <= self.for_ms:
-            raise ValueError(f"rule {self.id}: escalate.after_ms must be above for_ms")
+            yield f"rule {self.id}: escalate.after_ms must be above for_ms"
         figures = [frozenset[str]().union(*(FIGURES[kind] for kind in way)) for way in ways]
         known = figures[0].intersection(*figures)
         labelled = all(way & LABELLED for way in ways)
         for text in self.reason.values():
-            _check_template(text, known, frozenset({LABELS}) if labelled else frozenset())
+            yield from wrong_in(text, known, frozenset({LABELS}) if labelled else frozenset())
         for text in self.title.values():
-            _check_template(text, frozenset())
-        return self
+            yield from wrong_in(text, frozenset())
 
 
 class Enrolment(Strict):
@@ -145,9 +156,20 @@ class EndTexts(Strict):
     @field_validator("ended", "unseen")
     @classmethod
     def _templates(cls, texts: dict[str, str]) -> dict[str, str]:
-        for text in texts.values():
-            _check_template(text, frozenset({LASTED}))
+        refuse(fault for text in texts.values() for fault in wrong_in(text, frozenset({LASTED})))
         return texts
+
+
+class Provenance(Strict):
+    """What an exam's policy was made of, written by the service that made it.
+
+    Attributes:
+        base_sha256: Digest of the text that was changed.
+        overrides: The changes, as JSON.
+    """
+
+    base_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    overrides: Annotated[str, Field(max_length=20_000)]
 
 
 class Policy(Strict):
@@ -157,12 +179,15 @@ class Policy(Strict):
         id: Its name.
         version: 1, 2, ...; a changed policy gets a new one.
         name: For people.
+        use_when: For people too: what it is for, and what it costs.
         language: The language of titles and reasons; every text has it.
         sampling: How often to look.
         sensing: What counts as a signal.
         enrolment: What is asked of candidates who enrol.
         rules: What makes an incident.
+        groups: Threads of rules, by name.
         closing: What is said when an incident closes.
+        provenance: What it was made of, when an exam changed it.
         budget: How many weak alerts are told one by one.
         priority: How signals become a review priority.
     """
@@ -170,12 +195,15 @@ class Policy(Strict):
     id: Name
     version: Annotated[int, Field(ge=1, le=1_000_000)]
     name: Text
+    use_when: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
     language: Language = "en"
     sampling: Sampling = Sampling()
     sensing: SensingLimits = SensingLimits()
     enrolment: Enrolment = Enrolment()
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, max_length=100)]
+    groups: Annotated[dict[Name, Group], Field(max_length=20)] = Field(default={})
     closing: EndTexts = EndTexts()
+    provenance: Provenance | None = None
     budget: AlertBudget = AlertBudget()
     priority: PriorityPolicy = PriorityPolicy()
 
@@ -185,48 +213,31 @@ class Policy(Strict):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        check_rates(self.sampling, self.sensing, self.signals())
-        for rule in self.rules:
-            for kind in rule.when.kinds() & AT_A_RATE.keys():
-                if not getattr(self.sampling, AT_A_RATE[kind]):
-                    raise ValueError(f"rule {rule.id} needs sampling.{AT_A_RATE[kind]} above 0")
-        ids = [rule.id for rule in self.rules]
-        if len(set(ids)) < len(ids):
-            raise ValueError(f"two rules share an id: {sorted(ids)}")
-        texts = [(rule.id, text) for rule in self.rules for text in (rule.title, rule.reason)]
-        texts += [("closing", self.closing.ended), ("closing", self.closing.unseen)]
-        for where, text in texts:
-            if self.language not in text:
-                raise ValueError(f"{where} has no text in the policy's language {self.language!r}")
+        refuse(self._wrong())
         return self
 
-
-def _check_template(text: str, known: frozenset[str], texts: frozenset[str] = frozenset()) -> None:
-    for _, field, spec, conversion in Formatter().parse(text):
-        if field is None or (field in texts and not spec and not conversion):
-            continue
-        if field not in known or conversion:
-            raise ValueError(f"{{{field}}} is none of the figures {sorted(known)}")
-        if not re.fullmatch(r"\+?(\.[0-6])?[fg%]?", spec or ""):
-            raise ValueError(f"{{{field}:{spec}}}: only formats such as .0f or .0% are allowed")
-
-
-class PlainLoader(yaml.SafeLoader):
-    """YAML without references (they can grow without bound) and without keys given twice."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """A part of the text; a reference is none."""
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("references (&, *) are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping; of two equal keys neither is taken."""
-        keys = [key.value for key, _ in node.value]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.YAMLError(f"{', '.join(twice)}: given twice")
-        return super().construct_mapping(node, deep)
+    def _wrong(self) -> Iterator[str]:
+        try:
+            check_rates(self.sampling, self.sensing, self.signals())
+        except ValueError as error:
+            yield str(error)
+        for rule in self.rules:
+            for kind in sorted(rule.when.kinds() & AT_A_RATE.keys()):
+                if not getattr(self.sampling, AT_A_RATE[kind]):
+                    yield f"rule {rule.id} needs sampling.{AT_A_RATE[kind]} above 0"
+        ids = [rule.id for rule in self.rules]
+        if len(set(ids)) < len(ids):
+            yield f"two rules share an id: {sorted(ids)}"
+        yield from wrong_quiet(self.rules, self.groups)
+        texts = [(rule.id, text) for rule in self.rules for text in (rule.title, rule.reason)]
+        texts += [("closing", self.closing.ended), ("closing", self.closing.unseen)]
+        for name, group in self.groups.items():
+            texts.append((f"group {name}", group.joined))
+            for said in group.joined.values():
+                yield from wrong_in(said, frozenset({GROUPED}), frozenset({TITLE}))
+        for where, text in texts:
+            if self.language not in text:
+                yield f"{where} has no text in the policy's language {self.language!r}"
 
 
 @lru_cache(maxsize=64)
@@ -246,12 +257,8 @@ def parse_policy(text: str) -> Policy:
     if len(text) > MAX_POLICY_CHARS:
         raise InvalidInput(f"a policy has at most {MAX_POLICY_CHARS} characters", "policy/invalid")
     try:
-        tree = yaml.load(text, Loader=PlainLoader)
-        plain = json.dumps(tree)
-    except (
-        *(yaml.YAMLError, TypeError, ValueError, RecursionError),
-        *(AttributeError, LookupError),  # PyYAML's own, for `!!timestamp x`, `!!bool x`, `!!int ""`
-    ) as error:
+        tree, plain = read_plain(text)
+    except UNREADABLE as error:
         problem = " ".join(str(error).split())[:300]
         raise InvalidInput(f"not a policy in YAML: {problem}", "policy/invalid") from error
     for word in states_of_mind(_strings(tree)):

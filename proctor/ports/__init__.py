@@ -8,6 +8,7 @@ from proctor.ports.delivery import AlertSink
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
+from proctor.ports.policies import PolicyStore
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
@@ -32,6 +33,7 @@ __all__ = [
     "MediaSink",
     "Metrics",
     "Perception",
+    "PolicyStore",
     "PriorityStore",
     "SessionJudges",
     "SessionPlacement",

@@ -24,12 +24,14 @@ from proctor.ports import (
     ExamStore,
     FaceIndex,
     IncidentStore,
+    PolicyStore,
     PriorityStore,
     SessionStore,
     VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -53,6 +55,7 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
+    policies: PolicyStore
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
@@ -85,6 +88,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
+            FakePolicyStore(database),
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
@@ -99,8 +103,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    review = (sql.allowances, sql.verdicts, sql.priorities)
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *review, url)
+    more = (sql.policies, sql.allowances, sql.verdicts, sql.priorities)
+    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *more, url)
     await sql.close()
 
 

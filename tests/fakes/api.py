@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +36,7 @@ from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.looking import FaceLook
 from proctor.services.news import IncidentNews
 from proctor.services.pictures import PictureDesk
+from proctor.services.policies import Policies
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.tickets import Tickets
@@ -47,6 +48,7 @@ from tests.fakes.live_state import FakeLiveState
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
+from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -98,6 +100,8 @@ class FakeApi:
         self.judges = FakeJudges()
         self.metrics = FakeMetrics()
         self.exams = FakeExamStore(self.database)
+        self.policies = FakePolicyStore(self.database)
+        self.cases = FakeCases()
         self.candidates = FakeCandidateStore(self.database)
         self.sessions = FakeSessionStore(self.database)
         self.incidents = FakeIncidentStore(self.database)
@@ -118,9 +122,12 @@ class FakeApi:
     def _services(self, folder: Path) -> Services:
         clock, live, tickets = self.clock, self.live, Tickets(self.live)
         look = FaceLook(self.perception, PictureDesk(), EMBEDDING)
+        presets = {"standard": standard_policy()}
+        policies = Policies(self.policies, self.exams, presets, clock, self.cases)
         challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
         return Services(
-            exams=Exams(self.exams, {"standard": standard_policy()}, clock),
+            exams=Exams(self.exams, policies, clock),
+            policies=policies,
             candidates=Candidates(self.candidates, self.exams, clock),
             consents=Consents(
                 self.candidates, self.faces, self.sessions, self.placement, live, clock
@@ -251,6 +258,18 @@ class FakeApi:
     async def close(self) -> None:
         await self.client.aclose()
         await self.live_client.aclose()
+
+
+class FakeCases:
+    """A `RunCases` that is told which cases fail, and keeps count."""
+
+    def __init__(self) -> None:
+        self.failing: dict[str, str] = {}
+        self.runs: list[tuple[str, tuple[str, ...]]] = []
+
+    def __call__(self, policy_text: str, cases: Sequence[str]) -> Sequence[str]:
+        self.runs.append((policy_text, tuple(cases)))
+        return [self.failing[case] for case in cases if case in self.failing]
 
 
 def standard_policy() -> str:

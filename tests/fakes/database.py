@@ -12,6 +12,7 @@ from proctor.domain.coverage import CoverageInterval
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
+from proctor.domain.policies import StoredPolicy
 from proctor.domain.priority import Priority
 from proctor.domain.sessions import Exam, Session
 from tests.fakes.outage import Outage
@@ -25,6 +26,7 @@ class FakeDatabase:
 
     tenants: dict[TenantId, str] = field(default_factory=dict)
     exams: dict[ExamId, Exam] = field(default_factory=dict)
+    policies: dict[tuple[TenantId, str], list[StoredPolicy]] = field(default_factory=dict)
     candidates: dict[CandidateId, Candidate] = field(default_factory=dict)
     consents: list[Consent] = field(default_factory=list)
     enrolments: list[Enrolment] = field(default_factory=list)

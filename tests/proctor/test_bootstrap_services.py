@@ -21,6 +21,7 @@ from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
+from tests.fakes.policies import FakePolicyStore
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -38,6 +39,7 @@ def stores() -> Stores:
     database = FakeDatabase()
     return Stores(
         exams=FakeExamStore(database),
+        policies=FakePolicyStore(database),
         candidates=FakeCandidateStore(database),
         sessions=FakeSessionStore(database),
         incidents=FakeIncidentStore(database),

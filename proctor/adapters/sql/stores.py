@@ -8,6 +8,7 @@ from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
+from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
 from proctor.adapters.sql.tables import REVISION, tenants
@@ -23,6 +24,7 @@ class SqlStores:
 
     Attributes:
         exams: `ExamStore`.
+        policies: `PolicyStore`.
         candidates: `CandidateStore`.
         sessions: `SessionStore`.
         incidents: `IncidentStore`.
@@ -35,6 +37,7 @@ class SqlStores:
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
         self._database = Database(database_url, patience_s)
         self.exams = SqlExamStore(self._database)
+        self.policies = SqlPolicyStore(self._database)
         self.candidates = SqlCandidateStore(self._database)
         self.sessions = SqlSessionStore(self._database)
         self.incidents = SqlIncidentStore(self._database)

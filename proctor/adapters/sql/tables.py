@@ -62,6 +62,18 @@ exams = Table(
     UniqueConstraint("tenant_id", "exam_id"),
 )
 
+policies = Table(  # a row is a version and never changes; `retired_at` alone is set later
+    "policies",
+    metadata,
+    Column("tenant_id", Text, ForeignKey(tenants.c.tenant_id), primary_key=True),
+    Column("policy_id", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("tests", DomainJson(tuple[str, ...]), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
+)
+
 candidates = Table(
     "candidates",
     metadata,

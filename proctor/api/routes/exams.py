@@ -9,6 +9,7 @@ from proctor.api.views import ExamView, Page
 from proctor.domain.ids import ExamId
 from proctor.domain.sessions import Exam
 from proctor.services.exams import Exams
+from proctor.services.policies import PolicyChoice
 
 
 def exams_router(exams: Exams) -> APIRouter:
@@ -16,16 +17,23 @@ def exams_router(exams: Exams) -> APIRouter:
     router = APIRouter(prefix="/v1/exams", tags=["exams"], route_class=GuardedRoute)
 
     def shown(exam: Exam) -> ExamView:
-        """With what its policy asks for and nobody here can give."""
+        """With what its policy asks for and nobody here can give, and what the exam changes of it."""
         off = exams.signals_off(exam)
         return ExamView.model_validate(exam).model_copy(
-            update={"signals_off": None if off is None else list(off)}
+            update={
+                "signals_off": None if off is None else list(off),
+                "policy_overrides": exams.overrides(exam),
+            }
         )
 
     @router.post("", status_code=201)
     async def create_exam(new: NewExam, caller: Caller) -> ExamView:
-        """Make an exam under a preset policy."""
-        exam = await exams.create(caller.tenant_id, new.title, new.policy, new.retention_days)
+        """Make an exam under a preset, or under a version of your own policy that passes its tests."""
+        own = new.policy
+        choice = own if isinstance(own, str) else PolicyChoice(own.id, own.version)
+        exam = await exams.create(
+            caller.tenant_id, new.title, choice, new.retention_days, new.overrides, new.language
+        )
         return shown(exam)
 
     @router.get("")

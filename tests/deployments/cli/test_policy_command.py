@@ -39,3 +39,22 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     done = proctor("policy", "check", str(wrong))
     assert done.returncode == 2
     assert done.stderr.strip() == f"proctor: {wrong} is no UTF-8 text"
+
+
+def test_everything_that_is_wrong_is_told_a_line_each(tmp_path: Path) -> None:
+    text = (ROOT / "policies" / "standard.yaml").read_text(encoding="utf-8")
+    wrong = tmp_path / "wrong.yaml"
+    text = text.replace("version: 1\n", "version: 0\n").replace("face_hz: 1.0", "face_hz: .nan")
+    wrong.write_text(text.replace("severity: info  ", "severity: grave"), encoding="utf-8")
+    done = proctor("policy", "check", str(wrong))
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    for line, field in zip(lines, ("version", "sampling.face_hz", "severity"), strict=True):
+        assert line.startswith(f"{wrong}: line ") and f"{field}: " in line
+
+
+def test_the_schema_is_printed_as_it_is_committed() -> None:
+    done = proctor("policy", "schema")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (ROOT / "policies" / "policy.schema.json").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.roles import Role
 from tests.contract.samples import incident
 from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
+from tests.fakes.engines import policy_text
 
 CLOSED = [(method, path) for (method, path), rule in TABLE.items() if rule.roles is not None]
 REQUEST_ID = "X-Request-Id"
@@ -55,6 +56,12 @@ async def test_a_route_that_slipped_through_is_closed(api: FakeApi) -> None:
     assert answer.status_code == 403 and "secret" not in answer.json()
 
 
+def own_policy(policy_id: str) -> str:
+    """A small one."""
+    text = policy_text({"id": "one", "when": {"signal": "speech"}}, version=1)
+    return text.replace("id: test", f"id: {policy_id}")
+
+
 class House:
     """One tenant with one of everything, and a call for every route."""
 
@@ -67,6 +74,12 @@ class House:
         made = (await self.api.new_session(self.tenant, ref=f"ref-{self.tenant}"))["session"]
         self.ids.update({k: made[k] for k in ("session_id", "exam_id", "candidate_id")})
         headers = self.headers(Role.CANDIDATE)
+        await self.api.post(
+            "/v1/policies",
+            {"text": own_policy(f"maths-{self.tenant}")},
+            headers=self.headers(Role.ADMIN),
+        )
+        self.ids |= {"policy_id": f"maths-{self.tenant}", "version": "1"}
         answer = await self.api.client.post(
             f"/v1/sessions/{self.ids['session_id']}/whip",
             content=OFFER,
@@ -100,13 +113,13 @@ class House:
 
     def secrets(self) -> Iterator[str]:
         yield from (self.ids["session_id"], self.ids["exam_id"], self.ids["candidate_id"])
-        yield f"ref-{self.tenant}"
+        yield from (self.ids["policy_id"], f"ref-{self.tenant}")
 
     async def call(self, method: str, template: str, headers: dict[str, str]) -> httpx.Response:
         """Call a route with this house's ids in the path and in the body."""
         takes = TABLE[method, template].takes
         sent: dict[str, Any] = {}
-        if takes is Takes.JSON:
+        if takes in (Takes.JSON, Takes.POLICY):
             sent["json"] = self.bodies()[template]
         elif takes in (Takes.PICTURES, Takes.CHALLENGED_PICTURES):
             sent["files"] = images(picture(1), picture(2), picture(3))
@@ -124,6 +137,7 @@ class House:
         """A valid body for every route that takes one: a new route needs its line here."""
         return {
             "/v1/exams": {"title": "T", "policy": "standard", "retention_days": 1},
+            "/v1/policies": {"text": own_policy("anybody-s")},
             "/v1/candidates": {"external_ref": "new"},
             "/v1/candidates/{candidate_id}/consents": CONSENT,
             "/v1/sessions": {k: self.ids[k] for k in ("exam_id", "candidate_id")},
@@ -147,6 +161,7 @@ def remembered(api: FakeApi, house: House) -> str:
     kept = [
         *(value for value in database.exams.values()),
         *(value for value in database.candidates.values()),
+        *(version for versions in database.policies.values() for version in versions),
         *database.consents,
         *database.enrolments,
         *(value for value in database.sessions.values()),
@@ -186,6 +201,7 @@ async def test_anothers_thing_and_no_thing_are_told_alike_to_the_byte(
         "session_id": "ses_" + "0" * 20,
         "exam_id": "exa_" + "0" * 20,
         "candidate_id": "can_" + "0" * 20,
+        "policy_id": "nothing",
     }
     for method, template in CLOSED:
         if "_id}" not in template:

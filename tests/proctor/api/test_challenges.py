@@ -73,8 +73,10 @@ async def exam(api: FakeApi) -> Exam:
     """One that asks."""
     required = standard_policy().replace("challenge: off ", "challenge: required ")
     assert required != standard_policy()
-    api.services.exams._presets["strict"] = (required, api.services.exams._presets["standard"][1])
-    body = {"title": "Algebra", "policy": "strict", "retention_days": 30}
+    own = required.replace("id: standard", "id: asking")
+    await api.post("/v1/policies", {"text": own})
+    policy = {"id": "asking", "version": 1}
+    body = {"title": "Algebra", "policy": policy, "retention_days": 30}
     joined = await api.post(
         "/v1/sessions",
         {

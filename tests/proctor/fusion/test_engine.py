@@ -6,8 +6,9 @@ from typing import Any
 from proctor.domain.alerts import Transition
 from proctor.domain.incidents import Severity
 from proctor.domain.signals import Signal, SignalKind
-from proctor.fusion.engine import EngineState, FusionEngine, Outcome
+from proctor.fusion.engine import EngineState, FusionEngine
 from proctor.fusion.policy import parse_policy
+from proctor.fusion.teller import Outcome
 from proctor.sensing.hysteresis import Reading, Spell
 from tests.fakes import facts
 

@@ -78,7 +78,7 @@ def test_the_same_text_gives_the_same_policy_and_it_cannot_be_changed() -> None:
         (("is_admin",), True, "is_admin"),
         (("version",), 0, "version"),
         (("rules",), [], "rules"),
-        (("language",), "de", "text in the policy's language"),
+        (("language",), "nl", "text in the policy's language"),
         (("sampling", "face_attentive_hz"), 0.5, "face_attentive_hz"),
     ],
 )
