@@ -164,7 +164,8 @@ class FusionEngine:
 
         Alerts go on after `alert_seq`. Open incidents of the policy's rules, which this memory does
         not hold, close where their signals were last seen; what still lasts opens anew. One that
-        this memory holds open, though it was closed since, is closed.
+        this memory holds open, though it was closed since, is closed; one that was told, or became
+        worse, since it was held goes on from there.
         """
         self.state.alert_seq = max(self.state.alert_seq, alert_seq)
         held = {each.incident_id: rule_id for rule_id, each in self.state.incidents.items()}
@@ -173,6 +174,9 @@ class FusionEngine:
             rule, held_by = self._rules.get(incident.rule_id), held.get(incident.incident_id)
             if incident.closed_ms is not None and held_by is not None:
                 del self.state.incidents[held_by]
+            elif held_by is not None:
+                known = self.state.incidents[held_by]
+                self.state.incidents[held_by] = replace(incident, signals=known.signals)
             elif incident.closed_ms is None and held_by is None and rule is not None:
                 seen_ms = max((seen_until(each) for each in incident.signals), default=0)
                 signals = tuple(ended(each, seen_ms) for each in incident.signals)

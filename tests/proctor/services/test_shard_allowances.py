@@ -174,6 +174,28 @@ async def test_a_memory_that_was_lost_with_the_news_leaves_no_hole_in_the_number
     assert [alert.seq for alert in world.alerts] == [1, 2, 3]
 
 
+async def test_what_was_told_in_the_lost_second_is_told_to_its_end(world: World) -> None:
+    """The accommodation was taken back and the news went out; then Redis lost that."""
+    shard = await world.shard()
+    reports = facts.reports(absence(12_000), 12_000)
+    await allow(world, Accommodation.MAY_LEAVE_SEAT)
+    await shard.allowances_changed(SPEC.tenant_id, SPEC.session_id)
+    await in_time(world, shard, reports[:1])
+    await shard.tick()
+    await in_time(world, shard, reports[1:40])
+    assert suppressed(world) == [LEAVE]
+    old = dict(world.checkpoints.states[world.name])
+    await allow(world)
+    await shard.allowances_changed(SPEC.tenant_id, SPEC.session_id)
+    await in_time(world, shard, reports[40:])
+    assert suppressed(world) == [LEAVE, None]
+    world.checkpoints.states[world.name] = old
+    again = await world.shard()
+    await again.end(SPEC, world.clock.now())
+    assert suppressed(world) == [LEAVE, None, None]
+    assert [alert.seq for alert in world.alerts] == [1, 2, 3]
+
+
 async def test_late_news_go_with_the_session_s_numbers_and_are_told_once(world: World) -> None:
     shard = await world.shard()
     await in_time(world, shard, facts.reports(absence(), 8_000))
