@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_fixed
 
 from actors.mailbox import Mailboxes, NoAnswer
 from proctor.domain.errors import NoCapacity, NotFound, Unavailable
@@ -37,6 +37,7 @@ PLACE_TTL_S = 24 * 3600
 JOIN_WITHIN_S = 10.0
 CALL_WITHIN_S = 5.0
 LOOK_AGAIN_S = 0.25
+SHARD_WITHIN_S = 10.0
 ROSTER_AGE_MS = 1_500
 """The roster is written every second: what was placed in that time is not in it yet."""
 
@@ -293,10 +294,14 @@ class ActorJudges:
         return told
 
     async def _until_back(self, session_id: SessionId, method: str, *args: object) -> Any:
-        """Ask the session's shard; a call that may have been carried out is repeated."""
+        """Ask the session's shard; a call that may have been carried out is repeated.
+
+        The last call begins within `SHARD_WITHIN_S`: one that hangs takes its time for each.
+        """
+        give_up_ms = self._clock.monotonic_ms() + round(SHARD_WITHIN_S * 1000)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
-            stop=stop_after_attempt(40),
+            stop=lambda _: self._clock.monotonic_ms() >= give_up_ms,
             wait=wait_fixed(LOOK_AGAIN_S),
             sleep=self._clock.sleep,
             reraise=True,

@@ -115,6 +115,10 @@ class Stores:
         """None yet."""
         return 0
 
+    async def has_alert(self, tenant_id: TenantId, alert_id: AlertId) -> bool:
+        """None yet."""
+        return False
+
     async def list_incidents(
         self, tenant_id: TenantId, session_id: SessionId
     ) -> Sequence[Incident]:

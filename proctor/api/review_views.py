@@ -1,6 +1,7 @@
 """What those who review get: who is allowed what, what was said, which session is worth a look first."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from proctor.api.views import IncidentView, PriorityView, SessionSummary, View
@@ -79,13 +80,8 @@ def incident_views(found: Iterable[Incident], in_full: bool) -> list[IncidentVie
 
     The others see no incident that an accommodation covers, and of none that it does (TRUST P17).
     """
-    shown = [
-        IncidentView.model_validate(each) for each in found if in_full or not _is_covered(each)
-    ]
-    return [
-        each if in_full or not _is_accommodation(each.suppressed_by) else _unnamed(each)
-        for each in shown
-    ]
+    shown = found if in_full else (_as_told(each) for each in found if not _is_covered(each))
+    return [IncidentView.model_validate(each) for each in shown]
 
 
 def _is_covered(incident: Incident) -> bool:
@@ -96,5 +92,8 @@ def _is_accommodation(suppressed_by: str | None) -> bool:
     return suppressed_by is not None and suppressed_by.startswith(ACCOMMODATION)
 
 
-def _unnamed(view: IncidentView) -> IncidentView:
-    return view.model_copy(update={"suppressed_by": None})
+def _as_told(incident: Incident) -> Incident:
+    """With no more than its alerts say: an escalation that is held back would show what does so."""
+    why = None if _is_accommodation(incident.suppressed_by) else incident.suppressed_by
+    severity = incident.told_severity or incident.severity
+    return replace(incident, suppressed_by=why, severity=severity)

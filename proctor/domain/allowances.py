@@ -40,6 +40,11 @@ class Break:
     end_ms: int | None
     by: BreakBy
 
+    def __str__(self) -> str:
+        """From when to when, as the audit log has it."""
+        until = "its end is said" if self.end_ms is None else f"{self.end_ms} ms"
+        return f"{self.break_id}: from {self.start_ms} ms until {until}"
+
     def holds(self, at_ms: int) -> bool:
         """Whether a moment lies in it."""
         return self.start_ms <= at_ms and (self.end_ms is None or at_ms < self.end_ms)

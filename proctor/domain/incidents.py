@@ -76,6 +76,7 @@ class Incident:
         suppressed_by: What keeps its news back now (`accommodation:...`, `break`, `budget`); None
             when they are delivered.
         is_told: Whether any news of it were delivered: then its end is, too.
+        told_severity: What its news say while only its escalation is held back; None: its severity.
     """
 
     incident_id: IncidentId
@@ -95,3 +96,4 @@ class Incident:
     evidence: Evidence = Evidence()
     suppressed_by: str | None = None
     is_told: bool = True
+    told_severity: Severity | None = None

@@ -16,12 +16,15 @@ class IncidentNote:
         incident: The incident as the database knows it.
         verdict: What a human said, if that is the news.
         evidence: Where its evidence stands, if that is the news.
+        is_told: An alert tells it already, of which this memory need not know: a second would be the
+            same alert under another number, and leave a hole.
     """
 
     note_id: str
     incident: Incident
     verdict: Verdict | None = None
     evidence: EvidenceStatus | None = None
+    is_told: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

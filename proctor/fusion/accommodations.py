@@ -30,8 +30,10 @@ def without(view: View, kinds: frozenset[SignalKind]) -> View:
     )
 
 
-def held_back(rule: Rule, held: Held, view: View, allowed: Allowances) -> str | None:
-    """Why a rule that holds is not told now.
+def held_back(
+    rule: Rule, held: Held, view: View, allowed: Allowances, for_ms: int | None = None
+) -> str | None:
+    """Why a rule that holds, or its escalation, is not told now.
 
     An accommodation holds it back when the rule would not hold, or not for long enough, without the
     signals that are covered; an identity rule that is or becomes high, never. A break holds conduct and
@@ -42,24 +44,26 @@ def held_back(rule: Rule, held: Held, view: View, allowed: Allowances) -> str | 
         held: How it holds.
         view: The signals of this moment.
         allowed: What the candidate is allowed.
+        for_ms: How long it must hold without what is covered, if not for the rule's `for_ms`.
 
     Returns:
         `accommodation:` with the names that cover it, `break`, or None.
     """
+    for_ms = rule.for_ms if for_ms is None else for_ms
     top = rule.escalate.severity if rule.escalate else rule.severity
     kinds = covered(allowed.accommodations) & rule.when.kinds()
     if kinds and not (rule.category is Category.IDENTITY and top is Severity.HIGH):
         rest = rule.when.holds(without(view, kinds))
-        if rest is None or not _is_long_enough(rule, rest):
+        if rest is None or not _is_long_enough(for_ms, rest):
             named = [each for each in allowed.accommodations if COVERS[each] & rule.when.kinds()]
             return ACCOMMODATION + "+".join(sorted(set(named)))
         held = rest
     if rule.category in _AT_A_BREAK and held.confirmed_ms is not None:
         since_ms = free_since_ms(held.since_ms, held.confirmed_ms, allowed.breaks)
-        if since_ms is None or held.confirmed_ms - since_ms < rule.for_ms:
+        if since_ms is None or held.confirmed_ms - since_ms < for_ms:
             return BREAK
     return None
 
 
-def _is_long_enough(rule: Rule, held: Held) -> bool:
-    return held.confirmed_ms is not None and held.confirmed_ms - held.since_ms >= rule.for_ms
+def _is_long_enough(for_ms: int, held: Held) -> bool:
+    return held.confirmed_ms is not None and held.confirmed_ms - held.since_ms >= for_ms

@@ -164,7 +164,8 @@ class FusionEngine:
 
         Alerts go on after `alert_seq`. Open incidents of the policy's rules, which this memory does
         not hold, close where their signals were last seen; what still lasts opens anew. One that
-        this memory holds open, though it was closed since, is closed.
+        this memory holds open, though it was closed since, is closed; one that was told, or became
+        worse, since it was held goes on from there.
         """
         self.state.alert_seq = max(self.state.alert_seq, alert_seq)
         held = {each.incident_id: rule_id for rule_id, each in self.state.incidents.items()}
@@ -173,6 +174,9 @@ class FusionEngine:
             rule, held_by = self._rules.get(incident.rule_id), held.get(incident.incident_id)
             if incident.closed_ms is not None and held_by is not None:
                 del self.state.incidents[held_by]
+            elif held_by is not None:
+                known = self.state.incidents[held_by]
+                self.state.incidents[held_by] = replace(incident, signals=known.signals)
             elif incident.closed_ms is None and held_by is None and rule is not None:
                 seen_ms = max((seen_until(each) for each in incident.signals), default=0)
                 signals = tuple(ended(each, seen_ms) for each in incident.signals)
@@ -253,9 +257,11 @@ class FusionEngine:
             self._teller.join(rule, outcome, raised_at)
         return incident
 
-    def _kept_back(self, rule: Rule, held: Held, view: View) -> str | None:
-        """What keeps any news of this rule back now: the candidate's allowances, or another rule."""
-        why = held_back(rule, held, view, self.state.allowed)
+    def _kept_back(
+        self, rule: Rule, held: Held, view: View, for_ms: int | None = None
+    ) -> str | None:
+        """What keeps news of this rule back now: the candidate's allowances, or another rule."""
+        why = held_back(rule, held, view, self.state.allowed, for_ms)
         return why or self._quiet.inhibited(rule, self.state.incidents)
 
     def _over_budget(self, rule: Rule, severity: Severity) -> str | None:
@@ -276,12 +282,27 @@ class FusionEngine:
         outcome: Outcome,
         raised_at: datetime,
     ) -> Incident:
-        """What was held back by an allowance or another rule is told once neither does so."""
+        """What was held back by an allowance or another rule is told once neither does so.
+
+        An escalation that is still held back makes it no worse: it is told as if it had not been.
+        """
         before = incident.suppressed_by or BUDGET
-        if before == BUDGET or before.startswith(JOINED) or self._kept_back(rule, held, view):
+        if before == BUDGET or before.startswith(JOINED):
             return incident
-        why = None if incident.is_told else self._over_budget(rule, incident.severity)
-        incident = replace(incident, suppressed_by=why, is_told=incident.is_told or why is None)
+        escalate = rule.escalate
+        is_worse = escalate is not None and incident.severity is escalate.severity
+        after_ms = escalate.after_ms if escalate and is_worse else None
+        still, why = self._kept_back(rule, held, view, after_ms), None
+        if still is None:
+            why = None if incident.is_told else self._over_budget(rule, incident.severity)
+            incident = replace(incident, suppressed_by=why, told_severity=None)
+        elif is_worse and not incident.is_told and not self._kept_back(rule, held, view):
+            if self._over_budget(rule, rule.severity):
+                return incident
+            incident = replace(incident, suppressed_by=still, told_severity=rule.severity)
+        else:
+            return incident
+        incident = replace(incident, is_told=incident.is_told or why is None)
         self._count(incident)
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
@@ -304,12 +325,14 @@ class FusionEngine:
             return
         severity = rule.escalate.severity
         is_counted = incident.suppressed_by == BUDGET and is_weak(rule.category, severity)
-        why = BUDGET if is_counted else self._kept_back(rule, held, view)
+        after_ms = rule.escalate.after_ms
+        why = BUDGET if is_counted else self._kept_back(rule, held, view, after_ms)
         incident = replace(
             incident,
             severity=severity,
             suppressed_by=why,
             is_told=incident.is_told or why is None,
+            told_severity=incident.severity if incident.is_told and why else None,
         )
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)

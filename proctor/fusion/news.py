@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from proctor.domain.alerts import Alert, Transition
-from proctor.domain.ids import AlertId, derive_id
+from proctor.domain.ids import AlertId, IncidentId, derive_id
 from proctor.domain.incidents import EvidenceStatus, Incident, Verdict
 from proctor.domain.notes import IncidentNote
 from proctor.fusion.budget import Grouped
@@ -126,6 +126,7 @@ def alert_of(
         suppressed_by: What keeps it from being delivered.
         about: Tells apart updates of one incident; the same for the same news.
     """
+    severity = incident.severity if suppressed_by else incident.told_severity or incident.severity
     return Alert(
         alert_id=AlertId(
             derive_id("alr", incident.incident_id, transition, *([about] if about else []))
@@ -141,7 +142,7 @@ def alert_of(
         policy_id=incident.policy_id,
         policy_version=incident.policy_version,
         category=incident.category,
-        severity=incident.severity,
+        severity=severity,
         title=title,
         reason=reason,
         occurred_ms=incident.opened_ms if incident.closed_ms is None else incident.closed_ms,
@@ -151,6 +152,11 @@ def alert_of(
         frame_digest=judged_picture(incident.signals),
         suppressed_by=suppressed_by,
     )
+
+
+def note_alert_id(incident_id: IncidentId, note_id: str) -> AlertId:
+    """The id of the alert that tells a note: the same whoever tells it."""
+    return AlertId(derive_id("alr", incident_id, Transition.UPDATED, note_id))
 
 
 def note_alert(

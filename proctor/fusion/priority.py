@@ -163,6 +163,7 @@ class PriorityLedger:
     def __init__(self, policy: PriorityPolicy, state: PriorityState) -> None:
         self._policy = policy
         self._state = state
+        self._watched_ms: dict[Modality, int] = {}  # of the moment that is being worked out
 
     def take(self, signals: Iterable[Signal], breaks: Sequence[Break] = ()) -> None:
         """Take the changes of one step. In which order they came does not matter."""
@@ -209,8 +210,9 @@ class PriorityLedger:
             breaks: What happened in them adds nothing, but for who sits there.
             is_final: The session is over.
         """
-        state, policy = self._state, self._policy
+        state, policy, coverage = self._state, self._policy, tuple(coverage)
         base = math.log(policy.base / (1 - policy.base))
+        self._watched_ms = {each: watched_ms(coverage, 0, now_ms, each) for each in Modality}
         contributions = self._contributions(now_ms, covered, breaks)
         total = _summed(base, contributions)
         if any(each.kind in covered for each in state.peak_contributions):
@@ -286,7 +288,8 @@ class PriorityLedger:
         """By how much a habit of this session makes a signal say less, in log-odds."""
         if kind not in HABITS or now_ms < HABIT_AFTER_MS:
             return 0.0
-        share = min(1.0, habit_ms / now_ms)
+        modality = Modality.AUDIO if SOURCES[kind] == "sound" else Modality.VIDEO
+        share = min(1.0, habit_ms / max(1, self._watched_ms[modality]))
         excess = math.log((share + _SMOOTH) / (self._policy.habit_share + _SMOOTH))
         return min(believed / 2, max(0.0, excess))
 
@@ -310,12 +313,19 @@ def watched_share(coverage: Iterable[CoverageInterval], since_ms: int, until_ms:
     since_ms = max(0, since_ms)
     if until_ms <= since_ms:
         return 0.0
+    return watched_ms(coverage, since_ms, until_ms, Modality.VIDEO) / (until_ms - since_ms)
+
+
+def watched_ms(
+    coverage: Iterable[CoverageInterval], since_ms: int, until_ms: int, modality: Modality
+) -> int:
+    """For how long of a stretch a modality was not blind."""
     seen_ms = 0
     for part in coverage:
-        if part.modality is Modality.VIDEO and part.state is not CoverageState.BLIND:
+        if part.modality is modality and part.state is not CoverageState.BLIND:
             end_ms = until_ms if part.end_ms is None else min(part.end_ms, until_ms)
             seen_ms += max(0, end_ms - max(part.start_ms, since_ms))
-    return seen_ms / (until_ms - since_ms)
+    return seen_ms
 
 
 def _summed(base: float, contributions: Iterable[Contribution]) -> float:

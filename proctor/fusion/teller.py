@@ -94,8 +94,10 @@ class Teller:
             if each.incident_id == incident.incident_id:
                 incident = self._state.incidents[rule_id] = noted(each, note)
         incident = noted(incident, note)
-        self._state.alert_seq += 1
         outcome.incidents.append(incident)
+        if note.is_told:
+            return outcome
+        self._state.alert_seq += 1
         title = self._titles.get(incident.rule_id, incident.rule_id)
         language, seq = self._policy.language, self._state.alert_seq
         outcome.alerts.append(note_alert(incident, note, seq, title, language, raised_at))

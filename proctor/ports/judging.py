@@ -8,7 +8,7 @@ from typing import Protocol
 from proctor.domain.alerts import Alert, FeedItem
 from proctor.domain.allowances import Allowances
 from proctor.domain.coverage import CoverageInterval
-from proctor.domain.ids import ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.ids import AlertId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import IncidentNote
 from proctor.domain.priority import Priority
@@ -46,6 +46,10 @@ class IncidentStore(Protocol):
 
     async def last_seq(self, session_id: SessionId) -> int:
         """Highest committed alert seq of the session, 0 when none."""
+        ...
+
+    async def has_alert(self, tenant_id: TenantId, alert_id: AlertId) -> bool:
+        """Whether an alert is committed."""
         ...
 
     async def list_incidents(

@@ -24,8 +24,11 @@ class AllowanceStore(Protocol):
         """What holds in every exam first, then by exam."""
         ...
 
-    async def put_break(self, given: SessionBreak) -> None:
-        """Store a break, or its new end. Raises `NotFound` when the session is not the tenant's."""
+    async def put_break(self, given: SessionBreak, actor: str, at: datetime) -> None:
+        """Store a break, or its new end, with an audit row.
+
+        Raises `NotFound` when the session is not the tenant's.
+        """
         ...
 
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:
@@ -48,8 +51,16 @@ class VerdictStore(Protocol):
         """The alert about it is safe; twice is once."""
         ...
 
-    async def owed(self, given_before: datetime, limit: int) -> Sequence[VerdictGiven]:
-        """Of every tenant: those whose alert is owed, oldest first."""
+    async def owed(
+        self, given_before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[VerdictGiven]:
+        """Of every tenant: those whose alert is owed, oldest first.
+
+        Args:
+            given_before: Newer ones may still be being told.
+            after: When the last of the page before was given, and its name.
+            limit: How many at most.
+        """
         ...
 
 

@@ -95,8 +95,11 @@ class Accommodations:
         session_id: SessionId,
         start_ms: int | None,
         end_ms: int | None,
+        actor: str,
     ) -> Break:
         """Begin a break now (`start_ms` None), or plan one in session time. None begins in the past.
+
+        Who gave it is in the audit log.
 
         Raises:
             NotFound: No such session.
@@ -118,10 +121,12 @@ class Accommodations:
         if len(await self._store.list_breaks(tenant_id, session_id)) >= MOST_BREAKS:
             raise Conflict(f"A session has at most {MOST_BREAKS} breaks.")
         given = Break(break_id=new_id("brk"), start_ms=begins_ms, end_ms=end_ms, by=by)
-        await self._put(session, given)
+        await self._put(session, given, actor)
         return given
 
-    async def end_break(self, tenant_id: TenantId, session_id: SessionId, break_id: str) -> Break:
+    async def end_break(
+        self, tenant_id: TenantId, session_id: SessionId, break_id: str, actor: str
+    ) -> Break:
         """End a break now; one that has not begun never does, one that is over stays as it is.
 
         Raises:
@@ -138,14 +143,16 @@ class Accommodations:
         until_ms = given.start_ms if now_ms is None else max(given.start_ms, now_ms)
         if given.end_ms is None or until_ms < given.end_ms:
             given = replace(given, end_ms=until_ms)
-        await self._put(session, given)
+        await self._put(session, given, actor)
         return given
 
-    async def _put(self, session: Session, given: Break) -> None:
+    async def _put(self, session: Session, given: Break, actor: str) -> None:
         whose = SessionBreak(
             tenant_id=session.tenant_id, session_id=session.session_id, given=given
         )
-        await self._store.put_break(whose)
+        await self._store.put_break(whose, actor, self._clock.now())
+        # Looked at afterwards: one that began meanwhile may have read what was allowed before.
+        session = await self._sessions.get(session.tenant_id, session.session_id)
         if session.state is SessionState.LIVE:
             await self._judges.allowances_changed(session.tenant_id, session.session_id)
 

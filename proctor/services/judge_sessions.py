@@ -111,6 +111,7 @@ class JudgeShard:
             now = self._clock.now()
             for judge, rows in read:
                 self._hold(judge, read_back=True).rows = rows
+                self._stale.add(judge.spec.session_id)  # a change may have been missed meanwhile
             await self._catch_up(now)
             for known in self._sessions.values():
                 judge = known.judge
@@ -202,9 +203,11 @@ class JudgeShard:
             known = self._sessions.get(incident.session_id)
             if known is None:
                 return False
-            newest = known.newest(incident.incident_id) or await self._archive.incident(
-                incident.tenant_id, incident.incident_id
-            )
+            newest = known.newest(incident.incident_id)
+            if newest is None:
+                is_told = await self._archive.is_told(note)
+                newest = await self._archive.incident(incident.tenant_id, incident.incident_id)
+                note = replace(note, is_told=is_told)
             note = replace(note, incident=newest)
             self._keep(known, known.judge.annotate(note, self._clock.now()))
             await self._settle([known])

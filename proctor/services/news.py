@@ -122,21 +122,30 @@ class IncidentNews:
             await self._tell(IncidentNote(note_id=note_id, incident=incident, evidence=status))
 
     async def tell_owed(self) -> int:
-        """Tell verdicts whose telling failed. Returns how many are still owed among those tried."""
-        failed = 0
-        for given in await self._verdicts.owed(self._clock.now() - OWED_AFTER, TELL_AT_ONCE):
-            try:
-                await self._tell_verdict(given)
-            except ProctorError as error:  # one that cannot be told must not hold up the others
-                failed += 1
-                _log.warning("verdict is still not told", code=error.code)
+        """Tell verdicts whose telling failed. Returns how many are still owed."""
+        before, after, failed = self._clock.now() - OWED_AFTER, None, 0
+        while batch := await self._verdicts.owed(before, after, TELL_AT_ONCE):
+            after = (batch[-1].given_at, batch[-1].verdict_id)
+            for given in batch:
+                try:
+                    await self._tell_verdict(given)
+                except ProctorError as error:  # one that cannot be told must not hold up the others
+                    failed += 1
+                    _log.warning("verdict is still not told", code=error.code)
         return failed
 
     async def _tell_verdict(self, given: VerdictGiven) -> VerdictGiven:
+        """Tell it, and before it those of the incident that were given before it and are owed."""
         incident = await self._incidents.get_incident(given.tenant_id, given.incident_id)
-        note = IncidentNote(note_id=given.verdict_id, incident=incident, verdict=given.verdict)
-        await self._tell(note)
-        await self._verdicts.told(given.tenant_id, given.verdict_id, self._clock.now())
+        for each in await self._verdicts.list(given.tenant_id, given.incident_id):
+            if each.told_at is None:
+                note = IncidentNote(
+                    note_id=each.verdict_id, incident=incident, verdict=each.verdict
+                )
+                await self._tell(note)
+                await self._verdicts.told(each.tenant_id, each.verdict_id, self._clock.now())
+            if each.verdict_id == given.verdict_id:
+                break
         known = await self._verdicts.list(given.tenant_id, given.incident_id)
         return next(each for each in known if each.verdict_id == given.verdict_id)
 
@@ -153,11 +162,12 @@ class IncidentNews:
         """The session is over: nobody else numbers its alerts but those who tell news of it."""
         title, language = await self._title(session, note.incident)
         for _ in range(NUMBER_TRIES):
+            # The number first: what changes the incident after it takes the number, so we conflict.
+            seq = await self._incidents.last_seq(session.session_id) + 1
             newest = await self._incidents.get_incident(
                 session.tenant_id, note.incident.incident_id
             )
             incident = noted(newest, note)
-            seq = await self._incidents.last_seq(session.session_id) + 1
             alert = note_alert(incident, note, seq, title, language, self._clock.now())
             told = Judged(
                 tenant_id=session.tenant_id,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from actors.directory import (
+    CALL_WITHIN_S,
     ROSTER_KEY,
     WANTED_CHANNEL,
     ActorJudges,
@@ -396,6 +397,29 @@ async def test_allowances_and_late_news_outlast_it_too_and_reach_the_session_s_o
         await passing(clock, 2_000)
         await asking
     assert mine.ended == [SESSION, SESSION]
+
+
+class HangingShard(Shard):
+    """Lives, and answers nothing: whoever asks waits for each answer as long as they may."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        await self.clock.sleep(CALL_WITHIN_S)
+        raise NoAnswer("the shard did not answer")
+
+
+async def test_a_shard_that_hangs_is_not_waited_for_as_often_as_one_that_restarts() -> None:
+    """A reviewer waits for it, and after them whoever is owed news of other shards."""
+    clock = FakeClock()
+    note = IncidentNote(note_id="ver_1", incident=incident(session_id=SESSION))
+    asking = asyncio.create_task(judges(clock, HangingShard(clock)).annotate(note))
+    await passing(clock, 16_000)
+    assert asking.done()
+    with pytest.raises(NoAnswer):
+        await asking
 
 
 async def test_a_shard_that_stays_away_is_told_in_the_end() -> None:

@@ -11,7 +11,7 @@ from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.tables import audit
 from tests.contract.conftest import Relational
 from tests.contract.samples import ACME, NOON, incident, judged
-from tests.contract.test_review_stores import AWAY, allowed, word
+from tests.contract.test_review_stores import AWAY, allowed, pause, word
 
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.service)]
 pytestmark = pytest.mark.parametrize("stores", DATABASES, indirect=True)
@@ -36,15 +36,19 @@ async def rows(log: Database) -> list[tuple[str, str, str, str | None]]:
     return found
 
 
-async def test_verdicts_and_accommodations_leave_a_chain(
+async def test_verdicts_accommodations_and_breaks_leave_a_chain(
     furnished: Relational, log: Database
 ) -> None:
     await furnished.incidents.commit([judged(incidents=(incident(),))])
     await furnished.allowances.put_accommodations(allowed(AWAY), "grace", NOON)
     await furnished.verdicts.add(word())
+    await furnished.allowances.put_break(pause(5_000, None), "bob", NOON)
+    await furnished.allowances.put_break(pause(5_000, 9_000), "eve", NOON)
     assert await rows(log) == [
         ("grace", "accommodations.set", "cnd_1", None),  # not which, and never why
         ("ada", "incident.confirmed", "inc_1", "Un téléphone ✓"),
+        ("bob", "break.set", "ses_1", "brk_1: from 5000 ms until its end is said"),
+        ("eve", "break.set", "ses_1", "brk_1: from 5000 ms until 9000 ms"),
     ]
 
 

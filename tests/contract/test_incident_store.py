@@ -41,6 +41,17 @@ async def test_of_two_states_in_one_commit_the_last_stays(furnished: Relational)
     assert await furnished.incidents.list_incidents(ACME, WHICH) == [closed]
 
 
+async def test_an_alert_is_known_once_it_is_committed_and_to_its_tenant_alone(
+    furnished: Relational,
+) -> None:
+    known, which = furnished.incidents.has_alert, alert(1).alert_id
+    assert not await known(ACME, which)
+    await furnished.incidents.commit([judged(alert(1))])
+    assert await known(ACME, which)
+    assert not await known(OTHER, which)
+    assert not await known(ACME, AlertId("alr_none"))
+
+
 async def test_coverage_is_replaced_as_a_whole(furnished: Relational) -> None:
     first = (monitored(0, 500), blind(500, None))
     await furnished.incidents.commit([judged(coverage=first)])

@@ -11,7 +11,7 @@ from proctor.adapters.lancedb_faces import LanceFaceIndex
 from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
 from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.errors import StateStoreUnavailable
-from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId
+from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId
 from proctor.ports import (
     AlertFeed,
     AllowanceStore,
@@ -74,6 +74,7 @@ def incident_calls(store: IncidentStore) -> Calls:
     yield lambda: store.list_incidents(ACME, WHICH)
     yield lambda: store.get_incident(ACME, IncidentId("inc_1"))
     yield lambda: store.allowances(ACME, WHICH)
+    yield lambda: store.has_alert(ACME, AlertId("alr_1"))
 
 
 def review_calls(
@@ -81,12 +82,12 @@ def review_calls(
 ) -> Calls:
     yield lambda: allowances.put_accommodations(allowed(), "ada", NOON)
     yield lambda: allowances.list_accommodations(ACME, WHO)
-    yield lambda: allowances.put_break(pause(0, None))
+    yield lambda: allowances.put_break(pause(0, None), "ada", NOON)
     yield lambda: allowances.list_breaks(ACME, WHICH)
     yield lambda: verdicts.add(word())
     yield lambda: verdicts.list(ACME, IncidentId("inc_1"))
     yield lambda: verdicts.told(ACME, "ver_1", NOON)
-    yield lambda: verdicts.owed(NOON, 1)
+    yield lambda: verdicts.owed(NOON, None, 1)
     yield lambda: priorities.get(ACME, WHICH)
     yield lambda: priorities.ranked(ACME, ExamId("exm_1"), None, 1)
 

@@ -92,7 +92,7 @@ async def test_nothing_is_allowed_across_tenants(furnished: Relational) -> None:
     with pytest.raises(NotFound):
         await furnished.allowances.put_accommodations(foreign, "eve", NOON)
     with pytest.raises(NotFound):
-        await furnished.allowances.put_break(replace(pause(0, None), tenant_id=OTHER))
+        await furnished.allowances.put_break(replace(pause(0, None), tenant_id=OTHER), "eve", NOON)
     with pytest.raises(NotFound):
         await furnished.incidents.allowances(OTHER, WHICH)
     assert await furnished.incidents.allowances(ACME, WHICH) == NOTHING_ALLOWED
@@ -101,10 +101,10 @@ async def test_nothing_is_allowed_across_tenants(furnished: Relational) -> None:
 async def test_a_break_begins_and_is_ended_and_they_stand_in_order(furnished: Relational) -> None:
     store = furnished.allowances
     later, now = pause(90_000, 120_000, "brk_a"), pause(5_000, None, "brk_b")
-    await store.put_break(later)
-    await store.put_break(now)
+    await store.put_break(later, "ada", NOON)
+    await store.put_break(now, "ada", NOON)
     assert await store.list_breaks(ACME, WHICH) == [now.given, later.given]
-    await store.put_break(pause(6_000, 9_000, "brk_b"))  # only its end moves
+    await store.put_break(pause(6_000, 9_000, "brk_b"), "ada", NOON)  # only its end moves
     ended = replace(now.given, end_ms=9_000)
     assert await store.list_breaks(ACME, WHICH) == [ended, later.given]
     assert (await furnished.incidents.allowances(ACME, WHICH)).breaks == (ended, later.given)
@@ -149,13 +149,17 @@ async def test_news_are_owed_until_they_are_told(furnished: Relational) -> None:
     await furnished.verdicts.add(word(1))
     await furnished.verdicts.add(word(2))
     owed = furnished.verdicts.owed
-    assert await owed(NOON + timedelta(seconds=2), 10) == [word(1)]
-    assert await owed(NOON + timedelta(hours=1), 1) == [word(1)]
+    later = NOON + timedelta(hours=1)
+    assert await owed(NOON + timedelta(seconds=2), None, 10) == [word(1)]
+    assert await owed(later, None, 1) == [word(1)]
+    assert await owed(later, (word(1).given_at, "ver_1"), 1) == [word(2)]
+    assert await owed(later, (word(1).given_at, "ver_0"), 1) == [word(1)]
+    assert await owed(later, (word(2).given_at, "ver_2"), 1) == []
     told_at = NOON + timedelta(minutes=1)
     await furnished.verdicts.told(OTHER, "ver_1", told_at)
     await furnished.verdicts.told(ACME, "ver_1", told_at)
     await furnished.verdicts.told(ACME, "ver_1", told_at + timedelta(minutes=1))
-    assert await owed(NOON + timedelta(hours=1), 10) == [word(2)]
+    assert await owed(later, None, 10) == [word(2)]
     listed = await furnished.verdicts.list(ACME, IncidentId("inc_1"))
     assert listed[0] == replace(word(1), told_at=told_at)
 

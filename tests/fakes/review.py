@@ -59,7 +59,7 @@ class FakeAllowanceStore(FakeRelational):
         ]
         return sorted(found, key=lambda given: given.exam_id or "")
 
-    async def put_break(self, given: SessionBreak) -> None:
+    async def put_break(self, given: SessionBreak, actor: str, at: datetime) -> None:
         self._reach()
         _session(self.database, given.tenant_id, given.session_id)
         before = self.database.breaks.get(given.given.break_id)
@@ -68,6 +68,8 @@ class FakeAllowanceStore(FakeRelational):
         elif (before.tenant_id, before.session_id) == (given.tenant_id, given.session_id):
             ended = replace(before.given, end_ms=given.given.end_ms)
             self.database.breaks[given.given.break_id] = replace(before, given=ended)
+        row = (given.tenant_id, actor, "break.set", given.session_id, str(given.given))
+        self.database.audit.append(row)
 
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:
         self._reach()
@@ -106,14 +108,18 @@ class FakeVerdictStore(FakeRelational):
         if given is not None and given.tenant_id == tenant_id and given.told_at is None:
             self.database.verdicts[verdict_id] = replace(given, told_at=at)
 
-    async def owed(self, given_before: datetime, limit: int) -> Sequence[VerdictGiven]:
+    async def owed(
+        self, given_before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[VerdictGiven]:
         self._reach()
         found = [
             given
             for given in self.database.verdicts.values()
-            if given.told_at is None and given.given_at < given_before
+            if given.told_at is None
+            and given.given_at < given_before
+            and (after is None or (given.given_at, given.verdict_id) > after)
         ]
-        return sorted(found, key=lambda given: given.given_at)[:limit]
+        return sorted(found, key=lambda given: (given.given_at, given.verdict_id))[:limit]
 
 
 class FakePriorityStore(FakeRelational):

@@ -10,7 +10,7 @@ from datetime import datetime
 from proctor.domain.alerts import FeedItem
 from proctor.domain.allowances import Allowances
 from proctor.domain.errors import Conflict, NotFound, StateStoreUnavailable
-from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import Exam, Session, SessionState
 from proctor.ports import Judged
@@ -195,6 +195,11 @@ class FakeIncidentStore(FakeRelational):
         self._reach()
         alerts = self.database.alerts.values()
         return max((a.seq for a in alerts if a.session_id == session_id), default=0)
+
+    async def has_alert(self, tenant_id: TenantId, alert_id: AlertId) -> bool:
+        self._reach()
+        alert = self.database.alerts.get(alert_id)
+        return alert is not None and alert.tenant_id == tenant_id
 
     async def list_incidents(
         self, tenant_id: TenantId, session_id: SessionId

@@ -13,7 +13,7 @@ from proctor.domain.alerts import Alert
 from proctor.domain.allowances import Allowances
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.errors import NotFound
-from proctor.domain.ids import IncidentId, SessionId, TenantId
+from proctor.domain.ids import AlertId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident, Verdict
 from proctor.ports import Judged
 
@@ -104,6 +104,14 @@ class SqlIncidentStore:
         highest = select(func.max(alerts.c.seq)).where(alerts.c.session_id == session_id)
         async with self._database.reading() as connection:
             return (await connection.scalar(highest)) or 0
+
+    async def has_alert(self, tenant_id: TenantId, alert_id: AlertId) -> bool:
+        """Whether an alert is committed."""
+        wanted = select(alerts.c.seq).where(
+            alerts.c.tenant_id == tenant_id, alerts.c.alert_id == alert_id
+        )
+        async with self._database.reading() as connection:
+            return await connection.scalar(wanted) is not None
 
     async def list_incidents(
         self, tenant_id: TenantId, session_id: SessionId

@@ -97,8 +97,11 @@ class SqlAllowanceStore:
                 for row in rows
             ]
 
-    async def put_break(self, given: SessionBreak) -> None:
-        """Store a break, or its new end. Raises `NotFound` when the session is not the tenant's."""
+    async def put_break(self, given: SessionBreak, actor: str, at: datetime) -> None:
+        """Store a break, or its new end, with an audit row.
+
+        Raises `NotFound` when the session is not the tenant's.
+        """
         new = self._database.insert(breaks)
         put = new.on_conflict_do_update(
             index_elements=[breaks.c.break_id],
@@ -119,6 +122,15 @@ class SqlAllowanceStore:
                 "given_by": given.given.by.value,
             }
             await connection.execute(put, [row])
+            await write_audit(
+                connection,
+                given.tenant_id,
+                at=at,
+                actor=actor,
+                action="break.set",
+                subject=given.session_id,
+                reason=str(given.given),
+            )
 
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:
         """By their beginning."""
@@ -242,13 +254,17 @@ class SqlVerdictStore:
         async with self._database.writing() as connection:
             await connection.execute(told.values(told_at=at))
 
-    async def owed(self, given_before: datetime, limit: int) -> Sequence[VerdictGiven]:
-        """Of every tenant: those whose alert is owed, oldest first."""
-        wanted = select(verdicts).where(
-            verdicts.c.told_at.is_(None), verdicts.c.given_at < given_before
-        )
+    async def owed(
+        self, given_before: datetime, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[VerdictGiven]:
+        """Of every tenant: those whose alert is owed, oldest first, after a cursor."""
+        given_at, verdict_id = verdicts.c.given_at, verdicts.c.verdict_id
+        wanted = select(verdicts).where(verdicts.c.told_at.is_(None), given_at < given_before)
+        if after is not None:
+            at, name = after
+            wanted = wanted.where(or_(given_at > at, and_(given_at == at, verdict_id > name)))
         async with self._database.reading() as connection:
-            rows = await connection.execute(wanted.order_by(verdicts.c.given_at).limit(limit))
+            rows = await connection.execute(wanted.order_by(given_at, verdict_id).limit(limit))
             return [_verdict(row) for row in rows]
 
 

@@ -44,14 +44,16 @@ def accommodations_router(accommodations: Accommodations) -> APIRouter:
     async def give_break(session_id: str, new: NewBreak, caller: Caller) -> BreakView:
         """Begin a break now, or plan one."""
         given = await accommodations.give_break(
-            caller.tenant_id, SessionId(session_id), new.start_ms, new.end_ms
+            caller.tenant_id, SessionId(session_id), new.start_ms, new.end_ms, caller.subject
         )
         return BreakView.model_validate(given)
 
     @router.delete("/sessions/{session_id}/breaks/{break_id}")
     async def end_break(session_id: str, break_id: str, caller: Caller) -> BreakView:
         """End a break now; one that has not begun never does. Again: nothing changes."""
-        ended = await accommodations.end_break(caller.tenant_id, SessionId(session_id), break_id)
+        ended = await accommodations.end_break(
+            caller.tenant_id, SessionId(session_id), break_id, caller.subject
+        )
         return BreakView.model_validate(ended)
 
     return router

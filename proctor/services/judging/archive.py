@@ -8,7 +8,9 @@ from proctor.domain.allowances import Allowances
 from proctor.domain.errors import StateStoreUnavailable
 from proctor.domain.ids import IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
+from proctor.domain.notes import IncidentNote
 from proctor.domain.sessions import SessionSpec
+from proctor.fusion.news import note_alert_id
 from proctor.ports import Clock, IncidentStore
 from proctor.services.deadline import TimedOut, within
 
@@ -50,6 +52,11 @@ class Archive:
     async def incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
         """One incident. Raises `NotFound`."""
         return await self._in_time(self._incidents.get_incident(tenant_id, incident_id))
+
+    async def is_told(self, note: IncidentNote) -> bool:
+        """Whether an alert tells the note already."""
+        alert_id = note_alert_id(note.incident.incident_id, note.note_id)
+        return await self._in_time(self._incidents.has_alert(note.incident.tenant_id, alert_id))
 
     async def allowances(self, spec: SessionSpec) -> Allowances:
         """What is allowed in the session. Raises `NotFound`."""

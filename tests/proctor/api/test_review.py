@@ -8,7 +8,7 @@ import pytest
 
 from proctor.domain.allowances import Accommodation, BreakBy
 from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId, TenantId
-from proctor.domain.incidents import Incident
+from proctor.domain.incidents import Incident, Severity
 from proctor.domain.priority import Contribution, Priority, Withheld
 from proctor.domain.roles import Role
 from proctor.domain.signals import SignalKind
@@ -202,6 +202,20 @@ async def test_a_proctor_learns_of_no_accommodation(sitting: Sitting) -> None:
             assert "look_away" not in (await sitting.ask("GET", path, role)).text
         refused = await sitting.ask("GET", "/v1/candidates/{c}/accommodations", role)
         assert refused.status_code == 403
+
+
+async def test_an_escalation_that_is_held_back_is_shown_to_those_who_may_know(
+    sitting: Sitting,
+) -> None:
+    worse = {"suppressed_by": "accommodation:may_speak", "severity": Severity.MEDIUM}
+    sitting.have("inc_worse", **worse, told_severity=Severity.LOW)
+
+    async def seen(role: Role) -> list[str]:
+        answer = await sitting.ask("GET", "/v1/sessions/{s}/incidents", role)
+        return [each["severity"] for each in answer.json()["items"]]
+
+    assert await seen(Role.REVIEWER) == ["medium"]
+    assert await seen(Role.PROCTOR) == ["low"]
 
 
 async def test_a_priority_is_shown_with_its_reasons_to_those_who_review(sitting: Sitting) -> None:

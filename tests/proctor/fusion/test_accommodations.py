@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from proctor.domain.alerts import Alert, Transition
 from proctor.domain.allowances import Accommodation, Allowances, Break, BreakBy
-from proctor.domain.incidents import Severity
+from proctor.domain.incidents import Severity, Verdict
+from proctor.domain.notes import IncidentNote
 from proctor.domain.signals import SignalKind
 from proctor.fusion.covers import COVERS, ON_A_BREAK, free_since_ms, last_free_ms
 from proctor.fusion.engine import FusionEngine
@@ -156,6 +157,74 @@ def test_a_break_holds_back_and_who_stays_away_after_it_is_told() -> None:
     )
 
 
+LONG = {"escalate": {"after_ms": 30_000, "severity": "high"}}
+
+
+def severities(alerts: list[Alert]) -> list[tuple[Transition, str | None, Severity]]:
+    return [(alert.transition, alert.suppressed_by, alert.severity) for alert in alerts]
+
+
+def test_a_break_makes_nothing_worse_that_is_told_after_it() -> None:
+    """Three seconds late from a break of fifty: the fifty are no reason to call it high."""
+    gone = {"id": "gone", "when": {"signal": "no_face"}, "severity": "low", "for_ms": 3_000} | LONG
+    one, away = allow(engine(gone), breaks=(pause(10_000, 60_000),)), SignalKind.NO_FACE
+    alerts = feed(one, signal(away, 12_000, 20_000), at_ms=20_000).alerts
+    alerts += feed(one, signal(away, 12_000, 50_000), at_ms=50_000).alerts
+    assert severities(alerts) == [
+        (Transition.OPENED, "break", Severity.LOW),
+        (Transition.ESCALATED, "break", Severity.HIGH),
+    ]
+    late = feed(one, signal(away, 12_000, 63_000), at_ms=63_000).alerts
+    assert severities(late) == [(Transition.UPDATED, None, Severity.LOW)]
+    assert feed(one, signal(away, 12_000, 70_000), at_ms=70_000).alerts == []
+    much_too_late = feed(one, signal(away, 12_000, 90_000), at_ms=90_000).alerts
+    assert severities(much_too_late) == [(Transition.UPDATED, None, Severity.HIGH)]
+    back = feed(one, signal(away, 12_000, 91_000, 91_000), at_ms=91_500).alerts
+    assert severities(back) == [(Transition.CLOSED, None, Severity.HIGH)]
+
+
+def test_who_is_a_little_late_stays_a_little_late_to_the_end() -> None:
+    gone = {"id": "gone", "when": {"signal": "no_face"}, "severity": "low", "for_ms": 3_000} | LONG
+    one, away = allow(engine(gone), breaks=(pause(10_000, 60_000),)), SignalKind.NO_FACE
+    for until in (20_000, 50_000, 63_000):
+        feed(one, signal(away, 12_000, until), at_ms=until)
+    (opened,) = one.state.incidents.values()
+    note = IncidentNote(note_id="ver_1", incident=opened, verdict=Verdict.DISMISSED)
+    told = one.annotate(note, facts.BEGAN).alerts
+    told += feed(one, signal(away, 12_000, 64_000, 64_000), at_ms=64_500).alerts
+    assert severities(told) == [
+        (Transition.UPDATED, None, Severity.LOW),
+        (Transition.CLOSED, None, Severity.LOW),
+    ]
+
+
+def test_a_covered_signal_makes_nothing_worse_that_another_one_tells() -> None:
+    parts = [{"signal": "gaze_away"}, {"signal": "speech"}]
+    worse = {"escalate": {"after_ms": 30_000, "severity": "medium"}}
+    rule = {"id": "either", "when": {"any": parts}, "severity": "low", "for_ms": 2_000} | worse
+    one = allow(engine(rule), Accommodation.MAY_LOOK_AWAY)
+    alerts = feed(one, signal(GAZE, 0, 40_000), at_ms=40_000).alerts
+    alerts += feed(one, signal(SPEECH, 40_000, 42_000), at_ms=42_000).alerts
+    assert severities(alerts) == [
+        (Transition.OPENED, LOOK, Severity.LOW),
+        (Transition.ESCALATED, LOOK, Severity.MEDIUM),
+        (Transition.UPDATED, None, Severity.LOW),
+    ]
+
+
+def test_one_that_was_told_before_a_break_ends_as_it_was_told() -> None:
+    gone = {"id": "gone", "when": {"signal": "no_face"}, "severity": "low", "for_ms": 3_000} | LONG
+    one, away = allow(engine(gone), breaks=(pause(10_000, 60_000),)), SignalKind.NO_FACE
+    alerts = feed(one, signal(away, 1_000, 5_000), at_ms=5_000).alerts
+    alerts += feed(one, signal(away, 1_000, 40_000), at_ms=40_000).alerts
+    alerts += feed(one, signal(away, 1_000, 55_000, 55_000), at_ms=55_500).alerts
+    assert severities(alerts) == [
+        (Transition.OPENED, None, Severity.LOW),
+        (Transition.ESCALATED, "break", Severity.HIGH),
+        (Transition.CLOSED, None, Severity.LOW),
+    ]
+
+
 def test_who_comes_back_in_time_is_not_told_of() -> None:
     gone = {"id": "gone", "when": {"signal": "no_face"}, "for_ms": 3_000}
     one = allow(engine(gone), breaks=(pause(10_000, 60_000),))
@@ -231,7 +300,10 @@ def test_suppression_is_always_recorded_and_hides_no_fact(
     accommodations: set[Accommodation],
     planned: list[tuple[int, int]],
 ) -> None:
-    """The same incidents at the same moments, numbers without holes: only delivery differs."""
+    """The same incidents at the same moments, numbers without holes: only delivery differs.
+
+    What is told is as severe as ever, or less where what made it worse is held back.
+    """
     breaks = tuple(
         replace(pause(start, start + length), break_id=str(number))
         for number, (start, length) in enumerate(planned)
@@ -239,14 +311,19 @@ def test_suppression_is_always_recorded_and_hides_no_fact(
     free = played(script, Allowances())
     quiet = played(script, Allowances(accommodations=tuple(sorted(accommodations)), breaks=breaks))
 
-    def facts_of(alerts: list[Alert]) -> list[tuple[str, Transition, int, Severity]]:
-        return [
-            (alert.rule_id, alert.transition, alert.occurred_ms, alert.severity)
-            for alert in alerts
-            if alert.transition is not Transition.UPDATED
-        ]
+    def facts_of(alerts: list[Alert]) -> list[tuple[str, Transition, int]]:
+        return [(one.rule_id, one.transition, one.occurred_ms) for one in changes(alerts)]
+
+    def changes(alerts: list[Alert]) -> list[Alert]:
+        return [alert for alert in alerts if alert.transition is not Transition.UPDATED]
 
     assert facts_of(quiet) == facts_of(free)
+    order = list(Severity)
+    for one, as_ever in zip(changes(quiet), changes(free), strict=True):
+        if one.suppressed_by is None:
+            assert order.index(one.severity) <= order.index(as_ever.severity)
+        else:
+            assert one.severity is as_ever.severity
     assert [alert.seq for alert in quiet] == list(range(1, len(quiet) + 1))
     for alert in quiet:
         why = alert.suppressed_by

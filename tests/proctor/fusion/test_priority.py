@@ -60,8 +60,9 @@ def watched(
         parts.append((CoverageState.BLIND, CoverageReason.NO_MEDIA, blind_from_ms, until_ms))  # type: ignore[arg-type]
     return [
         CoverageInterval(
-            modality=Modality.VIDEO, state=state, reason=reason, start_ms=start_ms, end_ms=end_ms
+            modality=modality, state=state, reason=reason, start_ms=start_ms, end_ms=end_ms
         )
+        for modality in Modality
         for state, reason, start_ms, end_ms in parts
     ]
 
@@ -138,6 +139,20 @@ def test_a_habit_says_less_but_never_less_than_half() -> None:
     again = of(*faces, signal(SignalKind.SEVERAL_FACES, 600_000), now_ms=601_000)
     once = of(signal(SignalKind.SEVERAL_FACES, 600_000), now_ms=601_000)
     assert again.value == once.value  # no habit makes two people one
+
+
+@pytest.mark.parametrize("kind", [SignalKind.GAZE_AWAY, SignalKind.SPEECH])
+def test_an_outage_is_no_proof_that_a_habit_has_ended(kind: SignalKind) -> None:
+    """Half the time that is seen, this candidate does so; of an hour in between nobody knows."""
+    habit = [signal(kind, at, at + 5_000) for at in range(0, 600_000, 10_000)]
+    before = ledger(*habit, signal(kind, 600_000)).at(601_000, watched())
+    hour = 3_600_000
+    outage = watched(600_000 + hour, blind_from_ms=601_000)
+    back = [replace(each, start_ms=600_000 + hour) for each in watched()]
+    after = ledger(*habit, signal(kind, 600_000 + hour)).at(601_000 + hour, [*outage, *back])
+    assert after.log_odds == pytest.approx(before.log_odds, abs=0.01)
+    whole = ledger(*habit, signal(kind, 600_000 + hour)).at(601_000 + hour, watched())
+    assert after.log_odds < whole.log_odds  # an hour without it, seen, does say so
 
 
 def test_a_blind_session_s_priority_is_withheld_and_comes_back() -> None:

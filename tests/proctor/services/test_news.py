@@ -9,9 +9,11 @@ import pytest
 from proctor.domain.alerts import Transition
 from proctor.domain.errors import InvalidInput, NotFound, Unavailable
 from proctor.domain.ids import IncidentId, SessionId, TenantId
-from proctor.domain.incidents import EvidenceStatus, Verdict
+from proctor.domain.incidents import EvidenceStatus, Incident, Verdict
+from proctor.domain.notes import IncidentNote
 from proctor.domain.sessions import SessionState
-from proctor.services.news import IncidentNews
+from proctor.ports import Judged
+from proctor.services.news import TELL_AT_ONCE, IncidentNews
 from tests.contract.samples import ACME, NOON, alert, candidate, exam, incident, judged, session
 from tests.fakes.clock import FakeClock
 from tests.fakes.facts import STANDARD_POLICY
@@ -25,6 +27,18 @@ from tests.fakes.stores import (
 )
 
 WHICH, WHO = SessionId("ses_1"), IncidentId("inc_1")
+
+
+class LateShard(FakeJudges):
+    """Does not know the session yet; its last word of it comes while the news are being told."""
+
+    def __init__(self, store: "ClosedMeanwhile", says: Judged) -> None:
+        super().__init__()
+        self.store, self.says = store, says
+
+    async def annotate(self, note: IncidentNote) -> bool:
+        self.store.shard_says = self.says
+        return await super().annotate(note)
 
 
 class Desk:
@@ -150,10 +164,73 @@ async def test_an_answer_that_was_lost_makes_no_second_alert() -> None:
     assert [seq for seq, _ in desk.told()] == [4]
 
 
+async def test_verdicts_of_one_incident_are_told_in_the_order_in_which_they_were_given() -> None:
+    """Who reads the feed must not end up with the word that was taken back."""
+    desk = await Desk(SessionState.LIVE).furnish()
+    desk.judges.down = True
+    await desk.confirm()
+    desk.judges.down = False
+    desk.judges.judging.add(WHICH)
+    await desk.clock.advance(1_000)
+    await desk.news.verdict(ACME, WHO, Verdict.DISMISSED, "grace", "It was the cat")
+    await desk.clock.advance(16_000)
+    assert await desk.news.tell_owed() == 0
+    assert [note.verdict for note in desk.judges.notes] == [Verdict.CONFIRMED, Verdict.DISMISSED]
+
+
+async def test_however_many_can_never_be_told_the_others_are() -> None:
+    """A whole page of verdicts that no shard takes stands before the one that can be told."""
+    desk = await Desk().furnish()
+    await desk.confirm()
+    (given,) = desk.database.verdicts.values()
+    for number in range(2 * TELL_AT_ONCE):
+        name = f"ver_{number:04d}"
+        desk.database.verdicts[name] = replace(
+            given, verdict_id=name, incident_id=IncidentId("inc_gone"), given_at=NOON, told_at=None
+        )
+    last = replace(given, verdict_id="ver_last", told_at=None)
+    desk.database.verdicts["ver_last"] = last
+    await desk.clock.advance(16_000)
+    assert await desk.news.tell_owed() == 2 * TELL_AT_ONCE
+    assert desk.database.verdicts["ver_last"].told_at is not None
+
+
 async def test_reviewers_at_the_same_time_get_numbers_without_holes() -> None:
     desk = await Desk().furnish()
     await asyncio.gather(*(desk.confirm(f"reviewer-{number}") for number in range(5)))
     assert sorted(seq for seq, _ in desk.told()) == [4, 5, 6, 7, 8]
+
+
+class ClosedMeanwhile(FakeIncidentStore):
+    """A shard's last word of an incident is committed just after somebody has read the incident."""
+
+    shard_says: Judged | None = None
+
+    async def get_incident(self, tenant_id: TenantId, incident_id: IncidentId) -> Incident:
+        found = await super().get_incident(tenant_id, incident_id)
+        said, self.shard_says = self.shard_says, None
+        if said is not None:
+            await self.commit([said])
+        return found
+
+
+async def test_a_verdict_while_the_session_ends_opens_no_incident_again() -> None:
+    desk = await Desk(settled=False).furnish()
+    store = ClosedMeanwhile(desk.database)
+    closed = replace(incident(), closed_ms=9_000)
+    await desk.confirm()  # stored and told before; what follows is the evidence's news
+    racing = IncidentNews(
+        store,
+        FakeVerdictStore(desk.database),
+        FakeSessionStore(desk.database),
+        FakeExamStore(desk.database),
+        LateShard(store, judged(alert(5), incidents=(closed,))),
+        desk.clock,
+    )
+    await racing.evidence(ACME, WHO, EvidenceStatus.STORED)
+    kept = desk.database.incidents[WHO]
+    assert (kept.closed_ms, kept.evidence.status) == (9_000, EvidenceStatus.STORED)
+    assert [seq for seq, _ in desk.told()] == [4, 5, 6]
 
 
 async def test_evidence_is_told_as_it_fills_in_and_each_state_once() -> None:

@@ -137,6 +137,65 @@ async def test_a_checkpoint_holds_what_is_allowed(world: World) -> None:
     assert suppressed(world) == [LEAVE]
 
 
+async def test_a_shard_killed_before_it_could_read_a_change_reads_it_when_it_is_back(
+    world: World,
+) -> None:
+    """It was told, the database was away, and its checkpoint knows nothing of the change."""
+    shard = await world.shard()
+    reports = facts.reports(absence(), 8_000)
+    await in_time(world, shard, reports[:10])
+    await allow(world, Accommodation.MAY_LEAVE_SEAT)
+    world.incidents.down = True
+    await patiently(world, shard.allowances_changed(SPEC.tenant_id, SPEC.session_id))
+    world.incidents.down = False
+    again = await world.shard()
+    await again.tick()
+    await in_time(world, again, reports[10:])
+    assert suppressed(world) == [LEAVE]
+    assert not world.database.outbox
+
+
+async def test_a_memory_that_was_lost_with_the_news_leaves_no_hole_in_the_numbers(
+    world: World,
+) -> None:
+    """Redis lost its last second, in which a verdict was told; its teller never heard so."""
+    shard = await world.shard()
+    seen = absence() + facts.attentive_face(8_000, 10_000, 0.0)
+    reports = facts.reports(seen, 10_000)
+    await in_time(world, shard, reports[:38])
+    (incident,) = world.database.incidents.values()
+    note = IncidentNote(note_id="ver_1", incident=incident, verdict=Verdict.CONFIRMED)
+    old = dict(world.checkpoints.states[world.name])
+    assert await shard.annotate(note)
+    world.checkpoints.states[world.name] = old
+    again = await world.shard()
+    assert await again.annotate(note)
+    await again.end(SPEC, world.clock.now())
+    assert [alert.seq for alert in world.alerts] == [1, 2, 3]
+
+
+async def test_what_was_told_in_the_lost_second_is_told_to_its_end(world: World) -> None:
+    """The accommodation was taken back and the news went out; then Redis lost that."""
+    shard = await world.shard()
+    reports = facts.reports(absence(12_000), 12_000)
+    await allow(world, Accommodation.MAY_LEAVE_SEAT)
+    await shard.allowances_changed(SPEC.tenant_id, SPEC.session_id)
+    await in_time(world, shard, reports[:1])
+    await shard.tick()
+    await in_time(world, shard, reports[1:40])
+    assert suppressed(world) == [LEAVE]
+    old = dict(world.checkpoints.states[world.name])
+    await allow(world)
+    await shard.allowances_changed(SPEC.tenant_id, SPEC.session_id)
+    await in_time(world, shard, reports[40:])
+    assert suppressed(world) == [LEAVE, None]
+    world.checkpoints.states[world.name] = old
+    again = await world.shard()
+    await again.end(SPEC, world.clock.now())
+    assert suppressed(world) == [LEAVE, None, None]
+    assert [alert.seq for alert in world.alerts] == [1, 2, 3]
+
+
 async def test_late_news_go_with_the_session_s_numbers_and_are_told_once(world: World) -> None:
     shard = await world.shard()
     await in_time(world, shard, facts.reports(absence(), 8_000))
