@@ -11,7 +11,7 @@ export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
 endif
 
-.PHONY: help setup models check test test-frameworks demo lock clean
+.PHONY: help setup models check test test-frameworks demo generate lock clean
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -50,6 +50,10 @@ $(FRAMEWORKS)/.ready: .venv/.ready requirements/frameworks.lock
 
 demo: models ## a scripted candidate over real WebRTC; alerts on the screen (KEEP=1 stays up, MEDIA=folder)
 	$(BIN)/proctor demo $(if $(KEEP),--keep) $(if $(MEDIA),--media $(MEDIA))
+
+generate: setup ## write what is made from the code and committed: gRPC classes, the schema of alerts
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. proctor/api/proto/alerts.proto
+	$(BIN)/python -m proctor.alerting.schema
 
 lock: ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/cpu.lock

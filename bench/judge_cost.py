@@ -1,6 +1,9 @@
 """What judging costs: reports a second and bytes of checkpoints of one fusion shard, stores aside.
 
-    python -m bench.judge_cost --sessions 200 --seconds 30 [--json FILE]
+    python -m bench.judge_cost --sessions 200 --seconds 30 [--rounds 3] [--json FILE]
+
+Each figure stands twice: without and with the recording of what is judged, its files encoded; the
+rounds take turns and the quickest of each counts.
 
 Every session reports five times a second what a session host would: faces and gaze once a second (four
 times in the part where a tenth of the candidates looks away), a picture's measures, sound, a body every
@@ -10,7 +13,7 @@ five seconds, three comparisons every fifteen. Session time is simulated; what i
 import asyncio
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +23,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from proctor.adapters.recordings.arrow import write_arrow
+from proctor.domain.alerts import Alert
 from proctor.domain.allowances import NOTHING_ALLOWED, Allowances
 from proctor.domain.coverage import CoverageState, Modality
 from proctor.domain.errors import NotFound
@@ -38,11 +43,13 @@ from proctor.domain.observations import (
     SpeechHeard,
     StreamState,
 )
+from proctor.domain.recordings import Footer, Recording, RecordingKey, Segment
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.judge import SessionJudge
 from proctor.ports import Judged, Subscription
 from proctor.services.judge_sessions import JudgeShard
+from proctor.services.judging.recorder import FLUSH_S, Recorder
 
 POLICY = Path(__file__).resolve().parent.parent / "policies" / "standard.yaml"
 TICK_MS = 200
@@ -75,7 +82,7 @@ class Stores:
     """Every port a shard writes to; counts, keeps nothing."""
 
     def __init__(self) -> None:
-        self.bytes_written = {"mark": 0, "spec": 0, "rows": 0, "body": 0}
+        self.bytes_written = {"mark": 0, "spec": 0, "rows": 0, "body": 0, "tape": 0}
         self.writes = dict.fromkeys(self.bytes_written, 0)
         self.largest_body = 0
         self.alerts = 0
@@ -87,7 +94,7 @@ class Stores:
     async def save(self, shard: str, fence: int, states: dict[SessionId, bytes]) -> None:
         """Count."""
         for key, state in states.items():
-            part = key.partition("/")[2] or "body"
+            part = key.partition("/")[2].partition("/")[0] or "body"
             self.bytes_written[part] += len(state)
             self.writes[part] += 1
             if part == "body":
@@ -97,7 +104,7 @@ class Stores:
         """Nothing."""
         return {}
 
-    async def drop(self, shard: str, fence: int, session_id: SessionId) -> None:
+    async def drop(self, shard: str, fence: int, *states: SessionId) -> None:
         """Nothing to drop."""
 
     async def commit(self, judged: Sequence[Judged]) -> None:
@@ -156,6 +163,49 @@ class Stores:
         raise NotImplementedError("a bench listens to nothing")
 
 
+class Reels:
+    """Recordings and committed alerts: files are encoded and counted, nothing is kept."""
+
+    def __init__(self) -> None:
+        self.stored_bytes = 0
+
+    async def put(self, segment: Segment) -> None:
+        """Encode."""
+        self.stored_bytes += len(write_arrow(segment.rows))
+
+    async def close_with(self, footer: Footer) -> None:
+        """Nothing."""
+
+    async def read(self, key: RecordingKey) -> Recording:
+        """Nothing is kept."""
+        raise NotFound("a bench keeps nothing")
+
+    async def footer(self, key: RecordingKey) -> Footer | None:
+        """None."""
+        return None
+
+    async def sessions(self, tenant_id: TenantId, exam_id: ExamId) -> Sequence[SessionId]:
+        """None."""
+        return []
+
+    async def footers(self) -> AsyncIterator[Footer]:
+        """None."""
+        nothing: tuple[Footer, ...] = ()
+        for footer in nothing:
+            yield footer
+
+    async def erase(self, key: RecordingKey) -> None:
+        """Nothing to erase."""
+
+    async def find(self, alert_id: AlertId) -> Alert:
+        """None."""
+        raise NotFound("a bench keeps nothing")
+
+    async def of_session(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Alert]:
+        """None."""
+        return []
+
+
 class NoMetrics:
     """`Metrics` that go nowhere."""
 
@@ -186,6 +236,8 @@ class JudgeCost:
         largest_body_bytes: The largest.
         bytes_per_session_second: Written to Redis in all.
         bodies_per_session_second: How often a body changed.
+        tape_bytes_per_session_second: Of these, the recording's.
+        recorded_bytes_per_session_hour: Of recordings in their store, compressed.
         alerts: How many were raised.
     """
 
@@ -201,6 +253,8 @@ class JudgeCost:
     largest_body_bytes: int
     bytes_per_session_second: float
     bodies_per_session_second: float
+    tape_bytes_per_session_second: float
+    recorded_bytes_per_session_hour: float
     alerts: int
 
 
@@ -291,9 +345,19 @@ def seen_at(index: int, at_ms: int) -> tuple[Observation, ...]:
     return tuple(seen)
 
 
-async def measure(sessions: int, seconds: int, policy_text: str) -> JudgeCost:
+async def measure(
+    sessions: int, seconds: int, policy_text: str, is_recorded: bool = False
+) -> JudgeCost:
     """Judge simulated sessions with one shard."""
-    clock, stores = SimulatedClock(), Stores()
+    clock, stores, reels = SimulatedClock(), Stores(), Reels()
+    recorder = Recorder(
+        name="bench",
+        recordings=reels,
+        archive=reels,
+        checkpoints=stores,
+        clock=clock,
+        metrics=NoMetrics(),
+    )
     shard = JudgeShard(
         name="bench",
         incidents=stores,
@@ -301,6 +365,7 @@ async def measure(sessions: int, seconds: int, policy_text: str) -> JudgeCost:
         live=stores,
         clock=clock,
         metrics=NoMetrics(),
+        recorder=recorder if is_recorded else None,
     )
     await shard.start()
     specs = [spec_of(index, policy_text) for index in range(sessions)]
@@ -323,6 +388,8 @@ async def measure(sessions: int, seconds: int, policy_text: str) -> JudgeCost:
             await shard.submit(batch[start : start + 50])
         if at_ms % 500 < TICK_MS:
             await shard.tick()
+        if is_recorded and at_ms % round(FLUSH_S * 1000) < TICK_MS:
+            await recorder.flush()
         used_s += time.process_time() - before_s
         reports += len(batch)
     written = sum(stores.bytes_written.values()) - stores.bytes_written["spec"]
@@ -339,6 +406,8 @@ async def measure(sessions: int, seconds: int, policy_text: str) -> JudgeCost:
         largest_body_bytes=stores.largest_body,
         bytes_per_session_second=written / sessions / seconds,
         bodies_per_session_second=stores.writes["body"] / sessions / seconds,
+        tape_bytes_per_session_second=stores.bytes_written["tape"] / sessions / seconds,
+        recorded_bytes_per_session_hour=reels.stored_bytes / sessions / seconds * 3600,
         alerts=stores.alerts,
     )
 
@@ -369,18 +438,32 @@ def _us_each(work: Callable[[], object], times: int) -> float:
 def main(
     sessions: Annotated[int, typer.Option(help="Sessions at once.")] = 200,
     seconds: Annotated[int, typer.Option(help="Session time.")] = 30,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the quickest counts.")] = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the figures here.")
     ] = None,
 ) -> None:
     """Measure and print."""
-    cost = asyncio.run(measure(sessions, seconds, POLICY.read_text()))
-    table = Table("figure", "value", title=f"{sessions} sessions, {seconds} s of session time")
-    for name, value in asdict(cost).items():
-        table.add_row(name, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}")
+    text = POLICY.read_text(encoding="utf-8")
+    costs: dict[bool, list[JudgeCost]] = {False: [], True: []}
+    for _ in range(rounds):
+        for is_recorded, found in costs.items():
+            found.append(asyncio.run(measure(sessions, seconds, text, is_recorded)))
+    plain, recorded = (
+        asdict(min(found, key=lambda cost: cost.us_per_report)) for found in costs.values()
+    )
+    title = f"{sessions} sessions, {seconds} s of session time"
+    table = Table("figure", "not recorded", "recorded", title=title)
+    for name in plain:
+        table.add_row(name, *(_shown(each[name]) for each in (plain, recorded)))
     Console().print(table)
     if json_file is not None:
-        json_file.write_text(json.dumps(asdict(cost), indent=2) + "\n")
+        both = {"not_recorded": plain, "recorded": recorded}
+        json_file.write_text(json.dumps(both, indent=2) + "\n")
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ def receive(variant: str, asked: Asked, sender: Connection, report: Connection) 
         sender.send([answer for answer, _ in opened])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CONNECT_S):
-                while min(tally.pictures for tally in tallies) < 2:  # noqa: ASYNC110  # no event
+                while min(tally.pictures for tally in tallies) < 2:  # no event
                     await asyncio.sleep(0.05)
         connected = sum(tally.pictures >= 2 for tally in tallies)
         if not connected:

@@ -1,8 +1,9 @@
 """Every `bind()` of the product, on one page.
 
-Four applications: `proctor` (the HTTP door at / and the models), `live` (WebSockets at /v1/live, apart
-because each socket holds a request slot), `dispatcher` and `reconciler` (loops without a door). Session
-hosts and fusion shards are no deployments: the reconciler makes them.
+Four applications: `proctor` (the HTTP door at / and the models), `live` (WebSockets and event streams
+at /v1/live and the gRPC service, apart because each reader holds a request slot), `dispatcher` and
+`reconciler` (loops without a door). Session hosts and fusion shards are no deployments: the reconciler
+makes them.
 
 Every deployment states a fraction of a core: Serve's default of 1 would leave the third replica of a
 2-core machine waiting for ever (RAY.md 1). There is no global request timeout: it would cut sockets.
@@ -95,7 +96,7 @@ def gateway(split: Split) -> Application:
 
 
 def live(split: Split) -> Application:
-    """WebSockets: alert feeds down to proctors, the control channel to candidates' pages."""
+    """Long readers: alert feeds down to proctors, the control channel to candidates' pages."""
     door = serve.ingress()(Live)
     deployed = _deployment(door, "live", cpus=0.1, slots=10_000, patience_s=2)
     return deployed.bind(deployment_of_groups(split))

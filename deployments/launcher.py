@@ -91,14 +91,22 @@ class Cluster:
 
     Attributes:
         base_url: Where the HTTP door is.
+        grpc_address: Where the gRPC door is, as `host:port`; None where there is none.
         settings: What it runs with, `base_url`'s port filled in.
         pid: Its launcher's process.
     """
 
-    def __init__(self, process: "subprocess.Popen[str]", settings: Settings, base_url: str) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[str]",
+        settings: Settings,
+        base_url: str,
+        grpc_address: str | None = None,
+    ) -> None:
         self._process = process
         self.settings = settings
         self.base_url = base_url
+        self.grpc_address = grpc_address
         self.pid = process.pid
 
     @classmethod
@@ -130,7 +138,7 @@ class Cluster:
             for line in process.stdout:
                 told = json.loads(line)
                 if "base_url" in told:
-                    return cls(process, settings, told["base_url"])
+                    return cls(process, settings, told["base_url"], told.get("grpc"))
                 if progress is not None:
                     progress(told["step"])
         except BaseException:

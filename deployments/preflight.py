@@ -16,12 +16,11 @@ from models.errors import ModelFileError
 from models.selection import select
 from proctor.adapters.redis_server import find_redis_server
 from proctor.domain.errors import Conflict, InvalidInput, ProctorError
-from proctor.settings import Settings
+from proctor.settings import LOOPBACK, Settings
 
 LEAST_CORES = 2
 LEAST_FREE_MB = 3_000
 LEAST_DISK_MB = 1_000
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,14 +171,20 @@ def _require_tls(settings: Settings) -> None:
 
 
 def _require_free_port(settings: Settings) -> None:
+    _require_free(settings.host, settings.port, "PROCTOR_PORT")
+    grpc_port = settings.resolved().grpc_port
+    if isinstance(grpc_port, int):
+        _require_free(settings.host, grpc_port, "PROCTOR_GRPC_PORT")
+
+
+def _require_free(host: str, port: int, name: str) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
         except OSError as error:
             raise Conflict(
-                f"{settings.host}:{settings.port} cannot be used ({error.strerror}); "
-                "choose another with PROCTOR_PORT"
+                f"{host}:{port} cannot be used ({error.strerror}); choose another with {name}"
             ) from None
 
 

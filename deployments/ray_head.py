@@ -18,6 +18,7 @@ import psutil
 import structlog
 
 from deployments.environment import ROOT
+from deployments.grpc_door import GRPC_ENVIRONMENT
 from deployments.processes import family, kind_of
 from deployments.yard import MEDIA_RESOURCE
 from proctor.domain.errors import Unavailable
@@ -50,6 +51,7 @@ def ray_environment(token: Path) -> dict[str, str]:
         "RAY_DEDUP_LOGS": "0",
         "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": CONTROL_LOOP_S,
         "PYTHONPATH": str(ROOT),
+        **GRPC_ENVIRONMENT,
     }
 
 

@@ -10,6 +10,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from actors.mailbox import NAMESPACE
+from deployments.grpc_door import grpc_options
 from deployments.roster import read_roster
 from deployments.wiring import APPLICATION
 from models.selection import select
@@ -47,7 +48,12 @@ def deploy(settings: Settings) -> None:
     )
     logs = {"encoding": "JSON", "enable_access_log": False}
     try:
-        serve.start(proxy_location="HeadOnly", http_options=options, logging_config=logs)
+        serve.start(
+            proxy_location="HeadOnly",
+            http_options=options,
+            grpc_options=grpc_options(settings),
+            logging_config=logs,
+        )
         serve.run_many(
             [
                 RunTarget(app.gateway(split), name=APPLICATION, route_prefix="/"),

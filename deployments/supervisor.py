@@ -79,6 +79,12 @@ class Supervisor:
         scheme = "https" if self.settings.tls_certificate else "http"
         return f"{scheme}://{self.settings.host}:{self.settings.port}"
 
+    @property
+    def grpc_address(self) -> str | None:
+        """Where the gRPC door is; None where there is none."""
+        port = self.settings.grpc_port
+        return f"{self.settings.host}:{port}" if isinstance(port, int) else None
+
     def start(self, progress: Progress, fetching: Fetching = silent) -> None:
         """Bring everything up and wait until it answers.
 
@@ -184,11 +190,14 @@ class Supervisor:
         asyncio.run(_ensure_tenant(url))
 
     def _choose_port(self) -> None:
-        if self.settings.port == 0:
-            with socket.socket() as probe:
-                probe.bind((self.settings.host, 0))
-                port = probe.getsockname()[1]
-            self.settings = self.settings.model_copy(update={"port": port})
+        host, wanted = self.settings.host, ("port", "grpc_port")
+        with ExitStack() as held:
+            for name in wanted:
+                if getattr(self.settings, name) == 0:
+                    probe = held.enter_context(socket.socket())
+                    probe.bind((host, 0))
+                    port = probe.getsockname()[1]
+                    self.settings = self.settings.model_copy(update={name: port})
 
     def _deploy(self) -> None:
         self._undo.callback(end_serving)

@@ -93,18 +93,29 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
     """A fusion shard that has taken over its checkpoints; runs in its actor's process."""
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_checkpoints, open_live_state
+    from proctor.bootstrap import open_checkpoints, open_live_state, open_recordings
     from proctor.services.judge_sessions import JudgeShard
+    from proctor.services.judging.recorder import Recorder
 
     settings = begin(spec.name)
     assert settings.database_url is not None
+    stores, checkpoints = SqlStores(settings.database_url), open_checkpoints(settings)
+    clock, metrics = SystemClock(), PrometheusMetrics()
     shard = JudgeShard(
         name=spec.name,
-        incidents=SqlStores(settings.database_url).incidents,
-        checkpoints=open_checkpoints(settings),
+        incidents=stores.incidents,
+        checkpoints=checkpoints,
         live=open_live_state(settings),
-        clock=SystemClock(),
-        metrics=PrometheusMetrics(),
+        clock=clock,
+        metrics=metrics,
+        recorder=Recorder(
+            name=spec.name,
+            recordings=open_recordings(settings),
+            archive=stores.archive,
+            checkpoints=checkpoints,
+            clock=clock,
+            metrics=metrics,
+        ),
     )
     await shard.start()
     return shard
@@ -114,11 +125,13 @@ async def build_dispatcher() -> "Loops":
     """From outbox to feed, and whatever else is owed to those who read the database."""
     from deployments.dispatcher import Dispatcher
     from deployments.keeper import Loops
+    from deployments.retainer import Retainer
     from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_live_state
+    from proctor.bootstrap import build_deliveries, open_live_state, open_recordings
     from proctor.services.news import IncidentNews
+    from proctor.services.retain import Retain
     from proctor.services.sessions import Sessions
 
     settings = begin("dispatcher")
@@ -140,6 +153,8 @@ async def build_dispatcher() -> "Loops":
     return Loops(
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
+        Retainer(Retain(open_recordings(settings), clock).erase_due, clock=clock, metrics=metrics),
+        build_deliveries(settings, stores, live),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
     )
 
@@ -284,6 +299,10 @@ def require_shared_stores(settings: Settings, nodes: int) -> None:
         raise InvalidInput(f"{nodes} nodes need one database: set PROCTOR_DATABASE_URL")
     if nodes > 1 and "://" not in settings.faces_uri:
         raise InvalidInput(f"{nodes} nodes need one face index: set PROCTOR_FACES_URI")
+    if nodes > 1 and (settings.recordings_url or "").startswith("file:"):
+        raise InvalidInput(
+            f"{nodes} nodes need one store of recordings: set PROCTOR_RECORDINGS_URL"
+        )
 
 
 def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":

@@ -13,7 +13,9 @@ from proctor.settings import Settings
 
 if TYPE_CHECKING:
     from proctor.adapters.lancedb_faces import LanceFaceIndex
+    from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
+    from proctor.adapters.sinks.registry import SinkRegistry
     from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     from proctor.domain.sending import MediaWish
     from proctor.identity.matching import MatchCalibration
     from proctor.ports import (
+        AlertArchive,
         AlertFeed,
         AllowanceStore,
         CandidateStore,
         Checkpoints,
+        DeliveryStore,
         ExamStore,
         FaceIndex,
         IncidentStore,
@@ -35,8 +39,10 @@ if TYPE_CHECKING:
         SessionJudges,
         SessionPlacement,
         SessionStore,
+        SinkStore,
         VerdictStore,
     )
+    from proctor.services.delivering_crew import DeliveryCrew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +55,15 @@ class Stores:
     sessions: "SessionStore"
     incidents: "IncidentStore"
     feed: "AlertFeed"
+    archive: "AlertArchive"
     allowances: "AllowanceStore"
     verdicts: "VerdictStore"
     priorities: "PriorityStore"
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
+    sinks: "SinkStore"
+    deliveries: "DeliveryStore"
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def close(self) -> None:
@@ -88,12 +97,15 @@ async def open_stores(settings: Settings) -> Stores:
             sessions=sql.sessions,
             incidents=sql.incidents,
             feed=sql.feed,
+            archive=sql.archive,
             allowances=sql.allowances,
             verdicts=sql.verdicts,
             priorities=sql.priorities,
             live=live,
             checkpoints=checkpoints,
             faces=faces,
+            sinks=sql.sinks,
+            deliveries=sql.deliveries,
             _opened=opened.pop_all(),
         )
 
@@ -130,6 +142,64 @@ def open_faces(settings: Settings) -> "LanceFaceIndex":
     assert known.faces_uri is not None
     assert known.key_file is not None
     return LanceFaceIndex(known.faces_uri, FileKeyRing(known.key_file))
+
+
+def open_recordings(settings: Settings) -> "ObjectRecordings":
+    """The recordings of sessions. Raises `InvalidInput` for a URL of no store."""
+    from proctor.adapters.recordings.objects import ObjectRecordings
+
+    known = settings.resolved()
+    assert known.recordings_url is not None
+    return ObjectRecordings(known.recordings_url)
+
+
+def open_sinks(settings: Settings) -> "SinkRegistry":
+    """What turns stored sinks into ones that send. Raises `InvalidInput` for an unusable setting."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.sinks.registry import Broker, SinkRegistry
+
+    return SinkRegistry(
+        clock=SystemClock(),
+        allow=settings.webhook_allow,
+        ca=settings.webhook_ca,
+        brokers={
+            name: Broker(
+                bootstrap=one.bootstrap,
+                topic=one.topic,
+                options={key: value.get_secret_value() for key, value in one.options.items()},
+                tenants=frozenset(one.tenants),
+            )
+            for name, one in settings.kafka_clusters.items()
+        },
+    )
+
+
+def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") -> "DeliveryCrew":
+    """The loop that works for every tenant's sinks."""
+    import os
+    import socket
+    from functools import partial
+
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.keys import FileKeyRing
+    from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.domain.ids import new_id
+    from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.delivery_desk import Desk
+    from proctor.services.live_readers import caught_up
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    desk = Desk(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{new_id('dsp')}",
+        sinks=sql.sinks,
+        deliveries=sql.deliveries,
+        feed=sql.feed,
+        caught_up=partial(caught_up, live),
+        clock=SystemClock(),
+        metrics=PrometheusMetrics(),
+    )
+    return DeliveryCrew(desk, FileKeyRing(known.key_file), open_sinks(known))
 
 
 def _redis_url(settings: Settings) -> str:
@@ -184,9 +254,11 @@ def build_services(
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
     from proctor.services.pictures import PictureDesk
-    from proctor.services.policies import Policies, refuse_cases
+    from proctor.services.policies import Policies
+    from proctor.services.policy_cases import run_cases
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
+    from proctor.services.sinks import Sinks
     from proctor.services.tickets import Tickets
     from proctor.services.verify import Verify
 
@@ -202,9 +274,10 @@ def build_services(
     tickets = Tickets(stores.live)
     look = FaceLook(perception, PictureDesk(), embedding)
     calibration = calibrations[embedding]
-    policies = Policies(stores.policies, stores.exams, _presets(known), clock, refuse_cases)
+    policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
+    keys = FileKeyRing(known.key_file)
     return Services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,
@@ -226,6 +299,7 @@ def build_services(
             judges,
             clock,
             groups,
+            open_recordings(known),
         ),
         connections=Connections(
             stores.sessions,
@@ -246,6 +320,7 @@ def build_services(
         sign_in=SignIn(tickets, issuer, clock),
         live_tickets=LiveTickets(tickets),
         alerts=Alerts(stores.feed),
+        sinks=Sinks(stores.sinks, stores.deliveries, stores.feed, open_sinks(known), keys, clock),
         ice=IceServers(
             webrtc.stun_urls,
             webrtc.turn_urls,
@@ -257,7 +332,7 @@ def build_services(
         placement=placement,
         tokens=verifier,
         live=stores.live,
-        keys=FileKeyRing(known.key_file),
+        keys=keys,
         clock=clock,
         metrics=metrics,
         render_metrics=render,

@@ -4,10 +4,15 @@ Environment: PROCTOR_<NAME>, nested with two underscores (PROCTOR_WEBRTC__BIND_A
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from proctor.alerting.addresses import Allowed
+from proctor.domain.errors import InvalidInput
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class WebRtcSettings(BaseModel):
@@ -45,6 +50,30 @@ class WebRtcSettings(BaseModel):
     video_fps: int = Field(default=5, ge=2, le=10)
 
 
+class KafkaCluster(BaseModel):
+    """A Kafka cluster that tenants may name as a sink; they never give an address themselves.
+
+    Attributes:
+        bootstrap: `host:port`, several separated by commas.
+        topic: Must hold `{tenant}`, unless one tenant alone may use the cluster.
+        options: Of librdkafka, TLS and SASL among them.
+        tenants: Who may use it; none named: everybody.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    bootstrap: str = Field(min_length=1)
+    topic: str = "rayproctor.{tenant}.alerts"
+    options: dict[str, SecretStr] = {}
+    tenants: list[str] = []
+
+    @model_validator(mode="after")
+    def _keeps_tenants_apart(self) -> "KafkaCluster":
+        if "{tenant}" not in self.topic and len(self.tenants) != 1:
+            raise ValueError("topic must hold {tenant}, so that tenants never mix")
+        return self
+
+
 class Settings(BaseSettings):
     """RayProctor's settings.
 
@@ -52,12 +81,16 @@ class Settings(BaseSettings):
         home: Folder for everything the product keeps (database, templates, keys, logs).
         host: Address of the HTTP door.
         port: Port of the HTTP door.
+        grpc_port: Port of the gRPC door at the same address, `off` for none; default: the one after `port`
+            on this machine's own address or with a certificate, else none.
         tls_certificate: Certificate for any address but 127.0.0.1.
         tls_key: Its key.
         tls_proxy: Name of a TLS proxy in front, as an alternative.
         database_url: SQLAlchemy async URL; default SQLite in `home`.
         redis_url: Default: a private redis-server started by the launcher.
         faces_uri: LanceDB URI; default a folder in `home`.
+        recordings_url: Where recordings of sessions are kept (`file:///folder`, `s3://bucket/folder`,
+            gs, az); default a folder in `home`. Credentials come from the store's variables (AWS_*).
         key_file: Key ring, 0600; made on first start.
         token_keys: Folder with the issuer's signing key and accepted public keys.
         token_issuer: `iss` of our own tokens.
@@ -85,6 +118,11 @@ class Settings(BaseSettings):
         tick_ms: How often a host reports.
         webrtc: Media settings.
         allowed_origins: Origins that may open WebSockets; default the product's own pages.
+        webhook_allow: Networks and ports, beyond the public internet's 443 and 8443, that tenants'
+            webhooks may reach (`["10.1.2.0/24:8443"]`); plain http is taken there alone.
+        webhook_ca: Certificates in PEM that webhooks may have besides those the system trusts.
+        kafka_clusters: Kafka clusters by the name that tenants use
+            (`{"main": {"bootstrap": "kafka:9092"}}`).
         log_level: Level of the JSON logs.
     """
 
@@ -99,12 +137,14 @@ class Settings(BaseSettings):
     home: Path = Path("~/.rayproctor")
     host: str = "127.0.0.1"
     port: int = Field(default=8800, ge=0, le=65535)
+    grpc_port: Annotated[int, Field(ge=0, le=65535)] | Literal["off"] | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_proxy: str | None = None
     database_url: str | None = None
     redis_url: SecretStr | None = None
     faces_uri: str | None = None
+    recordings_url: str | None = None
     key_file: Path | None = None
     token_keys: Path | None = None
     token_issuer: str = "rayproctor"
@@ -128,7 +168,20 @@ class Settings(BaseSettings):
     tick_ms: int = Field(default=200, ge=50, le=1000)
     webrtc: WebRtcSettings = WebRtcSettings()
     allowed_origins: list[str] = []
+    webhook_allow: list[str] = []
+    webhook_ca: Path | None = None
+    kafka_clusters: dict[str, KafkaCluster] = {}
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _can_be_read(cls, entries: list[str]) -> list[str]:
+        for entry in entries:
+            try:
+                Allowed.parse(entry)
+            except InvalidInput as error:
+                raise ValueError(error.detail) from None
+        return entries
 
     def resolved(self) -> "Settings":
         """The same with absolute paths and with every default that lies in `home` filled in.
@@ -143,8 +196,10 @@ class Settings(BaseSettings):
         return self.model_copy(
             update={
                 "home": home,
+                "grpc_port": self._grpc_port(),
                 "database_url": self.database_url or f"sqlite+aiosqlite:///{home / 'proctor.db'}",
                 "faces_uri": self.faces_uri or str(home / "faces"),
+                "recordings_url": self.recordings_url or (home / "recordings").as_uri(),
                 "key_file": placed(self.key_file, "keys.json"),
                 "token_keys": placed(self.token_keys, "tokens"),
                 "models_dir": placed(self.models_dir, "models"),
@@ -152,3 +207,10 @@ class Settings(BaseSettings):
                 "web_dir": self.web_dir.expanduser().absolute(),
             }
         )
+
+    def _grpc_port(self) -> "int | Literal['off']":
+        if self.grpc_port is not None:
+            return self.grpc_port
+        if self.host not in LOOPBACK and not (self.tls_certificate and self.tls_key):
+            return "off"
+        return self.port + 1 if 0 < self.port < 65535 else 0

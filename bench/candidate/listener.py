@@ -79,6 +79,8 @@ class AlertListener:
                     heard = Heard(item.position, item.alert, at)
                     self.heard.append(heard)
                     self._on_alert(heard)
+            elif message["type"] == "ping":
+                await socket.send('{"type": "pong"}')
             elif message["type"] == "caught_up":
                 self._position = max(self._position, int(message["position"]))
                 self.connected.set()

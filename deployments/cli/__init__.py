@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cli import bench, models, policy
+from deployments.cli import bench, dlq, models, policy
 from deployments.cli.demo import demo
 from deployments.cli.errors import OneLineErrors, read_settings
+from deployments.cli.replay import explain, replay
 from proctor.domain.roles import Role
 
 app = typer.Typer(
@@ -21,8 +22,11 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(bench.app, name="bench")
 app.command()(demo)
+app.command()(replay)
+app.command()(explain)
 
 
 @app.command()

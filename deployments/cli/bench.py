@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deployments.cli.bench_delivery import delivery
 from deployments.cli.bench_load import load
 from deployments.cli.bench_plan import plan, soak
 from deployments.cli.demo import (
@@ -49,6 +50,7 @@ app = typer.Typer(no_args_is_help=True, help="Measure: accuracy, load, delay, me
 app.command()(load)
 app.command()(plan)
 app.command()(soak)
+app.command()(delivery)
 
 
 @app.command()

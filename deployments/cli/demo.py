@@ -98,7 +98,7 @@ def own_home(settings: Settings) -> Iterator[Settings]:
     Models stay where they are kept, so that they are fetched once.
     """
     kept = default_dir(settings.home.expanduser(), settings.models_dir)
-    apart = {"port": 0, "models_dir": kept}
+    apart = {"port": 0, "grpc_port": 0, "models_dir": kept}
     if os.environ.get("PROCTOR_HOME"):
         yield settings.model_copy(update=apart).resolved()
         return

@@ -5,10 +5,14 @@ from typing import Annotated
 
 import typer
 
+from deployments.cli import policy_replay
 from deployments.cli.errors import EXIT_UNUSABLE, OneLineErrors
 from proctor.domain.errors import InvalidInput
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, help="Policies: what counts, as data.")
+
+app.command("test")(policy_replay.try_cases)
+app.command("what-if")(policy_replay.what_if)
 
 PolicyFile = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, help="A policy in YAML (policies/*.yaml).")

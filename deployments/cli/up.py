@@ -53,6 +53,8 @@ def _announce(supervisor: Supervisor, *, as_json: bool) -> None:
             "pid": os.getpid(),
             "home": str(supervisor.settings.home),
         }
+        if supervisor.grpc_address:
+            ready["grpc"] = supervisor.grpc_address
         typer.echo(json.dumps(ready))
         return
     console = Console(highlight=False, soft_wrap=True)
@@ -61,6 +63,8 @@ def _announce(supervisor: Supervisor, *, as_json: bool) -> None:
     console.print(f"  proctor's page, one-time link   {sign_in_link(supervisor.settings, url)}")
     console.print(f"  candidate's page                {url}/candidate")
     console.print(f"  interface                       {url}/v1/openapi.json")
+    if supervisor.grpc_address:
+        console.print(f"  alerts over gRPC                {supervisor.grpc_address}")
     console.print("  a token for programs            proctor token --role admin")
     console.print(f"  logs                            {supervisor.settings.home / 'logs'}")
     console.print("Ctrl-C ends it.")

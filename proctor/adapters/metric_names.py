@@ -52,6 +52,8 @@ METRICS: dict[str, Metric] = {
     "live_sockets_closed": _counter(
         "WebSockets closed, by our close code or `client`.", "kind", "code"
     ),
+    "live_streams": _gauge("Event and gRPC streams open.", "kind"),
+    "live_streams_closed": _counter("Streams ended, by why.", "kind", "code"),
     # session hosts
     "host_sessions": _gauge("Sessions hosted."),
     "host_shed_level": _gauge("How far sampling is cut; 0 is not at all.", across="livemax"),
@@ -85,15 +87,30 @@ METRICS: dict[str, Metric] = {
     "shard_hosts_lost": _counter("Sessions whose host fell silent."),
     "shard_unwritten": _counter("Steps whose checkpoint or rows could not be written.", "what"),
     "shard_unsynced_rows": _gauge("Steps of judging that the database has not taken."),
+    "shard_recording_segments": _counter("Segments of recordings stored."),
+    "shard_recording_waiting_bytes": _gauge("What waits to be stored of recordings."),
+    "shard_recordings_stopped": _counter(
+        "Recordings that stopped because too much of them waited."
+    ),
+    "recordings_erased": _counter("Recordings deleted at the end of their exam's retention."),
     "shard_failed_steps": _counter("Steps that ended in an unexpected error."),
     "alerts_raised": _counter("Alerts raised.", "category", "severity", "transition"),
     "alert_delay_seconds": _histogram("From the behaviour's beginning to its alert.", _SLOW_S),
     # delivery
     "alerts_published": _counter("Alerts given a place in the feed."),
     "dispatcher_failed_steps": _counter("Steps of the dispatcher that failed."),
+    "delivery_attempts": _counter("Tries to deliver an alert.", "kind", "outcome", "code"),
+    "delivery_delay_seconds": _histogram("From an alert to its delivery.", _SLOW_S, "kind"),
+    "delivery_dead": _counter("Alerts given up, now dead letters.", "kind", "code"),
+    "delivery_pending": _gauge("Alerts owed to sinks.", "kind", across="livemax"),
+    "delivery_dead_letters": _gauge("Dead letters that lie.", "kind", across="livemax"),
+    "delivery_lag_seconds": _gauge("Age of the oldest owed alert.", "kind", across="livemax"),
+    "delivery_unusable_sinks": _gauge("Enabled sinks that cannot be used.", across="livemax"),
+    "delivery_failed_steps": _counter("Steps of delivering that failed."),
     "sessions_unsettled": _gauge("Ended sessions whose end is still owed."),
     "verdicts_untold": _gauge("Verdicts whose alert is still owed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
+    "retainer_failed_steps": _counter("Searches for recordings to delete that failed."),
     # the cluster's own actors
     "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),
     "actors_restarted": _counter("Actors found dead and made again."),

@@ -24,10 +24,10 @@ for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 return 1
 """
 
-# KEYS: fence, states. ARGV: our fence, session.
+# KEYS: fence, states. ARGV: our fence, then sessions.
 _DROP = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('HDEL', KEYS[2], ARGV[2])
+for i = 2, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
 return 1
 """
 
@@ -129,10 +129,10 @@ class RedisCheckpoints:
         states = cast("dict[bytes, bytes]", answer)  # the client decodes nothing
         return {SessionId(session.decode()): state for session, state in states.items()}
 
-    async def drop(self, shard: str, fence: int, session_id: SessionId) -> None:
-        """Forget an ended session; raises `Conflict` when the fence was passed."""
+    async def drop(self, shard: str, fence: int, *states: SessionId) -> None:
+        """Forget these states, in one step; raises `Conflict` when the fence was passed."""
         with told_as_ours():
-            held = await self._drop(keys=_keys(shard), args=[fence, session_id])
+            held = await self._drop(keys=_keys(shard), args=[fence, *states])
         _demand(held, shard)
 
     async def close(self) -> None:

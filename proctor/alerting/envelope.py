@@ -55,3 +55,23 @@ def cloud_event(item: FeedItem) -> dict[str, Any]:
 def encoded(event: dict[str, Any] | list[dict[str, Any]]) -> bytes:
     """Compact UTF-8 JSON, the same bytes for the same event."""
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def fitted(event: dict[str, Any], most_bytes: int) -> dict[str, Any]:
+    """The event as it is, or with so few of its signals that it is no larger than `most_bytes`.
+
+    The newest signals go first, since the oldest opened the incident; the extension `signalsleftout`
+    says how many. The whole alert stands in the API.
+    """
+    if len(encoded(event)) <= most_bytes:
+        return event
+    signals = list(event["data"]["signals"])
+    kept = len(signals)
+    while kept:
+        kept -= 1
+        data = {**event["data"], "signals": signals[:kept]}
+        smaller = {**event, "signalsleftout": len(signals) - kept, "data": data}
+        if len(encoded(smaller)) <= most_bytes:
+            return smaller
+    data = {**event["data"], "signals": [], "producers": []}
+    return {**event, "signalsleftout": len(signals), "data": data}

@@ -75,6 +75,10 @@ _OFFERS = Limit("offers", per_caller=30, per_tenant=6000)
 _TICKETS = Limit("tickets", per_caller=600, per_tenant=20_000)
 _CREATE = Limit("create", per_caller=1200, per_tenant=6000)
 
+# Each may resolve a name that the caller chose; a test also sends to it.
+_SINKS = Limit("sinks", per_caller=60, per_tenant=120)
+_SINK_TESTS = Limit("sink-tests", per_caller=6, per_tenant=20)
+
 
 def _read(roles: frozenset[Role]) -> Rule:
     return Rule(roles=roles)
@@ -135,6 +139,20 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ),
     ("DELETE", "/v1/sessions/{session_id}/whip/{epoch}"): Rule(roles=_CANDIDATE),
     ("GET", "/v1/alerts"): _read(_STAFF),
+    ("GET", "/v1/alerts/stream"): _read(_WATCHERS),  # shows the way to `live`
+    ("GET", "/v1/alerts/{alert_id}/deliveries"): _read(_OWNERS),
+    # An answer that holds a secret is kept nowhere: no Idempotency-Key (`creates`); names are unique.
+    ("POST", "/v1/sinks"): Rule(roles=_OWNERS, takes=Takes.JSON, limit=_SINKS),
+    ("GET", "/v1/sinks"): _read(_OWNERS),
+    ("GET", "/v1/sinks/{sink_id}"): _read(_OWNERS),
+    ("PATCH", "/v1/sinks/{sink_id}"): Rule(roles=_OWNERS, takes=Takes.JSON, limit=_SINKS),
+    ("DELETE", "/v1/sinks/{sink_id}"): Rule(roles=_OWNERS),
+    ("POST", "/v1/sinks/{sink_id}/secrets"): Rule(roles=_OWNERS, limit=_SINKS),
+    ("POST", "/v1/sinks/{sink_id}/test"): Rule(roles=_OWNERS, limit=_SINK_TESTS),
+    ("GET", "/v1/sinks/{sink_id}/dead-letters"): _read(_OWNERS),
+    ("POST", "/v1/sinks/{sink_id}/dead-letters/replay"): Rule(
+        roles=_OWNERS, takes=Takes.JSON, limit=_SINKS
+    ),
     ("POST", "/v1/join"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
     ("POST", "/v1/sign-in"): Rule(roles=None, takes=Takes.JSON, limit=_SIGN_IN),
     ("POST", "/v1/sign-out"): Rule(roles=_STAFF | _CANDIDATE),
@@ -142,6 +160,7 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/revocations"): Rule(roles=frozenset({Role.ADMIN}), takes=Takes.JSON),
     # In the deployment `live`, next to the WebSockets that its tickets open.
     ("POST", "/v1/live/tickets"): Rule(roles=_WATCHERS | _CANDIDATE, limit=_TICKETS),
+    ("GET", "/v1/live/alerts/stream"): Rule(roles=_WATCHERS, limit=_TICKETS),
     ("GET", "/v1/openapi.json"): _PUBLIC,
     ("GET", "/healthz"): _PUBLIC,
     # Sums over everybody: no label carries an id, a name or a tenant (ports.Metrics).
@@ -156,3 +175,8 @@ SOCKETS: Mapping[str, frozenset[Role]] = {
     "/v1/live/alerts": _WATCHERS,
     "/v1/live/session": _CANDIDATE,
 }
+
+CALLS: Mapping[str, Rule] = {
+    "/rayproctor.alerts.v1.Alerts/Follow": Rule(roles=_WATCHERS, limit=_TICKETS),
+}
+"""Methods of the gRPC service."""

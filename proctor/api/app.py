@@ -19,6 +19,7 @@ from proctor.api.routes.pages import pages_router
 from proctor.api.routes.policies import policies_router
 from proctor.api.routes.review import review_router
 from proctor.api.routes.sessions import sessions_router
+from proctor.api.routes.sinks import sinks_router
 from proctor.api.routes.whip import whip_router
 from proctor.api.services import Services
 
@@ -36,6 +37,7 @@ def create_app(services: Services) -> FastAPI:
         review_router(services),
         whip_router(services),
         alerts_router(services.alerts),
+        sinks_router(services.sinks),
         doors_router(services),
         meta_router(services),
         pages_router(services.web),

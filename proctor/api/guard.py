@@ -4,7 +4,7 @@ Nothing of the body is read before the caller is known and allowed.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 import structlog
@@ -101,18 +101,27 @@ class Guard:
     async def _hold_back(self, request: Request, limit: Limit, caller: Principal | None) -> None:
         if caller is None:
             address = request.client.host if request.client else "unknown"
-            counts = {f"rate:{limit.name}:address:{address}": limit.per_caller}
+            await _count(self._live, {f"rate:{limit.name}:address:{address}": limit.per_caller})
         else:
-            whose = f"rate:{limit.name}:{caller.tenant_id}"
-            counts = {
-                f"{whose}:{caller.role}:{caller.subject}": limit.per_caller,
-                whose: limit.per_tenant,
-            }
-        for name, allowed in counts.items():
-            if await self._live.count(name, WINDOW_S) > allowed:
-                raise TooManyAttempts(
-                    f"More than {allowed} calls in a minute; wait and come back.", WINDOW_S
-                )
+            await hold_back(self._live, limit, caller)
+
+
+async def hold_back(live: LiveState, limit: Limit, caller: Principal) -> None:
+    """Count a call of a known caller. Raises `TooManyAttempts` over the limit."""
+    whose = f"rate:{limit.name}:{caller.tenant_id}"
+    counts = {
+        f"{whose}:{caller.role}:{caller.subject}": limit.per_caller,
+        whose: limit.per_tenant,
+    }
+    await _count(live, counts)
+
+
+async def _count(live: LiveState, counts: Mapping[str, int]) -> None:
+    for name, allowed in counts.items():
+        if await live.count(name, WINDOW_S) > allowed:
+            raise TooManyAttempts(
+                f"More than {allowed} calls in a minute; wait and come back.", WINDOW_S
+            )
 
 
 def bearer_of(connection: HTTPConnection) -> str:

@@ -2,6 +2,7 @@
 
 It is mounted at /v1/live. A socket begins with `{"type": "hello", "ticket": ...}` within 5 s; the ticket
 was bought with a bearer token at POST /v1/live/tickets. A cursor says what a proctor has seen already.
+The same feed as server-sent events is in stream.py.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ from proctor.api.sockets import (
     first_of,
     may_open,
 )
+from proctor.api.stream import stream_router
 from proctor.api.views import TicketView, feed_message
 from proctor.domain.errors import NotFound, ProctorError, Unauthorized, Unavailable
 from proctor.domain.ids import ExamId, SessionId, new_id
@@ -39,9 +41,10 @@ from proctor.domain.observations import ClientEventName
 from proctor.domain.roles import Principal
 from proctor.domain.sessions import SessionState
 from proctor.ports import Subscription
-from proctor.services.alerts import CursorAhead, alerts_channel
+from proctor.services.alerts import CursorAhead
+from proctor.services.alerts_follow import Following, Wanted, following, require_token
 from proctor.services.judging.page_news import send_key, session_channel, status_key
-from proctor.services.tickets import LIFE_S, TicketKind, revoked_key
+from proctor.services.tickets import LIFE_S, TicketKind
 
 PREFIX = "/v1/live"
 TO_PAGE = frozenset({"status", "reconnect", "send", "ended"})
@@ -55,7 +58,8 @@ def create_live_app(services: Services, limits: SocketLimits | None = None) -> F
     """The WebSockets, and the tickets that open them. Paths are relative to /v1/live."""
     app = bare_app(services, prefix=PREFIX)
     router = APIRouter(tags=["live"], route_class=GuardedRoute)
-    sockets = LiveSockets(services, limits or SocketLimits())
+    limits = limits or SocketLimits()
+    sockets = LiveSockets(services, limits)
 
     @router.post("/tickets", status_code=201)
     async def new_live_ticket(caller: Caller) -> TicketView:
@@ -71,7 +75,7 @@ def create_live_app(services: Services, limits: SocketLimits | None = None) -> F
     async def session(socket: WebSocket) -> None:
         await sockets.serve(socket, "session", sockets.talk_with_page)
 
-    add_routes(app, router)
+    add_routes(app, router, stream_router(services, limits))
     refuse_open_routes(app, prefix=PREFIX)
     return app
 
@@ -133,54 +137,45 @@ class LiveSockets:
 
     async def _check_token(self, caller: Principal) -> None:
         """Raise `Close` (4401) once the token behind the ticket is expired or revoked."""
-        services = self._services
-        if services.clock.now() >= caller.expires_at:
-            raise Close(UNAUTHORIZED, "the token has expired")
-        if await services.live.get(revoked_key(caller.token_id)) is not None:
-            raise Close(UNAUTHORIZED, "the token was revoked")
+        try:
+            await require_token(self._services, caller)
+        except Unauthorized as error:
+            raise Close(UNAUTHORIZED, error.code) from None
 
     # Alerts
 
     async def send_alerts(self, line: Line, caller: Principal, hello: Hello) -> None:
         """The tenant's feed from the cursor on, then everything as it comes."""
-        subscription = self._services.live.listen(alerts_channel(caller.tenant_id))
-        news = asyncio.Event()
-        try:
-            # Before the backlog is read: what is published from now on wakes us.
-            await subscription.start()
-            await first_of(
-                _wake(subscription, news),
-                self._feed(line, caller, hello, news),
-                self._refuse_everything(line),
-            )
-        finally:
-            await subscription.aclose()
-
-    async def _feed(self, line: Line, caller: Principal, hello: Hello, news: asyncio.Event) -> None:
-        alerts, position, is_first = self._services.alerts, hello.after, True
-        session_id = SessionId(hello.session_id) if hello.session_id else None
-        exam_id = ExamId(hello.exam_id) if hello.exam_id else None
-        while True:
-            news.clear()
-            await self._check_token(caller)
+        limits = self._limits
+        async with following(
+            self._services,
+            caller,
+            wanted_of(hello),
+            page=limits.page,
+            look_s=limits.look_s,
+            is_reading=line.is_answering,
+        ) as feed:
             try:
-                items = await alerts.after(
-                    caller.tenant_id, position, self._limits.page, session_id, exam_id
-                )
+                await first_of(self._feed(line, feed), self._refuse_everything(line))
+            except Unauthorized as error:
+                raise Close(UNAUTHORIZED, error.code) from None
+
+    @staticmethod
+    async def _feed(line: Line, feed: Following) -> None:
+        is_first = True
+        while True:
+            try:
+                items = await feed.next()
             except CursorAhead as error:
                 await line.say({"type": "error", "code": error.code})
                 raise Close(POLICY, "the cursor is ahead of the feed") from None
             for item in items:
-                await line.say(feed_message(item))
-                position = item.position
+                await line.say_within_window(feed_message(item))
             if items:
                 continue
             if is_first:
-                await line.say({"type": "caught_up", "position": position})
+                await line.say({"type": "caught_up", "position": feed.position})
                 is_first = False
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.look_s):
-                    await news.wait()
             await line.keep_awake()
 
     @staticmethod
@@ -276,9 +271,13 @@ class LiveSockets:
             _log.info("event of the page reached no host", event_name=name.value, code=error.code)
 
 
-async def _wake(subscription: Subscription, news: asyncio.Event) -> None:
-    async for _ in subscription:
-        news.set()
+def wanted_of(hello: Hello) -> Wanted:
+    """What the first message asks for."""
+    return Wanted(
+        after=hello.after,
+        session_id=SessionId(hello.session_id) if hello.session_id else None,
+        exam_id=ExamId(hello.exam_id) if hello.exam_id else None,
+    )
 
 
 async def _collect(subscription: Subscription, waiting: "asyncio.Queue[str]") -> None:

@@ -20,6 +20,7 @@ from proctor.services.news import IncidentNews
 from proctor.services.policies import Policies
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
+from proctor.services.sinks import Sinks
 from proctor.services.verify import Verify
 
 
@@ -44,6 +45,7 @@ class Services:
         sign_in: Sign-in tickets of staff.
         live_tickets: Tickets for WebSockets.
         alerts: The alert feed.
+        sinks: Where alerts are pushed to.
         ice: STUN and TURN for a session.
         media: What pages are asked to send at first.
         placement: Where events of a candidate's page go.
@@ -75,6 +77,7 @@ class Services:
     sign_in: SignIn
     live_tickets: LiveTickets
     alerts: Alerts
+    sinks: Sinks
     ice: IceServers
     media: MediaWish
     placement: SessionPlacement

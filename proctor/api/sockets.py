@@ -16,6 +16,7 @@ from proctor.api.bodies import parse_json
 from proctor.api.problems import Malformed
 from proctor.api.schemas import Id, Sent, Ticket
 from proctor.ports import Clock
+from proctor.services.alerts_follow import Window
 
 NORMAL = 1000
 UNSUPPORTED = 1003
@@ -41,6 +42,8 @@ class SocketLimits:
         messages_per_s: How many are taken within a second.
         page: How many alerts are read from the store at once.
         waiting: How many messages for a candidate's page may wait to leave.
+        window_bytes: How much may be on its way to a reader of alerts that does not say it arrived: Serve
+            takes all that we send, whether or not anybody reads (docs/streams.md).
     """
 
     hello_s: float = 5.0
@@ -51,6 +54,7 @@ class SocketLimits:
     messages_per_s: int = 20
     page: int = 100
     waiting: int = 64
+    window_bytes: int = 1 << 20
 
 
 class Close(Exception):  # an order, not an error
@@ -96,20 +100,64 @@ class Line:
         self._heard: deque[int] = deque(maxlen=limits.messages_per_s)
         self._turn = asyncio.Lock()
         self._said_ms = clock.monotonic_ms()
+        self._window = Window(limits.window_bytes)
+        self._answered = asyncio.Event()
+        self._unanswered_ms: int | None = None
 
     async def say(self, message: Mapping[str, object]) -> None:
         """Send one JSON message. Raises `Close` (1013) when the client does not take it in time."""
+        text = json.dumps(message)
         try:
             async with asyncio.timeout(self._limits.say_s), self._turn:
-                await self._socket.send_text(json.dumps(message))
+                await self._socket.send_text(text)
         except TimeoutError:
             raise Close(TRY_AGAIN_LATER, "too slow; come back with your cursor") from None
+        self._window.send(len(text))
         self._said_ms = self._clock.monotonic_ms()
+
+    async def say_within_window(self, message: Mapping[str, object]) -> None:
+        """Send one of many. Once half the window is under way the client is asked (`ping`) to say so.
+
+        Raises:
+            Close: 1013: nothing was answered for `say_s` with a full window under way. The client has
+                all that came before this, and goes on with its cursor.
+        """
+        if self._window.is_full:
+            self._answered.clear()
+            try:
+                async with asyncio.timeout(self._limits.say_s):
+                    while self._window.is_full:
+                        await self._answered.wait()
+                        self._answered.clear()
+            except TimeoutError:
+                raise Close(TRY_AGAIN_LATER, "too slow; come back with your cursor") from None
+        await self.say(message)
+        if self._window.owes_question:
+            await self._ask()
 
     async def keep_awake(self) -> None:
         """Say `ping` when nothing has been said for long."""
         if self._clock.monotonic_ms() - self._said_ms >= self._limits.ping_s * 1000:
-            await self.say({"type": "ping"})
+            await self._ask()
+
+    def is_answering(self) -> bool:
+        """Whether no question has waited for its answer longer than `say_s`."""
+        asked_ms = self._unanswered_ms
+        return asked_ms is None or (
+            self._clock.monotonic_ms() - asked_ms < self._limits.say_s * 1000
+        )
+
+    async def _ask(self) -> None:
+        if self._unanswered_ms is None:
+            self._unanswered_ms = self._clock.monotonic_ms()
+        self._window.ask()  # first: the answer may be here before `say` is back
+        await self.say({"type": "ping"})
+
+    def _take_pong(self) -> None:
+        if self._window.answer():
+            self._heard.pop()  # asked for: it is no chatter
+            self._unanswered_ms = None
+            self._answered.set()
 
     async def hear(self) -> dict[str, Any]:
         """The next message of the client.
@@ -136,6 +184,8 @@ class Line:
             raise Close(NOT_THE_TYPE, "no JSON") from None
         if not isinstance(value, dict):
             raise Close(NOT_THE_TYPE, "no JSON object")
+        if value.get("type") == "pong":
+            self._take_pong()
         return value
 
     async def hello(self) -> Hello:

@@ -194,11 +194,14 @@ class SessionView(SessionSummary):
         coverage: Intervals that add up to its length.
         signals_off: For staff who ask about one session: signals of its exam's rules that do not exist
             in it, for want of a model or of the candidate's consent.
+        alert_log_sha256: For staff, of an ended session: of the alerts it left behind, as its recording
+            was closed with; `proctor replay` prints the same.
         priority: For staff who ask about one session: its review priority, once there is one.
     """
 
     coverage: list[CoverageView]
     signals_off: list[SignalKind] | None = None
+    alert_log_sha256: str | None = None
     priority: PriorityView | None = None
 
 

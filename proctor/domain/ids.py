@@ -11,6 +11,7 @@ SessionId = NewType("SessionId", str)
 IncidentId = NewType("IncidentId", str)
 AlertId = NewType("AlertId", str)
 SignalId = NewType("SignalId", str)
+SinkId = NewType("SinkId", str)
 
 
 def new_id(prefix: str) -> str:

@@ -79,7 +79,8 @@ class SessionSpec:
     """All that a session host and a fusion shard need to know to serve a session.
 
     `scopes` is what the candidate's consent was to when this connection began; `allowances` what was
-    allowed then: a shard that knows the session already has newer ones.
+    allowed then: a shard that knows the session already has newer ones. `retention_days` is how long
+    the exam keeps the recording, None when nobody said.
     """
 
     session_id: SessionId
@@ -90,4 +91,5 @@ class SessionSpec:
     started_at: datetime
     epoch: int
     scopes: tuple[ConsentScope, ...] = ()
+    retention_days: int | None = None
     allowances: Allowances = NOTHING_ALLOWED

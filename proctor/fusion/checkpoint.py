@@ -14,6 +14,7 @@ from proctor.domain.ids import SessionId
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.judge import SessionJudge
 from proctor.fusion.memory import read_body, read_mark
+from proctor.fusion.tape import TAPE
 from proctor.ports import Judged
 
 MARK, SPEC, ROWS = "/mark", "/spec", "/rows"
@@ -46,11 +47,15 @@ class Written:
         }
         if judge.spec is not self.spec:
             now[SPEC] = _specs().dump_json(judge.spec)
+        if judge.tape is not None:
+            now |= judge.tape.unsaved()
         return {ending: text for ending, text in now.items() if self.entries.get(ending) != text}
 
     def done(self, judge: SessionJudge, changes: Mapping[str, bytes]) -> None:
         """The changes have been written."""
-        self.entries.update(changes)
+        if judge.tape is not None:
+            judge.tape.saved(changes)
+        self.entries.update({end: text for end, text in changes.items() if TAPE not in end})
         self.entries.pop(SPEC, None)
         self.spec = judge.spec
 
@@ -74,6 +79,7 @@ def read_sessions(
     """
     read: list[tuple[SessionJudge, list[Judged]]] = []
     broken: list[SessionId] = []
+    entries = {key: text for key, text in entries.items() if TAPE not in key}
     for session_id in sorted({SessionId(key.partition("/")[0]) for key in entries}):
         body, mark, spec, rows = (entries.get(key) for key in entry_ids(session_id))
         if body is None or mark is None or spec is None:

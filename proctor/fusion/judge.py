@@ -27,8 +27,11 @@ from proctor.fusion.coverage import Cover, CoverageLedger, Source
 from proctor.fusion.covers import covered
 from proctor.fusion.engine import FusionEngine
 from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
+from proctor.fusion.order import in_order
 from proctor.fusion.policy import parse_policy
 from proctor.fusion.priority import PriorityLedger
+from proctor.fusion.steps import recorded, recorded_if_felt
+from proctor.fusion.tape import Tape
 from proctor.fusion.teller import Outcome
 from proctor.sensing.hearing import HEARD
 from proctor.sensing.suite import NOTHING, SEEN, Sensed, SensingSuite
@@ -72,12 +75,20 @@ class Judgement:
         has_changed = self.coverage is not None or self.priority is not None
         return bool(self.alerts or self.incidents) or has_changed
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the step brought nothing at all."""
+        return self is UNCHANGED or self == UNCHANGED
+
 
 UNCHANGED = Judgement()
 
 
 class SessionJudge:
     """Judges one session. `raised_at` is wall time for the alerts and decides nothing.
+
+    Attributes:
+        tape: Where every step that is marked `recorded` is written down; None for nowhere.
 
     Raises:
         InvalidInput: The session's policy cannot be read.
@@ -88,6 +99,7 @@ class SessionJudge:
     ) -> None:
         self.spec = spec
         self.mark = mark or Mark()
+        self.tape: Tape | None = None
         self._body = body or nothing_yet()
         if body is None:
             self._body.engine.allowed = spec.allowances
@@ -105,8 +117,14 @@ class SessionJudge:
         """The number of the last alert."""
         return self._body.engine.alert_seq
 
+    @recorded
     def go_on_after(self, alert_seq: int) -> None:
         """The database has alerts up to this number: the next one is numbered after it."""
+        self._body.engine.alert_seq = max(self._body.engine.alert_seq, alert_seq)
+
+    @recorded
+    def renumbered(self, alerts: int, alert_seq: int) -> None:
+        """The newest `alerts` alerts were given the numbers up to `alert_seq`: theirs were taken."""
         self._body.engine.alert_seq = max(self._body.engine.alert_seq, alert_seq)
 
     @property
@@ -128,6 +146,7 @@ class SessionJudge:
         """How well a modality is watched now, and why not better."""
         return self._ledger.current(modality)
 
+    @recorded
     def consume(self, report: TickReport, raised_at: datetime) -> Judgement:
         """Take the next report. Whoever calls sees to order: see `follows`."""
         mark, step = self.mark, _Step(raised_at)
@@ -141,7 +160,7 @@ class SessionJudge:
         if self.is_cut_off:
             self._suite.resume()
             self._cover_both(Source.HOST, None, report.sent_ms, step)
-        for seen in report.observations:
+        for seen in in_order(report.observations):
             self._observe(seen, step)
         mark.now_ms = max(mark.now_ms, report.sent_ms)
         mark.heard_ms = max(mark.heard_ms, report.sent_ms)
@@ -156,6 +175,7 @@ class SessionJudge:
             self._look_closer(step)
         return self._judgement(step)
 
+    @recorded
     def skip(self, report: TickReport) -> Judgement:
         """Pass over a report that `consume` failed on, so that the next one follows.
 
@@ -171,6 +191,7 @@ class SessionJudge:
             return report.epoch > mark.epoch and (report.seq == 1 or report.spec is not None)
         return report.seq == mark.seq + 1 or (report.seq > mark.seq and report.spec is not None)
 
+    @recorded_if_felt
     def tick(self, now_ms: int, silent_ms: int, raised_at: datetime) -> Judgement:
         """The shard's timer.
 
@@ -188,6 +209,7 @@ class SessionJudge:
             self._sensed(self._suite.cut_off(), mark.heard_ms, step)
         return self._judgement(step)
 
+    @recorded
     def shard_lost(self, since_ms: int, until_ms: int, raised_at: datetime) -> Judgement:
         """The shard itself was away; what hosts kept for it is judged as it comes."""
         mark, step = self.mark, _Step(raised_at)
@@ -197,6 +219,7 @@ class SessionJudge:
             self._cover_both(Source.SHARD, None, until_ms, step)
         return self._judgement(step)
 
+    @recorded
     def store_lost(self, lost: bool, now_ms: int, raised_at: datetime) -> Judgement:
         """What is judged cannot be written down (or can again): it would not survive a crash."""
         mark, step = self.mark, _Step(raised_at)
@@ -205,6 +228,7 @@ class SessionJudge:
         self._cover_both(Source.STORE, reason, now_ms, step)
         return self._judgement(step)
 
+    @recorded
     def begin_unknown(self, report: TickReport, raised_at: datetime) -> Judgement:
         """The memory of a session that has gone on before is gone: it was blind up to this report."""
         step = _Step(raised_at)
@@ -218,6 +242,7 @@ class SessionJudge:
         self._cover_both(Source.STREAM, None, 0, step)
         self._suite.cut_off()
 
+    @recorded
     def adopt(
         self, incidents: tuple[Incident, ...], alert_seq: int, raised_at: datetime
     ) -> Judgement:
@@ -226,6 +251,7 @@ class SessionJudge:
         step.add(self._engine.adopt(incidents, alert_seq, raised_at))
         return self._judgement(step)
 
+    @recorded
     def allow(self, allowed: Allowances, now_ms: int, raised_at: datetime) -> Judgement:
         """What the candidate is allowed has changed, or is told again: from here on this holds."""
         mark, step = self.mark, _Step(raised_at)
@@ -235,6 +261,7 @@ class SessionJudge:
         step.allowed = True
         return self._judgement(step)
 
+    @recorded
     def annotate(self, note: IncidentNote, raised_at: datetime) -> Judgement:
         """Late news of an incident: an alert, once. It decides nothing."""
         step = _Step(raised_at)
@@ -242,6 +269,7 @@ class SessionJudge:
         step.add(self._engine.annotate(note, raised_at))
         return self._judgement(step)
 
+    @recorded
     def end(self, end_ms: int, raised_at: datetime) -> Judgement:
         """The session is over: close what is open, fix the coverage to its length. Idempotent."""
         step = _Step(raised_at)

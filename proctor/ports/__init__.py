@@ -4,17 +4,19 @@ Every port has a contract suite in tests/contract that its fake and its real ada
 Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for a wrong name.
 """
 
-from proctor.ports.delivery import AlertSink
+from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker, SinkStore
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
 from proctor.ports.policies import PolicyStore
+from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
 from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
 __all__ = [
+    "AlertArchive",
     "AlertFeed",
     "AlertSink",
     "AllowanceStore",
@@ -22,6 +24,7 @@ __all__ = [
     "CandidateStore",
     "Checkpoints",
     "Clock",
+    "DeliveryStore",
     "ExamStore",
     "FaceIndex",
     "IncidentStore",
@@ -35,9 +38,13 @@ __all__ = [
     "Perception",
     "PolicyStore",
     "PriorityStore",
+    "Recordings",
+    "Resolver",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",
+    "SinkMaker",
+    "SinkStore",
     "Subscription",
     "TokenCheck",
     "TokenMint",

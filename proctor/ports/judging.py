@@ -109,8 +109,8 @@ class Checkpoints(Protocol):
         """Every state saved for this shard."""
         ...
 
-    async def drop(self, shard: str, fence: int, session_id: SessionId) -> None:
-        """Forget an ended session."""
+    async def drop(self, shard: str, fence: int, *states: SessionId) -> None:
+        """Forget these states, in one step; raises `Conflict` when the fence was passed."""
         ...
 
 

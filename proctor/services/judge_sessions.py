@@ -6,7 +6,7 @@ again. How it is written down, and in which order, says `proctor.services.judgin
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from proctor.fusion.judge import Judgement, SessionJudge
 from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
 from proctor.services.judging.archive import Archive, Committed
 from proctor.services.judging.page_news import PageNews
+from proctor.services.judging.recorder import Recorder
 from proctor.services.judging.session import JudgedSession
 from proctor.services.judging.stale import Stale
 from proctor.services.judging.writer import ShardWriter
@@ -49,6 +50,7 @@ class JudgeShard:
         live: Redis, for the candidates' pages.
         clock: Time.
         metrics: Numbers.
+        recorder: Where what is judged is recorded; None for nowhere.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class JudgeShard:
         live: LiveState,
         clock: Clock,
         metrics: Metrics,
+        recorder: Recorder | None = None,
     ) -> None:
         self._name = name
         self._archive = Archive(incidents, clock)
@@ -67,6 +70,7 @@ class JudgeShard:
         self._clock = clock
         self._metrics = metrics
         self._news = PageNews(live)
+        self._recorder = recorder
         self._writer = ShardWriter(
             name=name, incidents=incidents, checkpoints=checkpoints, clock=clock, metrics=metrics
         )
@@ -97,12 +101,16 @@ class JudgeShard:
         """
         async with self._turn():
             self._writer.fence = await self._checkpoints.claim(self._name)
-            read, broken = read_sessions(await self._checkpoints.load(self._name))
+            entries: Mapping[SessionId, bytes] = await self._checkpoints.load(self._name)
+            if self._recorder is not None:
+                self._recorder.fence = self._writer.fence
+                entries = self._recorder.restore(entries)
+            read, broken = read_sessions(entries)
             for session_id in broken:
                 logger.error("a checkpoint cannot be read", extra={"session_id": session_id})
             now = self._clock.now()
             for judge, rows in read:
-                self._hold(judge).rows = rows
+                self._hold(judge, read_back=True).rows = rows
                 self._stale.add(judge.spec.session_id)  # a change may have been missed meanwhile
             await self._catch_up(now)
             for known in self._sessions.values():
@@ -230,15 +238,22 @@ class JudgeShard:
         Raises:
             Conflict: Another process has taken the shard over.
         """
-        while True:
-            await self._clock.sleep(TICK_S)
-            try:
-                await self.tick()
-            except Conflict:
-                raise
-            except Exception:  # a mailbox's boundary: the next turn of the timer tries again
-                logger.exception("a turn of the shard's timer failed")
-                self._metrics.count("shard_failed_steps")
+        recorder = self._recorder
+        recording = None if recorder is None else asyncio.create_task(recorder.run())
+        try:
+            while True:
+                await self._clock.sleep(TICK_S)
+                try:
+                    await self.tick()
+                except Conflict:
+                    raise
+                except Exception:  # a mailbox's boundary: the next turn of the timer tries again
+                    logger.exception("a turn of the shard's timer failed")
+                    self._metrics.count("shard_failed_steps")
+        finally:
+            if recording is not None:
+                recording.cancel()
+                await asyncio.gather(recording, return_exceptions=True)
 
     async def tick(self) -> None:
         """One turn of the timer."""
@@ -247,6 +262,8 @@ class JudgeShard:
             for known in self._sessions.values():
                 judge = known.judge
                 if not judge.has_ended:
+                    if self._recorder is not None:
+                        self._recorder.resume(judge)
                     was_cut_off = judge.is_cut_off
                     silent_ms = idle_ms - known.heard_at_ms
                     self._keep(known, judge.tick(known.session_ms(now), silent_ms, now))
@@ -335,9 +352,11 @@ class JudgeShard:
         except StateStoreUnavailable:
             logger.warning("the database is away: alert numbers could not be compared")
 
-    def _hold(self, judge: SessionJudge) -> JudgedSession:
+    def _hold(self, judge: SessionJudge, read_back: bool = False) -> JudgedSession:
         """Take a judge in; alerts of one that it replaces keep their numbers and still go out."""
         known = JudgedSession(judge, self._idle_ms())
+        if self._recorder is not None:
+            (self._recorder.go_on if read_back else self._recorder.begin)(judge)
         before = self._sessions.get(judge.spec.session_id)
         if before is not None:
             known.rows = before.rows
@@ -404,6 +423,8 @@ class JudgeShard:
         if known.judge.has_ended:
             if not known.rows:
                 await self._news.ended(session_id)
+                if self._recorder is not None:
+                    self._recorder.finish(known.judge)
                 await self._writer.drop(session_id)
                 self._sessions.pop(session_id, None)
         elif known.told != status:

@@ -190,9 +190,3 @@ class Policies:
                 )
             self._passed.add(key)
         return stored.text
-
-
-def refuse_cases(policy_text: str, cases: Sequence[str]) -> Sequence[str]:
-    """A `RunCases` for an installation that cannot play cases: what has none passes."""
-    policy = parse_policy(policy_text)
-    return [f"{policy.id}: this installation cannot play test cases"] if cases else []

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from proctor.domain.coverage import Modality
-from proctor.domain.errors import InvalidInput, Unavailable
+from proctor.domain.errors import InvalidInput, StateStoreUnavailable, Unavailable
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId, new_id
 from proctor.domain.incidents import Incident
+from proctor.domain.recordings import RecordingKey
 from proctor.domain.sessions import Session, SessionSpec, SessionState
 from proctor.domain.signals import SignalKind
 from proctor.fusion.offered import signals_off
@@ -20,17 +21,21 @@ from proctor.ports import (
     Clock,
     ExamStore,
     IncidentStore,
+    Recordings,
     SessionJudges,
     SessionPlacement,
     SessionStore,
 )
 from proctor.services.consents import scopes_of
+from proctor.services.deadline import TimedOut, within
 from proctor.services.join import SessionEnded
 
 MAX_MEDIA_SECTIONS = 16
 SETTLED_WITHIN = timedelta(seconds=15)
 """An end that was called for is through by then, or has failed (a shard is waited for 10 s)."""
 SETTLE_AT_ONCE = 100
+FOOTER_WITHIN_MS = 2_000
+"""Who looks at a session does not wait longer for where its recording lies."""
 _log = structlog.get_logger(__name__)
 
 
@@ -47,8 +52,10 @@ class Sessions:
         judges: SessionJudges,
         clock: Clock,
         groups: Collection[str] = (),
+        recordings: Recordings | None = None,
     ) -> None:
         self._groups = frozenset(groups)
+        self._recordings = recordings
         self._store = store
         self._exams = exams
         self._candidates = candidates
@@ -56,6 +63,23 @@ class Sessions:
         self._placement = placement
         self._judges = judges
         self._clock = clock
+
+    async def alert_log_sha256(self, session: Session) -> str | None:
+        """Of the alerts that the live session left behind: what a replay must give.
+
+        None until its recording is closed, which is some seconds after its end, or cannot be asked.
+        """
+        if self._recordings is None or session.state is not SessionState.ENDED:
+            return None
+        key = RecordingKey(
+            tenant_id=session.tenant_id, exam_id=session.exam_id, session_id=session.session_id
+        )
+        try:
+            asked = self._recordings.footer(key)
+            footer = await within(self._clock, FOOTER_WITHIN_MS, asked)
+        except (StateStoreUnavailable, TimedOut):
+            return None
+        return None if footer is None else footer.alert_log_sha256
 
     async def create(
         self, tenant_id: TenantId, exam_id: ExamId, candidate_id: CandidateId
@@ -241,6 +265,7 @@ async def spec_of(exams: ExamStore, session: Session) -> SessionSpec:
         policy_text=exam.policy_text,
         started_at=session.started_at,
         epoch=session.epoch,
+        retention_days=exam.retention_days,
     )
 
 

@@ -18,20 +18,25 @@ from proctor.adapters.sql.stores import SqlStores
 from proctor.adapters.sql.tables import metadata
 from proctor.domain.ids import CandidateId
 from proctor.ports import (
+    AlertArchive,
     AlertFeed,
     AllowanceStore,
     CandidateStore,
+    DeliveryStore,
     ExamStore,
     FaceIndex,
     IncidentStore,
     PolicyStore,
     PriorityStore,
     SessionStore,
+    SinkStore,
     VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -55,7 +60,10 @@ class Relational:
     sessions: SessionStore
     incidents: IncidentStore
     feed: AlertFeed
+    sinks: SinkStore
+    deliveries: DeliveryStore
     policies: PolicyStore
+    archive: AlertArchive
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
@@ -88,7 +96,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeSessionStore(database),
             FakeIncidentStore(database),
             FakeAlertFeed(database),
+            FakeSinkStore(database),
+            FakeDeliveryStore(database),
             FakePolicyStore(database),
+            FakeAlertArchive(database),
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
@@ -103,8 +114,11 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    more = (sql.policies, sql.allowances, sql.verdicts, sql.priorities)
-    yield Relational(sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *more, url)
+    more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
+    sinks = (sql.sinks, sql.deliveries)
+    yield Relational(
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, url
+    )
     await sql.close()
 
 

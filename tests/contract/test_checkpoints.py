@@ -83,6 +83,17 @@ async def test_a_dropped_session_is_forgotten(checkpoints: Checkpoints, shard: s
     assert await checkpoints.load(shard) == {TWO: b"2"}
 
 
+async def test_many_states_are_dropped_in_one_step(checkpoints: Checkpoints, shard: str) -> None:
+    fence = await checkpoints.claim(shard)
+    many = [SessionId(f"ses_x{n}") for n in range(2_000)]
+    await checkpoints.save(shard, fence, dict.fromkeys([*many, ONE, TWO], b"1"))
+    await checkpoints.drop(shard, fence, *many, ONE)
+    assert await checkpoints.load(shard) == {TWO: b"1"}
+    await checkpoints.drop(shard, fence)
+    with pytest.raises(Conflict):
+        await checkpoints.drop(shard, fence - 1, TWO)
+
+
 async def test_shards_know_nothing_of_each_other(checkpoints: Checkpoints, shard: str) -> None:
     fence = await checkpoints.claim(shard)
     await checkpoints.claim(shard + "b")

@@ -13,13 +13,13 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from bench.relay import run_relay
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.errors import InvalidInput, StateStoreUnavailable
 from proctor.domain.ids import SessionId
 from proctor.domain.incidents import Verdict
 from tests.contract.conftest import Relational
-from tests.contract.relay import run_relay
 from tests.contract.samples import ACME, alert, exam, incident, judged
 from tests.contract.servers import Postgres
 

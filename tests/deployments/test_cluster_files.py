@@ -15,6 +15,7 @@ from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDepl
 
 from deployments.app import Split, deployment_of_groups
 from deployments.gpus import fits
+from deployments.grpc_door import GRPC_ENVIRONMENT, grpc_options
 from deployments.scaling import Bounds, scaling_of
 from deployments.wiring import require_shared_stores
 from deployments.yard import MEDIA_RESOURCE
@@ -43,6 +44,16 @@ def test_serve_accepts_its_configuration_and_knows_every_field() -> None:
         assert unknown_fields(application, ServeApplicationSchema) == set()
         for deployment in application["deployments"]:
             assert unknown_fields(deployment, DeploymentSchema) == set()
+
+
+def test_the_grpc_door_is_the_one_that_we_bind() -> None:
+    told = read("serve_config.yaml")["grpc_options"]
+    assert told == grpc_options(Settings(grpc_port=told["port"]))
+    cluster = read("cluster.yaml")
+    for commands in ("head_start_ray_commands", "worker_start_ray_commands"):
+        (command,) = cluster[commands]
+        words = set(command.split())
+        assert {f"{name}={value}" for name, value in GRPC_ENVIRONMENT.items()} <= words
 
 
 def test_a_typo_in_a_field_would_be_caught() -> None:
@@ -142,4 +153,7 @@ def test_several_nodes_refuse_stores_of_one_machine(tmp_path: Path) -> None:
     shared = Settings(home=tmp_path, database_url="postgresql://db/proctor")
     with pytest.raises(InvalidInput, match="PROCTOR_FACES_URI"):
         require_shared_stores(shared, 2)
-    require_shared_stores(shared.model_copy(update={"faces_uri": "s3://faces"}), 2)
+    shared = shared.model_copy(update={"faces_uri": "s3://faces"})
+    with pytest.raises(InvalidInput, match="PROCTOR_RECORDINGS_URL"):
+        require_shared_stores(shared, 2)
+    require_shared_stores(shared.model_copy(update={"recordings_url": "s3://recordings"}), 2)

@@ -17,6 +17,8 @@ import pytest
 from deployments.home import RunFile
 from deployments.launcher import Cluster, processes_of, sign_in_link
 from deployments.processes import family
+from proctor.api.proto.alerts_pb2 import FollowRequest
+from proctor.api.proto.alerts_pb2_grpc import AlertsStub
 from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
@@ -120,6 +122,20 @@ def test_a_session_is_made_with_a_minted_token(cluster: Cluster) -> None:
         ticket = client.post("/v1/live/tickets", json={})
         assert ticket.status_code == 201
     assert httpx.get(f"{cluster.base_url}/v1/exams").status_code == 401
+
+
+def test_alerts_are_followed_over_grpc_through_serve(cluster: Cluster) -> None:
+    assert cluster.grpc_address is not None and cluster.grpc_address.startswith("127.0.0.1:")
+    metadata = (("application", "live"), ("authorization", f"Bearer {cluster.mint('proctor')}"))
+    with grpc.insecure_channel(cluster.grpc_address) as channel:
+        stub = AlertsStub(channel)
+        call = stub.Follow(FollowRequest(), metadata=metadata, timeout=20)
+        first = next(iter(call))
+        assert (list(first.events), first.position) == ([], 0)
+        call.cancel()
+        with pytest.raises(grpc.RpcError) as refused:
+            next(iter(stub.Follow(FollowRequest(), metadata=metadata[:1], timeout=20)))
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 def test_the_sign_in_link_works_once(cluster: Cluster) -> None:

@@ -18,6 +18,7 @@ from tests.e2e.support.system import (
     get_session,
     new_session,
     post,
+    replayed_hash,
     session_alerts,
     wait_for_alert,
 )
@@ -89,6 +90,7 @@ async def test_killing_host_replica_and_shard_in_turn(
             await post(client, f"/v1/sessions/{session_id}/end", {})
         session = await get_session(client, session_id)
         alerts = await session_alerts(client, session_id)
+        await replayed_hash(system, client, session_id)
 
     assert_coverage_adds_up(session)
     reasons = {part["reason"] for part in session["coverage"]}

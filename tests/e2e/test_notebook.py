@@ -15,7 +15,7 @@ from bench.candidate.reels import encode
 from bench.candidate.scenes import Scene, Script
 from bench.candidate.sounds import QuietRoom
 from bench.candidate.stills import empty_room
-from tests.e2e.support.system import System, new_session, post, wait_for_alert
+from tests.e2e.support.system import System, new_session, post, replayed_hash, wait_for_alert
 
 pytestmark = pytest.mark.e2e
 
@@ -58,6 +58,7 @@ async def test_the_notebook_explains_an_empty_room(system: System, tmp_path: Pat
         await wait_for_alert(client, session_id, "no_face", 20)
         await post(client, f"/v1/sessions/{session_id}/end", {})
         await candidate.close()
+        await replayed_hash(system, client, session_id)
 
     shown = await asyncio.to_thread(run_notebook, system, session_id, tmp_path / "run.ipynb")
     assert "no_face" in shown

@@ -39,9 +39,11 @@ from proctor.services.pictures import PictureDesk
 from proctor.services.policies import Policies
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
+from proctor.services.sinks import Sinks
 from proctor.services.tickets import Tickets
 from proctor.services.verify import Verify
 from tests.fakes.clock import FakeClock
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeLiveState
@@ -49,6 +51,8 @@ from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.recordings import FakeRecordings
+from tests.fakes.sinks import FakeSinkMaker
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -105,7 +109,11 @@ class FakeApi:
         self.candidates = FakeCandidateStore(self.database)
         self.sessions = FakeSessionStore(self.database)
         self.incidents = FakeIncidentStore(self.database)
+        self.recordings = FakeRecordings()
         self.feed = FakeAlertFeed(self.database)
+        self.sinks = FakeSinkStore(self.database)
+        self.deliveries = FakeDeliveryStore(self.database)
+        self.maker = FakeSinkMaker()
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
         self.services = self._services(folder)
@@ -122,6 +130,7 @@ class FakeApi:
     def _services(self, folder: Path) -> Services:
         clock, live, tickets = self.clock, self.live, Tickets(self.live)
         look = FaceLook(self.perception, PictureDesk(), EMBEDDING)
+        keys = FileKeyRing(folder / "keys.json")
         presets = {"standard": standard_policy()}
         policies = Policies(self.policies, self.exams, presets, clock, self.cases)
         challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
@@ -145,6 +154,7 @@ class FakeApi:
                 self.placement,
                 self.judges,
                 clock,
+                recordings=self.recordings,
             ),
             connections=Connections(
                 self.sessions,
@@ -175,12 +185,13 @@ class FakeApi:
             sign_in=SignIn(tickets, self.issuer, clock),
             live_tickets=LiveTickets(tickets),
             alerts=Alerts(self.feed),
+            sinks=Sinks(self.sinks, self.deliveries, self.feed, self.maker, keys, clock),
             ice=IceServers(["stun:stun.example:3478"], ["turn:turn.example"], "s3", 600, clock),
             media=MediaWish(),
             placement=self.placement,
             tokens=TokenVerifier(folder / "tokens", issuer="us", audience="us", clock=clock),
             live=live,
-            keys=FileKeyRing(folder / "keys.json"),
+            keys=keys,
             clock=clock,
             metrics=self.metrics,
             render_metrics=lambda: b"proctor_up 1\n",

@@ -9,12 +9,14 @@ from proctor.domain.alerts import Alert, FeedItem
 from proctor.domain.allowances import Accommodated, SessionBreak
 from proctor.domain.candidates import Candidate, Consent, Enrolment
 from proctor.domain.coverage import CoverageInterval
-from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
+from proctor.domain.deliveries import Delivery
+from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, SinkId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
 from proctor.domain.policies import StoredPolicy
 from proctor.domain.priority import Priority
 from proctor.domain.sessions import Exam, Session
+from proctor.domain.sinks import Sink
 from tests.fakes.outage import Outage
 
 T = TypeVar("T")
@@ -36,6 +38,9 @@ class FakeDatabase:
     alerts: dict[AlertId, Alert] = field(default_factory=dict)
     outbox: deque[Alert] = field(default_factory=deque)
     feeds: dict[TenantId, list[FeedItem]] = field(default_factory=dict)
+    sinks: dict[SinkId, Sink] = field(default_factory=dict)
+    sealed: dict[SinkId, bytes] = field(default_factory=dict)
+    deliveries: dict[tuple[SinkId, AlertId], Delivery] = field(default_factory=dict)
     accommodations: dict[tuple[CandidateId, str], Accommodated] = field(default_factory=dict)
     breaks: dict[str, SessionBreak] = field(default_factory=dict)
     verdicts: dict[str, VerdictGiven] = field(default_factory=dict)

@@ -124,9 +124,10 @@ class FakeCheckpoints(Outage):
         self._reach()
         return dict(self.states.get(shard, {}))
 
-    async def drop(self, shard: str, fence: int, session_id: SessionId) -> None:
+    async def drop(self, shard: str, fence: int, *states: SessionId) -> None:
         self._hold(shard, fence)
-        self.states.get(shard, {}).pop(session_id, None)
+        for state in states:
+            self.states.get(shard, {}).pop(state, None)
 
     def _hold(self, shard: str, fence: int) -> None:
         self._reach()

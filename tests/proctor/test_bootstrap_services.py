@@ -10,18 +10,22 @@ from proctor.adapters.tokens import make_keys
 from proctor.api.app import create_app
 from proctor.bootstrap import Stores, build_services, open_tokens
 from proctor.domain.candidates import ModelRef
-from proctor.domain.errors import InvalidInput
+from proctor.domain.errors import InvalidInput, PolicyRefused
 from proctor.domain.ids import TenantId
 from proctor.domain.roles import Role
+from proctor.services.policies import PolicyChoice
 from proctor.settings import Settings
 from tests.fakes.api import CALIBRATION
 from tests.fakes.clock import FakeClock
+from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.faces import FakeFaceIndex
+from tests.fakes.facts import STANDARD_POLICY
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -44,12 +48,15 @@ def stores() -> Stores:
         sessions=FakeSessionStore(database),
         incidents=FakeIncidentStore(database),
         feed=FakeAlertFeed(database),
+        archive=FakeAlertArchive(database),
         allowances=FakeAllowanceStore(database),
         verdicts=FakeVerdictStore(database),
         priorities=FakePriorityStore(database),
         live=FakeLiveState(),
         checkpoints=FakeCheckpoints(),
         faces=FakeFaceIndex(),
+        sinks=FakeSinkStore(database),
+        deliveries=FakeDeliveryStore(database),
     )
 
 
@@ -102,3 +109,23 @@ def test_an_embedding_model_without_calibration_is_refused(tmp_path: Path) -> No
     make_keys(tmp_path / "tokens")
     with pytest.raises(InvalidInput, match="no calibration"):
         build(settings(tmp_path), ModelRef("other", "1"))
+
+
+async def test_a_policy_is_attached_only_when_the_cases_it_brings_come_out_as_they_must(
+    tmp_path: Path,
+) -> None:
+    make_keys(tmp_path / "tokens")
+    policies = build(settings(tmp_path)).policies
+    text = STANDARD_POLICY.replace("id: standard", "id: ours", 1)
+    case = (
+        "cases: [{name: an absence, rules: [no_face], seen: "
+        "[{from_s: 0, to_s: 5, faces: 1}, {from_s: 5, to_s: 15, faces: 0}], incidents: "
+        "[{rule: no_face, opened_s: %d}]}]"
+    )
+    acme = TenantId("acme")
+    await policies.create(acme, text, [case % 9])
+    with pytest.raises(PolicyRefused, match=r"an absence: rule no_face: expected at 9 s"):
+        await policies.attach(acme, PolicyChoice(policy_id="ours", version=1))
+    await policies.create(acme, text.replace("version: 1", "version: 2", 1), [case % 5])
+    policy, _ = await policies.attach(acme, PolicyChoice(policy_id="ours", version=2))
+    assert (policy.id, policy.version) == ("ours", 2)

@@ -93,7 +93,8 @@ export class LiveSocket {
         } catch {
           return;
         }
-        if (message.type !== "ping") this.handlers.onMessage(message);
+        if (message.type === "ping") this.send({ type: "pong" });
+        else this.handlers.onMessage(message);
       });
       socket.addEventListener("close", (event) => end(event.code));
     });

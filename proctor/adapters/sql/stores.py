@@ -3,14 +3,17 @@
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from proctor.adapters.sql.archive import SqlAlertArchive
 from proctor.adapters.sql.candidates import SqlCandidateStore
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.deliveries import SqlDeliveryStore
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
 from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
+from proctor.adapters.sql.sinks import SqlSinkStore
 from proctor.adapters.sql.tables import REVISION, tenants
 from proctor.domain.errors import StateStoreUnavailable
 
@@ -29,6 +32,9 @@ class SqlStores:
         sessions: `SessionStore`.
         incidents: `IncidentStore`.
         feed: `AlertFeed`.
+        archive: `AlertArchive`.
+        sinks: `SinkStore`.
+        deliveries: `DeliveryStore`.
         allowances: `AllowanceStore`.
         verdicts: `VerdictStore`.
         priorities: `PriorityStore`.
@@ -42,6 +48,9 @@ class SqlStores:
         self.sessions = SqlSessionStore(self._database)
         self.incidents = SqlIncidentStore(self._database)
         self.feed = SqlAlertFeed(self._database)
+        self.archive = SqlAlertArchive(self._database)
+        self.sinks = SqlSinkStore(self._database)
+        self.deliveries = SqlDeliveryStore(self._database)
         self.allowances = SqlAllowanceStore(self._database)
         self.verdicts = SqlVerdictStore(self._database)
         self.priorities = SqlPriorityStore(self._database)

@@ -79,6 +79,7 @@ def sessions_router(services: Services) -> APIRouter:
         return shown.model_copy(
             update={
                 "signals_off": None if off is None else list(off),
+                "alert_log_sha256": await sessions.alert_log_sha256(found),
                 "priority": priority_view(priority, caller.role in KNOW_ACCOMMODATIONS),
             }
         )

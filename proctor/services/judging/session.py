@@ -109,15 +109,15 @@ class JudgedSession:
 
     def renumber(self, after_seq: int, told: Collection[AlertId] = ()) -> None:
         """Give the alerts that wait the numbers after this one, but for those that are committed."""
-        rows = []
+        rows, count = [], 0
         for row in self.rows:
             alerts = []
             for alert in (each for each in row.alerts if each.alert_id not in told):
-                after_seq += 1
+                after_seq, count = after_seq + 1, count + 1
                 alerts.append(replace(alert, seq=after_seq))
             rows.append(replace(row, alerts=tuple(alerts)))
         self.rows = rows
-        self.judge.go_on_after(after_seq)
+        self.judge.renumbered(count, after_seq)
 
     def status(self) -> tuple[Cover, Cover]:
         """How well the candidate is seen and heard."""

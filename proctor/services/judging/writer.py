@@ -154,8 +154,7 @@ class ShardWriter:
             StateStoreUnavailable: Redis is away.
             Conflict: Another process has taken the shard over.
         """
-        for entry in entry_ids(session_id):
-            await self._checkpoints.drop(self._name, self.fence, entry)
+        await self._checkpoints.drop(self._name, self.fence, *entry_ids(session_id))
 
     def note_store(self, touched: Iterable[JudgedSession], lost: bool, now: datetime) -> None:
         """Tell as coverage that checkpoints fail, or no longer do."""

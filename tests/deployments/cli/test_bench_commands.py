@@ -48,6 +48,9 @@ def test_a_sweep_alone_is_predicted_from_its_other_points(measured: Path) -> Non
         (["load", "--plot", "x.png"], "--sweep"),
         (["load", "--event-every-s", "5"], "--event-every-s"),
         (["soak", "--hours", "0"], "--hours"),
+        (["delivery", "--ways", "pigeon"], "there are websocket, sse, grpc, kafka"),
+        (["delivery", "--rates", "1,many"], "such as 1,100,1000"),
+        (["delivery", "--rates", "0"], "above 0"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(asked: list[str], said: str) -> None:

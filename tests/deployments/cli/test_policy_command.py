@@ -58,3 +58,37 @@ def test_the_schema_is_printed_as_it_is_committed() -> None:
     done = proctor("policy", "schema")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (ROOT / "policies" / "policy.schema.json").read_text(encoding="utf-8")
+
+
+def test_the_standard_policy_passes_its_cases() -> None:
+    done = proctor("policy", "test", "policies/tests")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "all as expected" in done.stdout
+
+
+def test_a_policy_that_breaks_a_rule_fails_with_the_rule_s_name(tmp_path: Path) -> None:
+    text = (ROOT / "policies" / "standard.yaml").read_text(encoding="utf-8")
+    late = tmp_path / "late.yaml"
+    late.write_text(text.replace("for_ms: 3000", "for_ms: 30000", 1), encoding="utf-8")
+    done = proctor("policy", "test", "policies/tests", "--policy", str(late))
+    assert done.returncode == 1
+    assert (
+        "standard.yaml: nobody is in the picture for ten seconds: rule no_face: "
+        "expected at 10 s, did not come"
+    ) in done.stdout
+    assert "rule speech" not in done.stdout
+
+
+def test_cases_that_cannot_be_read_are_one_line_that_names_the_file(tmp_path: Path) -> None:
+    for name, text, told in (
+        ("a.yaml", "cases: [", "YAML"),
+        ("b.yaml", "cases: [{name: x, incidents: []}]", "seen"),
+        ("c.yaml", "cases: [{name: x, incidents: [], recording: r.arrow}]", "names no policy"),
+    ):
+        folder = tmp_path / name.removesuffix(".yaml")
+        folder.mkdir()
+        (folder / name).write_text(text, encoding="utf-8")
+        done = proctor("policy", "test", str(folder))
+        assert done.returncode == 2
+        assert name in done.stderr and told in done.stderr and done.stderr.count("\n") == 1
+    assert proctor("policy", "test", str(tmp_path)).returncode == 2

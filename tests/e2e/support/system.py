@@ -133,6 +133,23 @@ async def wait_for_alert(
     raise AssertionError(f"no {rule} within {limit_s} s; came: {came}")
 
 
+async def replayed_hash(system: System, client: httpx.AsyncClient, session_id: str) -> str:
+    """Judge an ended session's recording again: the hash that both sides told, printed by both."""
+    live = None
+    for _ in range(80):  # its recording is closed some seconds after the end
+        live = (await get_session(client, session_id))["alert_log_sha256"]
+        if live is not None:
+            break
+        await asyncio.sleep(0.25)
+    assert live is not None, "the recording was not closed within 20 s"
+    told = await asyncio.to_thread(system.run, "replay", session_id, "--json")
+    again = json.loads(told)
+    print(f"alert log, live:   {live}\nalert log, replay: {again['alert_log_sha256']}")
+    assert again["same"] is True, told
+    assert again["alert_log_sha256"] == again["footer_sha256"] == live
+    return str(live)
+
+
 def assert_coverage_adds_up(session: dict[str, Any], tolerance_ms: int = 100) -> None:
     """Monitored + degraded + blind = length, without holes or overlaps, for each modality."""
     started = datetime.fromisoformat(session["started_at"])

@@ -16,7 +16,7 @@ from proctor.api.live import PREFIX
 from proctor.domain.allowances import Break, BreakBy, SessionBreak
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.roles import Role
-from tests.contract.samples import incident
+from tests.contract.samples import alert, incident, judged
 from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 from tests.fakes.engines import policy_text
 
@@ -86,6 +86,13 @@ class House:
             headers={**headers, "Content-Type": "application/sdp"},
         )
         assert answer.status_code == 201
+        body = {"kind": "webhook", "name": f"desk-{self.tenant}", "url": "https://h.example.org/"}
+        sink = await self.api.post("/v1/sinks", body, headers=self.headers(Role.ADMIN))
+        self.ids["sink_id"] = sink["sink"]["sink_id"]
+        raised = alert(1, self.ids["session_id"], TenantId(self.tenant), self.ids["exam_id"])
+        part = judged(raised, session_id=raised.session_id, tenant_id=raised.tenant_id)
+        await self.api.incidents.commit([part])
+        self.ids["alert_id"] = raised.alert_id
         self.ids["break_id"] = f"brk_{self.tenant}"
         self.ids["incident_id"] = f"inc_{self.tenant}"
         found = replace(incident(self.ids["incident_id"], self.ids["session_id"]), **self.whose())
@@ -113,6 +120,7 @@ class House:
 
     def secrets(self) -> Iterator[str]:
         yield from (self.ids["session_id"], self.ids["exam_id"], self.ids["candidate_id"])
+        yield from (f"ref-{self.tenant}", self.ids["sink_id"], f"desk-{self.tenant}")
         yield from (self.ids["policy_id"], f"ref-{self.tenant}")
 
     async def call(self, method: str, template: str, headers: dict[str, str]) -> httpx.Response:
@@ -126,6 +134,8 @@ class House:
         elif takes is not Takes.NOTHING:
             sent["content"] = OFFER
             headers = {**headers, "Content-Type": takes.value}
+        if template == f"{PREFIX}/alerts/stream":  # ends at once: there is no such position
+            sent["params"] = {"after": 99}
         path = template.format(**self.ids)  # a new name in a path is a KeyError: say what it is
         is_live = path.startswith(PREFIX)
         client = self.api.live_client if is_live else self.api.client
@@ -147,6 +157,9 @@ class House:
             "/v1/join": {"ticket": "nothing"},
             "/v1/sign-in": {"ticket": "nothing"},
             "/v1/revocations": {"token_id": "tok_nobody"},
+            "/v1/sinks": {"kind": "webhook", "name": "new", "url": "https://h.example.org/"},
+            "/v1/sinks/{sink_id}": {"is_enabled": False},
+            "/v1/sinks/{sink_id}/dead-letters/replay": {"everything": True},
         }
 
 
@@ -165,6 +178,7 @@ def remembered(api: FakeApi, house: House) -> str:
         *database.consents,
         *database.enrolments,
         *(value for value in database.sessions.values()),
+        *database.sinks.values(),
         *(value for value in database.incidents.values()),
         *(value for value in database.accommodations.values()),
         *(value for value in database.breaks.values()),
@@ -201,6 +215,8 @@ async def test_anothers_thing_and_no_thing_are_told_alike_to_the_byte(
         "session_id": "ses_" + "0" * 20,
         "exam_id": "exa_" + "0" * 20,
         "candidate_id": "can_" + "0" * 20,
+        "sink_id": "snk_" + "0" * 20,
+        "alert_id": "alr_" + "0" * 20,
         "policy_id": "nothing",
     }
     for method, template in CLOSED:

@@ -5,7 +5,8 @@ from datetime import timedelta
 import httpx
 
 from proctor.domain.coverage import CoverageInterval, CoverageState, Modality
-from proctor.domain.ids import SessionId
+from proctor.domain.ids import ExamId, SessionId, TenantId
+from proctor.domain.recordings import Footer, RecordingKey
 from proctor.domain.roles import Role
 from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 from tests.fakes.perception import Scene
@@ -95,6 +96,42 @@ async def test_coverage_of_a_live_session_is_open_and_ends_with_it(api: FakeApi)
     assert first.json()["state"] == "ended"
     assert [spec.session_id for spec, _ in api.judges.ended] == [session_id]
     assert (session_id, 1) in api.placement.left
+
+
+async def test_staff_see_the_hash_that_closed_an_ended_session(api: FakeApi) -> None:
+    made = await api.new_session()
+    session = made["session"]
+    path = f"/v1/sessions/{session['session_id']}"
+
+    async def shown() -> object:
+        answer = await api.client.get(path, headers=api.as_())
+        assert answer.status_code == 200
+        return answer.json()["alert_log_sha256"]
+
+    key = RecordingKey(
+        tenant_id=TenantId("acme"),
+        exam_id=ExamId(session["exam_id"]),
+        session_id=SessionId(session["session_id"]),
+    )
+    await api.recordings.close_with(
+        Footer(
+            key=key,
+            take="t",
+            entries=3,
+            alerts=1,
+            alert_log_sha256="a" * 64,
+            ended_at=api.clock.now(),
+            retention_days=30,
+        )
+    )
+    assert await shown() is None
+    await api.post(f"{path}/end")
+    assert await shown() == "a" * 64
+    token = api.candidate_token(session["candidate_id"], session["session_id"])
+    theirs = await api.client.get(path, headers={"Authorization": f"Bearer {token}"})
+    assert theirs.json()["alert_log_sha256"] is None
+    api.recordings.down = True
+    assert await shown() is None
 
 
 async def test_ending_twice_answers_the_same(api: FakeApi) -> None:

@@ -53,7 +53,9 @@ async def test_answers_of_the_api_are_not_kept_by_anybody(api: FakeApi) -> None:
 async def test_the_description_knows_every_route_and_its_roles(api: FakeApi) -> None:
     described = (await api.client.get("/v1/openapi.json")).json()
     for (method, path), rule in TABLE.items():
-        if not path.startswith("/v1/") or path in ("/v1/openapi.json", "/v1/live/tickets"):
+        if not path.startswith("/v1/") or path == "/v1/openapi.json":
+            continue
+        if path.startswith("/v1/live/"):  # another application's
             continue
         operation = described["paths"][path][method.lower()]
         assert operation.get("x-roles", None) == (sorted(rule.roles) if rule.roles else None)

@@ -1,4 +1,4 @@
-"""The same shard over SQLite and a real redis-server: killed in between, ended, read back."""
+"""The same shard over SQLite, a real redis-server and a folder: killed in between, ended, read back."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from proctor.adapters.clock import SystemClock
+from proctor.adapters.recordings.objects import ObjectRecordings
 from proctor.adapters.redis_server import RedisServer, start_redis
 from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
 from proctor.adapters.sql.migrate import upgrade
@@ -16,7 +17,11 @@ from proctor.domain.alerts import Transition
 from proctor.domain.candidates import Candidate
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.sessions import Exam, Session, SessionState
+from proctor.fusion.alert_log import alert_log_sha256
+from proctor.fusion.replay import replay
 from proctor.services.judge_sessions import JudgeShard
+from proctor.services.judging.recorder import Recorder
+from proctor.services.replays import Replays
 from tests.fakes import facts
 from tests.fakes.metrics import FakeMetrics
 
@@ -123,6 +128,76 @@ async def test_a_session_from_its_first_report_to_its_end(
         parts = [part for part in stored.coverage if part.modality is modality]
         assert sum((part.end_ms or 0) - part.start_ms for part in parts) == 9_100
         assert {part.reason for part in parts} <= {None, CoverageReason.SHARD_LOST}
+    await sql.close()
+    await checkpoints.close()
+    await live.close()
+
+
+async def test_its_recording_replays_to_the_committed_alerts(
+    tmp_path: Path, redis: RedisServer
+) -> None:
+    url = f"sqlite:///{tmp_path / 'proctor.db'}"
+    upgrade(url)
+    sql = SqlStores(url)
+    await sql.open()
+    await furnish(sql)
+    checkpoints, live = RedisCheckpoints(redis.url), RedisLiveState(redis.url)
+    recordings, clock = ObjectRecordings((tmp_path / "recordings").as_uri()), SystemClock()
+
+    async def new_shard() -> tuple[JudgeShard, Recorder]:
+        recorder = Recorder(
+            name="proctor-shard-0",
+            recordings=recordings,
+            archive=sql.archive,
+            checkpoints=checkpoints,
+            clock=clock,
+            metrics=FakeMetrics(),
+        )
+        made = JudgeShard(
+            name="proctor-shard-0",
+            incidents=sql.incidents,
+            checkpoints=checkpoints,
+            live=live,
+            clock=clock,
+            metrics=FakeMetrics(),
+            recorder=recorder,
+        )
+        await made.start()
+        return made, recorder
+
+    began_at = clock.now()
+    spec = replace(facts.spec(), started_at=began_at, retention_days=1)
+    seen = facts.media_come() + facts.attentive_face(0, 4_000, 0.0)
+    for from_ms in range(4_000, 400_000, 20_000):  # long enough for a segment before the end
+        seen += [facts.faces(at) for at in range(from_ms, from_ms + 6_000, 100)]
+        seen += facts.attentive_face(from_ms + 6_000, from_ms + 20_000, -15.0, hz=5)
+    reports = [
+        replace(each, spec=spec if each.seq == 1 else None) for each in facts.reports(seen, 404_000)
+    ]
+    shard, recorder = await new_shard()
+    for start in range(0, 1_500, 50):
+        await shard.submit(reports[start : start + 50])
+    await recorder.flush()
+    shard, recorder = await new_shard()  # the other was killed
+    for start in range(1_450, len(reports), 50):
+        await shard.submit(reports[start : start + 50])
+    await shard.end(spec, began_at + timedelta(milliseconds=404_100))
+    shard, recorder = await new_shard()
+    await recorder.flush()
+    assert await checkpoints.load("proctor-shard-0") == {}
+
+    replays = Replays(recordings, sql.archive, sql.sessions, sql.priorities)
+    key = await replays.find(spec.tenant_id, spec.session_id)
+    found = await replays.read(key)
+    compared = await replays.compare(key)
+    assert len(list((tmp_path / "recordings").rglob("*.arrow"))) >= 2
+    assert len(compared.committed) >= 40
+    assert compared.is_same and compared.is_whole
+    assert compared.sha256 == compared.footer_sha256 == alert_log_sha256(compared.committed)
+    assert [row.no for row in found.takes[0]] == list(range(1, len(found.takes[0]) + 1))
+    assert replay(found.takes).has_ended
+    explained = await replays.explain(compared.committed[17].alert_id)
+    assert explained.is_same
     await sql.close()
     await checkpoints.close()
     await live.close()

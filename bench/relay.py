@@ -6,17 +6,28 @@ from contextlib import asynccontextmanager
 
 
 class Relay:
-    """Passes bytes on. While `cuts_commits`, it passes a COMMIT on, waits, and cuts the connection."""
+    """Passes bytes on. While `cuts_commits`, it passes a COMMIT on, waits, and cuts the connection.
+
+    Attributes:
+        cuts_commits: Whether the answers to commits are lost.
+        cuts: How many were.
+        is_down: Nobody gets through; `close` cuts those who are.
+    """
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._connections: set[asyncio.Task[None]] = set()
         self.cuts_commits = False
         self.cuts = 0
+        self.is_down = False
 
     async def serve(
         self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter
     ) -> None:
+        """One connection, from the client to the target and back."""
+        if self.is_down:
+            client_out.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
@@ -33,6 +44,8 @@ class Relay:
                 if is_lost:
                     await asyncio.sleep(0.3)  # PostgreSQL commits; its answer reaches nobody
                     return
+        except asyncio.CancelledError:
+            pass  # `close` cuts; asyncio's own callback would complain about it
         finally:
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
@@ -48,6 +61,7 @@ class Relay:
         sink.close()
 
     async def close(self) -> None:
+        """Cut every connection; new ones are taken, unless `is_down`."""
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -55,6 +69,7 @@ class Relay:
 
 @asynccontextmanager
 async def run_relay(target_port: int) -> AsyncIterator[tuple[Relay, int]]:
+    """A relay on a free port of 127.0.0.1: (the relay, its port)."""
     relay = Relay(target_port)
     server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
     yield relay, server.sockets[0].getsockname()[1]

@@ -1,0 +1,88 @@
+"""A private PostgreSQL cluster on a free port, for tests and measurements; ended by pid."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_S = 30
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running cluster with one empty database."""
+
+    url: str
+    port: int
+    process: "subprocess.Popen[bytes]"
+
+
+def find_postgres() -> Path:
+    """The folder with `initdb` and `postgres`. Absence is a failure, not a skip: CI installs it."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if on_path := shutil.which("initdb"):
+        folders.append(Path(on_path).parent)
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise FileNotFoundError("no PostgreSQL here: run `apt-get install postgresql`")
+
+
+@contextmanager
+def run_postgres() -> Iterator[Postgres]:
+    """A cluster in a folder of its own. `initdb` refuses root, so root runs it as `postgres`."""
+    binaries = find_postgres()
+    folder = Path(tempfile.mkdtemp(prefix="proctor-postgres-"))
+    password = secrets.token_hex(16)
+    (folder / "password").write_text(password)
+    user = None
+    if os.getuid() == 0:
+        user = "postgres"
+        account = pwd.getpwnam(user)
+        for path in (folder, folder / "password"):
+            os.chown(path, account.pw_uid, account.pw_gid)
+    data = str(folder / "data")
+    make = [str(binaries / "initdb"), "-D", data, "-U", "proctor", "-A", "scram-sha-256"]
+    make += [f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+    subprocess.run(make, check=True, capture_output=True, user=user, cwd=folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "fsync": "off",
+    }
+    run = [str(binaries / "postgres"), "-D", data]
+    for name, value in options.items():
+        run += ["-c", f"{name}={value}"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(run, stdout=log, stderr=log, user=user, cwd=folder)
+    try:
+        _wait(process, port, folder / "log")
+        url = f"postgresql+asyncpg://proctor:{password}@127.0.0.1:{port}/postgres"
+        yield Postgres(url, port, process)
+    finally:
+        process.send_signal(signal.SIGINT)  # a fast shutdown: clients are cut off
+        process.wait(START_S)
+        shutil.rmtree(folder)
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    until = time.monotonic() + START_S
+    while "ready to accept connections" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.05)
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass

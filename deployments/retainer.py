@@ -1,0 +1,37 @@
+"""Deletes recordings at the end of their exam's retention, again and again.
+
+When one is due is written in the recording itself, so nothing is missed while this is away.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from proctor.domain.errors import ProctorError
+from proctor.ports import Clock, Metrics
+
+log = structlog.get_logger(__name__)
+
+STEP_S = 900.0
+"""Retention is counted in days; a quarter of an hour late is in time."""
+
+
+class Retainer:
+    """Calls `erase_due` (`Retain.erase_due`) again and again, and counts what was deleted."""
+
+    def __init__(
+        self, erase_due: Callable[[], Awaitable[int]], *, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._erase_due = erase_due
+        self._clock = clock
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Step until cancelled; a store that is away is waited for."""
+        while True:
+            try:
+                self._metrics.count("recordings_erased", await self._erase_due())
+            except ProctorError as error:
+                log.warning("step failed", code=error.code)
+                self._metrics.count("retainer_failed_steps_total")
+            await self._clock.sleep(STEP_S)

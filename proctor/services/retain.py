@@ -1,0 +1,25 @@
+"""Deletes what has outlived its exam's retention."""
+
+import structlog
+
+from proctor.domain.recordings import is_due
+from proctor.ports import Clock, Recordings
+
+_log = structlog.get_logger(__name__)
+
+
+class Retain:
+    """Knows when recordings die. Open ones have no footer yet and are left alone."""
+
+    def __init__(self, recordings: Recordings, clock: Clock) -> None:
+        self._recordings = recordings
+        self._clock = clock
+
+    async def erase_due(self) -> int:
+        """Delete every recording that is due; how many. Raises `StateStoreUnavailable`."""
+        now = self._clock.now()
+        due = [footer async for footer in self._recordings.footers() if is_due(footer, now)]
+        for footer in due:
+            await self._recordings.erase(footer.key)
+            _log.info("recording erased", session_id=footer.key.session_id)
+        return len(due)

@@ -1,0 +1,66 @@
+"""Recordings die when their exam says so, and none before; a store that is away is waited for."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from deployments.retainer import STEP_S, Retainer
+from proctor.domain.errors import NotFound
+from proctor.domain.ids import ExamId, SessionId, TenantId
+from proctor.domain.recordings import Footer, RecordingKey, Segment
+from proctor.services.retain import Retain
+from tests.fakes.clock import FakeClock
+from tests.fakes.metrics import FakeMetrics
+from tests.fakes.recordings import FakeRecordings
+from tests.fakes.tapes import Recorded
+
+
+def key(session: str) -> RecordingKey:
+    return RecordingKey(
+        tenant_id=TenantId("ten"), exam_id=ExamId("exa"), session_id=SessionId(session)
+    )
+
+
+async def stored(clock: FakeClock, **days: int | None) -> FakeRecordings:
+    recordings = FakeRecordings()
+    one = Recorded()
+    one.write_down()
+    for session, kept in days.items():
+        rows = tuple(one.rows())
+        await recordings.put(Segment(key=key(session), take="t", number=0, rows=rows))
+        await recordings.close_with(
+            Footer(
+                key=key(session),
+                take="t",
+                entries=1,
+                alerts=0,
+                alert_log_sha256="0" * 64,
+                ended_at=clock.now(),
+                retention_days=kept,
+            )
+        )
+    return recordings
+
+
+async def test_what_is_due_is_deleted_and_nothing_else() -> None:
+    clock, metrics = FakeClock(), FakeMetrics()
+    recordings = await stored(clock, short=1, long=30, unsaid=None)
+    open_one = Segment(key=key("open"), take="t", number=0, rows=())
+    await recordings.put(open_one)
+    retainer = Retainer(Retain(recordings, clock).erase_due, clock=clock, metrics=metrics)
+    running = asyncio.ensure_future(retainer.run())
+    await asyncio.sleep(0)
+    assert metrics.counted("recordings_erased") == 0
+    recordings.down = True
+    await clock.advance(round(timedelta(days=1) / timedelta(milliseconds=1)))
+    assert metrics.counted("retainer_failed_steps_total") > 1
+    recordings.down = False
+    await clock.advance(round(STEP_S * 1000))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert metrics.counted("recordings_erased") == 1
+    with pytest.raises(NotFound):
+        await recordings.read(key("short"))
+    for session in ("long", "unsaid", "open"):
+        assert await recordings.read(key(session))
