@@ -1,6 +1,8 @@
 """A store that is away says `StateStoreUnavailable`, whichever it is and whatever is asked."""
 
+import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -183,6 +185,14 @@ async def test_databases_that_are_away(kind: str, closed_port: int, tmp_path: Pa
         await stores.open()
     assert "hidden" not in str(caught.value)
     await stores.close()
+    await sqlite_threads_are_over()
+
+
+async def sqlite_threads_are_over() -> None:
+    """aiosqlite does not wait for the thread of a connection that failed, and it speaks to this loop."""
+    async with asyncio.timeout(10):
+        while any("_connection_worker_thread" in each.name for each in threading.enumerate()):
+            await asyncio.sleep(0.01)
 
 
 async def test_a_redis_that_is_away(closed_port: int) -> None:
