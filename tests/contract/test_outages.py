@@ -190,9 +190,9 @@ async def test_databases_that_are_away(kind: str, closed_port: int, tmp_path: Pa
 
 async def sqlite_threads_are_over() -> None:
     """aiosqlite does not wait for the thread of a connection that failed, and it speaks to this loop."""
-    async with asyncio.timeout(10):
-        while any("_connection_worker_thread" in each.name for each in threading.enumerate()):
-            await asyncio.sleep(0.01)
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 10)
 
 
 async def test_a_redis_that_is_away(closed_port: int) -> None:
