@@ -130,6 +130,8 @@ class DeliveryStore(Protocol):
         attempts: Sequence[Attempt],
         health: Health | None,
         disable: str = "",
+        *,
+        version: int | None = None,
     ) -> None:
         """Log tries and what follows of them, in one step. The same try again changes nothing.
 
@@ -141,6 +143,8 @@ class DeliveryStore(Protocol):
             attempts: What was tried.
             health: How the other end is doing; None when that is stored already.
             disable: Why the sink is disabled from now on; empty when it is not.
+            version: The sink's, as the call had it. Where a person has changed the sink since, `health`
+                and `disable` speak of another receiver, and are left out. None: they hold in any case.
         """
         ...
 

@@ -95,6 +95,21 @@ async def test_a_change_gives_the_other_end_a_new_chance(furnished: Relational) 
     assert (await furnished.sinks.put_sink(known)).health == Health()
 
 
+async def test_a_call_that_was_under_way_says_nothing_of_where_the_sink_points_now(
+    furnished: Relational,
+) -> None:
+    """The old receiver answered 410 just after a person named another one."""
+    await furnished.sinks.add_sink(sink(), b"", 5)
+    known = await furnished.sinks.get_sink(ACME, SINK)
+    moved = await furnished.sinks.put_sink(replace(known, target="https://new.example.org/"))
+    ill = Health(failures=7, failing_since=at(1), rests_until=at(300))
+    await furnished.deliveries.record(SINK, [], ill, "webhook/gone", version=known.version)
+    assert await furnished.sinks.get_sink(ACME, SINK) == moved
+    await furnished.deliveries.record(SINK, [], ill, "webhook/gone", version=moved.version)
+    found = await furnished.sinks.get_sink(ACME, SINK)
+    assert (found.is_enabled, found.disabled_by, found.health) == (False, "webhook/gone", ill)
+
+
 async def test_the_dispatcher_sees_every_tenants_enabled_sinks(stores: Relational) -> None:
     await stores.sinks.add_sink(sink("snk_1"), b"", 5)
     await stores.sinks.add_sink(sink("snk_2", OTHER), b"", 5)

@@ -192,6 +192,8 @@ class FakeDeliveryStore(FakeRelational):
         attempts: Sequence[Attempt],
         health: Health | None,
         disable: str = "",
+        *,
+        version: int | None = None,
     ) -> None:
         self._reach()
         for one in attempts:
@@ -199,7 +201,7 @@ class FakeDeliveryStore(FakeRelational):
             if known is not None:
                 self._record(known, one)
         sink = self.database.sinks.get(sink_id)
-        if sink is not None:
+        if sink is not None and version in (None, sink.version):
             sink = replace(sink, health=health or sink.health)
             if disable and sink.is_enabled:
                 sink = replace(
