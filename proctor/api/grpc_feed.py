@@ -128,9 +128,8 @@ class FeedCalls:
                     messages = sized(items)
                 for message in messages:
                     yield message
-                    window.send(message.ByteSize())
                     said_ms = clock.monotonic_ms()
-                    if window.is_full:
+                    if not window.send(message.ByteSize()):
                         break  # the rest of the page comes with the next call
 
 

@@ -143,9 +143,8 @@ class FeedEvents(Response):
             events = b""
             for item in items:
                 event = event_of(item)
-                window.send(len(event))
                 events += event
-                if window.is_full:
+                if not window.send(len(event)):
                     break  # the rest of the page comes with the next answer
             if not items and is_first:
                 is_first = False

@@ -188,9 +188,10 @@ class Window:
         self._asked: deque[tuple[int, int]] = deque()
         self.given = self.has = after
 
-    def send(self, size: int) -> None:
-        """So many bytes were given to the connection."""
+    def send(self, size: int) -> bool:
+        """So many bytes were given to the connection; whether more may follow."""
         self._sent += size
+        return not self.is_full
 
     def ask(self) -> None:
         """A question followed all that was sent so far."""

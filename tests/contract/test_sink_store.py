@@ -1,5 +1,6 @@
 """`SinkStore`: what the fake and SQL both do."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -59,6 +60,17 @@ async def test_names_are_a_tenants_own_and_there_is_a_most(stores: Relational) -
     assert caught.value.code == "sinks/full"
     with pytest.raises(Conflict):
         await stores.sinks.put_sink(sink("snk_4", name="desk"))
+
+
+async def test_nobody_gets_past_the_most_by_asking_at_once(stores: Relational) -> None:
+    made = [
+        stores.sinks.add_sink(sink(f"snk_{number}", name=f"sink {number}"), b"", 3)
+        for number in range(12)
+    ]
+    answers = await asyncio.gather(*made, return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, Conflict)]
+    assert (len(refused), answers.count(None)) == (9, 3)
+    assert len(await stores.sinks.list_sinks(ACME, None, 20)) == 3
 
 
 async def test_pages_are_by_id(stores: Relational) -> None:

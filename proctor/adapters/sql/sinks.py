@@ -35,9 +35,16 @@ class SqlSinkStore:
             "sealed": sealed,
         }
         async with self._database.writing() as connection:
+            await self._one_at_a_time(connection, sink.tenant_id)
             if (await connection.scalar(count) or 0) >= most:
                 raise Conflict(f"There are {most} sinks already; remove one first.", "sinks/full")
             await connection.execute(insert(sinks), [row])
+
+    async def _one_at_a_time(self, connection: AsyncConnection, tenant_id: TenantId) -> None:
+        """Until the transaction ends. On SQLite writers are; PostgreSQL would count without the others."""
+        if not self._database.is_sqlite:
+            name = func.hashtextextended(f"sinks of {tenant_id}", 0)
+            await connection.execute(select(func.pg_advisory_xact_lock(name)))
 
     async def get_sink(self, tenant_id: TenantId, sink_id: SinkId) -> Sink:
         """Raises `NotFound`."""

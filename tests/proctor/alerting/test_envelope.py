@@ -5,10 +5,9 @@ from dataclasses import replace
 from datetime import timedelta, timezone
 from typing import Any
 
+import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
-
-import pytest
 
 from proctor.alerting import envelope
 from proctor.alerting.envelope import cloud_event, encoded, fitted

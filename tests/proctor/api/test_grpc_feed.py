@@ -267,7 +267,7 @@ async def test_a_long_call_ends_after_a_window_and_the_next_one_goes_on(api: Fak
 
 
 async def test_alerts_of_many_signals_come_in_messages_that_any_client_takes(api: FakeApi) -> None:
-    """A client of gRPC takes 4 MiB by default; a page of these is 6.6 MB, and the client would never pass."""
+    """A client takes 4 MiB by default; a page of these has 6.6 MB, and no such client would ever pass."""
     large = [large_alert(api, seq) for seq in range(1, 11)]
     await raise_alerts(api, *large)
     found, calls = list[int](), 0
@@ -278,7 +278,8 @@ async def test_alerts_of_many_signals_come_in_messages_that_any_client_takes(api
             assert [m.position for m in messages if m.events] == [
                 m.events[-1].position for m in messages if m.events
             ]
-            assert sum(message.ByteSize() for message in messages) < 2 << 20  # a window, and one alert
+            size = sum(message.ByteSize() for message in messages)
+            assert size < 2 << 20, "a window, and one alert"
             found += positions(messages)
             calls += 1
     assert found == list(range(1, len(large) + 1))
