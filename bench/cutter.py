@@ -1,4 +1,4 @@
-"""A TCP relay that cuts: it resets what passes, takes nobody in for a while, or loses the answer to a COMMIT."""
+"""A TCP relay that cuts: it resets what passes, takes nobody in, or loses the answer to a COMMIT."""
 
 import asyncio
 import socket

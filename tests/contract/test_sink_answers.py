@@ -31,7 +31,10 @@ TOPIC = "alerts"
 POSSIBLE = {
     "fake": (Outcome.DELIVERED, Outcome.RETRY, Outcome.GONE),
     "webhook": (Outcome.DELIVERED, Outcome.RETRY, Outcome.GONE),
-    "kafka": (Outcome.DELIVERED, Outcome.RETRY),  # a broker never says that nobody is there any more
+    "kafka": (
+        Outcome.DELIVERED,
+        Outcome.RETRY,
+    ),  # a broker never says that nobody is there any more
 }
 
 
