@@ -69,7 +69,9 @@ class SinkStore(Protocol):
         ...
 
     async def put_sink(self, sink: Sink, sealed: bytes | None = None) -> Sink:
-        """Store what a person changed; cursor and health stay as they are. The sink as it is now.
+        """Store what a person changed; its cursor stays, its health begins anew. The sink as it is now.
+
+        Where another target is named, or sending begins again, what failed before is due at once.
 
         Raises `Conflict` when it was changed since (`version`) or the name is taken, `NotFound`.
         """

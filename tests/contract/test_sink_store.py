@@ -107,6 +107,32 @@ async def test_a_change_gives_the_other_end_a_new_chance(furnished: Relational) 
     assert (await furnished.sinks.put_sink(known)).health == Health()
 
 
+@pytest.mark.parametrize("how", ["moved", "enabled", "renamed"])
+async def test_what_waits_for_a_receiver_need_not_wait_for_one_that_is_new(
+    furnished: Relational, how: str
+) -> None:
+    """An alert that failed waits for hours, and those of its session behind it; a name changes nothing."""
+    await furnished.sinks.add_sink(sink(), b"", 5)
+    await furnished.incidents.commit([judged(alert(1), alert(2))])
+    await furnished.feed.publish_pending(10)
+    items = await furnished.feed.read(ACME, 0, 10)
+    await furnished.deliveries.plan(SINK, 0, [planned(item) for item in items], at(0))
+    await furnished.deliveries.record(SINK, [failed(items[0].alert.alert_id, next_s=50_000)], None)
+    assert await furnished.deliveries.due(SINK, at(60), 10) == []
+    known = await furnished.sinks.get_sink(ACME, SINK)
+    if how == "moved":
+        await furnished.sinks.put_sink(replace(known, target="https://new.example.org/"))
+    elif how == "enabled":
+        off = await furnished.sinks.put_sink(replace(known, is_enabled=False))
+        assert await furnished.deliveries.due(SINK, at(60), 10) == []
+        await furnished.sinks.put_sink(replace(off, is_enabled=True))
+    else:
+        await furnished.sinks.put_sink(replace(known, name="other"))
+    due = await furnished.deliveries.due(SINK, at(60), 10)
+    found = [(one.item.position, one.attempts) for one in due]
+    assert found == ([] if how == "renamed" else [(1, 1), (2, 0)])
+
+
 async def test_a_call_that_was_under_way_says_nothing_of_where_the_sink_points_now(
     furnished: Relational,
 ) -> None:
