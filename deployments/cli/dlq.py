@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -12,11 +12,13 @@ from rich.table import Table
 
 from deployments.cli.errors import OneLineErrors, read_settings
 from proctor.adapters.clock import SystemClock
-from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.deliveries import Delivery
 from proctor.domain.errors import InvalidInput, NotFound
 from proctor.domain.ids import AlertId, SinkId, TenantId
 from proctor.domain.sinks import Sink
+
+if TYPE_CHECKING:
+    from proctor.adapters.sql.stores import SqlStores
 
 app = typer.Typer(
     cls=OneLineErrors, no_args_is_help=True, help="Alerts that could not be delivered."
@@ -29,7 +31,7 @@ PAGE = 200
 Answer = TypeVar("Answer")
 
 
-def _with_stores(work: Callable[[SqlStores], Awaitable[Answer]]) -> Answer:
+def _with_stores(work: "Callable[[SqlStores], Awaitable[Answer]]") -> Answer:
     """Do something with the database of the settings, then close it."""
     from proctor.bootstrap import open_sql
 
@@ -50,7 +52,7 @@ def list_letters(
 ) -> None:
     """Show dead letters: sink, position, alert, tries, why and since when."""
 
-    async def read(stores: SqlStores) -> list[tuple[Sink, Delivery]]:
+    async def read(stores: "SqlStores") -> list[tuple[Sink, Delivery]]:
         found: list[tuple[Sink, Delivery]] = []
         for one in await _sinks(stores, TenantId(tenant), sink):
             after = 0
@@ -99,7 +101,7 @@ def replay(
     ids = [AlertId(name) for name in alert] if alert else None
     positions = (from_position or 1, to_position or 1 << 53) if has_range else None
 
-    async def send(stores: SqlStores) -> int:
+    async def send(stores: "SqlStores") -> int:
         [one] = await _sinks(stores, TenantId(tenant), sink)
         now = SystemClock().now()
         return await stores.deliveries.replay(one.tenant_id, one.sink_id, now, ids, positions)
@@ -108,7 +110,7 @@ def replay(
     typer.echo(json.dumps({"replayed": count}) if as_json else f"{count} alerts are sent again")
 
 
-async def _sinks(stores: SqlStores, tenant_id: TenantId, sink: str | None) -> list[Sink]:
+async def _sinks(stores: "SqlStores", tenant_id: TenantId, sink: str | None) -> list[Sink]:
     if sink is not None:
         try:
             return [await stores.sinks.get_sink(tenant_id, SinkId(sink))]

@@ -1,30 +1,15 @@
 """`proctor policy`: is a policy right, and what does it do?"""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from deployments.cli import policy_replay
 from deployments.cli.errors import EXIT_UNUSABLE, OneLineErrors
-from proctor.domain.errors import InvalidInput
+from deployments.cli.policy_file import PolicyFile, text_of
 
 app = typer.Typer(cls=OneLineErrors, no_args_is_help=True, help="Policies: what counts, as data.")
 
 app.command("test")(policy_replay.try_cases)
 app.command("what-if")(policy_replay.what_if)
-
-PolicyFile = Annotated[
-    Path, typer.Argument(exists=True, dir_okay=False, help="A policy in YAML (policies/*.yaml).")
-]
-
-
-def text_of(file: Path) -> str:
-    """What the file says. Raises `InvalidInput` for one that is no text."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{file} is no UTF-8 text", "policy/invalid") from error
 
 
 @app.command()

@@ -84,7 +84,7 @@ def explain(
 
 def checked_policy(file: Path) -> str:
     """A policy's text, once it has been validated. Raises `InvalidInput`."""
-    from deployments.cli.policy import text_of
+    from deployments.cli.policy_file import text_of
     from proctor.fusion.policy import parse_policy
 
     text = text_of(file)

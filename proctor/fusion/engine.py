@@ -181,9 +181,12 @@ class FusionEngine:
                 seen_ms = max((seen_until(each) for each in incident.signals), default=0)
                 signals = tuple(ended(each, seen_ms) for each in incident.signals)
                 closed_ms = max(seen_ms, incident.opened_ms)
+                goes_on = self.state.incidents.get(rule.id)
                 self._close(
                     rule, replace(incident, signals=signals), closed_ms, outcome, raised_at, True
                 )
+                if goes_on is not None:
+                    self.state.incidents[rule.id] = goes_on
         return outcome
 
     def close_all(self, end_ms: int, raised_at: datetime) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from proctor.domain.allowances import Allowances
 from proctor.domain.errors import StateStoreUnavailable
-from proctor.domain.ids import IncidentId, SessionId, TenantId
+from proctor.domain.ids import AlertId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import IncidentNote
 from proctor.domain.sessions import SessionSpec
@@ -56,7 +56,11 @@ class Archive:
     async def is_told(self, note: IncidentNote) -> bool:
         """Whether an alert tells the note already."""
         alert_id = note_alert_id(note.incident.incident_id, note.note_id)
-        return await self._in_time(self._incidents.has_alert(note.incident.tenant_id, alert_id))
+        return await self.has_alert(note.incident.tenant_id, alert_id)
+
+    async def has_alert(self, tenant_id: TenantId, alert_id: AlertId) -> bool:
+        """Whether an alert is committed."""
+        return await self._in_time(self._incidents.has_alert(tenant_id, alert_id))
 
     async def allowances(self, spec: SessionSpec) -> Allowances:
         """What is allowed in the session. Raises `NotFound`."""

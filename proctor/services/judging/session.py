@@ -1,10 +1,11 @@
 """One session as a shard holds it: its judge, what is written down of it, what still has to be told."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from proctor.domain.coverage import CoverageReason, Modality
-from proctor.domain.ids import IncidentId
+from proctor.domain.ids import AlertId, IncidentId
 from proctor.domain.incidents import Incident
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import Written
@@ -106,13 +107,13 @@ class JudgedSession:
             for row in self.rows
         ]
 
-    def renumber(self, after_seq: int) -> None:
-        """Give the alerts that wait the numbers after this one."""
-        rows, count = [], sum(len(row.alerts) for row in self.rows)
+    def renumber(self, after_seq: int, told: Collection[AlertId] = ()) -> None:
+        """Give the alerts that wait the numbers after this one, but for those that are committed."""
+        rows, count = [], 0
         for row in self.rows:
             alerts = []
-            for alert in row.alerts:
-                after_seq += 1
+            for alert in (each for each in row.alerts if each.alert_id not in told):
+                after_seq, count = after_seq + 1, count + 1
                 alerts.append(replace(alert, seq=after_seq))
             rows.append(replace(row, alerts=tuple(alerts)))
         self.rows = rows

@@ -13,7 +13,7 @@ from datetime import datetime
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from proctor.domain.errors import Conflict, StateStoreUnavailable
-from proctor.domain.ids import SessionId
+from proctor.domain.ids import AlertId, SessionId
 from proctor.fusion.checkpoint import entry_ids
 from proctor.ports import Checkpoints, Clock, IncidentStore, Judged, Metrics
 from proctor.services.deadline import TimedOut, within
@@ -107,12 +107,22 @@ class ShardWriter:
                     await self._commit(known.rows)
                 except Conflict:
                     logger.error("alert numbers were taken", extra={"session_id": session_id})
-                    known.renumber(await self._archive.last_seq(session_id))
+                    told = await self._told(known)
+                    known.renumber(await self._archive.last_seq(session_id), told)
                     await self._commit(known.rows)
                 known.rows = []
             except (StateStoreUnavailable, Conflict):
                 self._metrics.count("shard_unwritten", what="rows")
                 known.mark_unsynced()
+
+    async def _told(self, known: JudgedSession) -> list[AlertId]:
+        """Alerts that wait although they are committed: a new number would be nobody's."""
+        waiting = [alert for row in known.rows for alert in row.alerts]
+        return [
+            alert.alert_id
+            for alert in waiting
+            if await self._archive.has_alert(alert.tenant_id, alert.alert_id)
+        ]
 
     async def _commit(self, rows: Sequence[Judged]) -> None:
         """Commit within the deadline, or raise `StateStoreUnavailable`: whoever judges waits for it.

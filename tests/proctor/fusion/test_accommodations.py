@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from proctor.domain.alerts import Alert, Transition
 from proctor.domain.allowances import Accommodation, Allowances, Break, BreakBy
+from proctor.domain.ids import IncidentId
 from proctor.domain.incidents import Severity, Verdict
 from proctor.domain.notes import IncidentNote
 from proctor.domain.signals import SignalKind
@@ -257,6 +258,17 @@ def test_the_time_outside_breaks() -> None:
     assert last_free_ms(0, 99, breaks) == 39
     assert last_free_ms(12, 19, breaks) is None
     assert last_free_ms(5, 15, [pause(8, 12), pause(12, 20)]) == 7
+
+
+def test_a_lost_incident_that_is_closed_takes_none_of_its_rule_s_with_it() -> None:
+    """The database knows one of before the loss and the one that goes on now: the second goes on."""
+    one = engine(AWAY)
+    (now,) = feed(one, signal(GAZE, 9_000, 15_000), at_ms=15_000).incidents
+    lost = replace(now, incident_id=IncidentId("inc_lost"), opened_ms=1_000)
+    told = one.adopt((lost, now), 7, facts.BEGAN)
+    assert [incident.incident_id for incident in told.incidents] == ["inc_lost"]
+    (closed,) = one.close_all(20_000, facts.BEGAN).incidents
+    assert closed.incident_id == now.incident_id
 
 
 EVERY_MODEL = {"objects_every_s": 5.0, "speakers_every_s": 10.0}

@@ -174,6 +174,30 @@ async def test_a_memory_that_was_lost_with_the_news_leaves_no_hole_in_the_number
     assert [alert.seq for alert in world.alerts] == [1, 2, 3]
 
 
+async def test_a_second_lost_while_the_database_is_away_leaves_no_hole_either(world: World) -> None:
+    """The old checkpoint still holds a row that is committed, and numbers that are taken."""
+    shard = await world.shard()
+    seen = absence() + facts.attentive_face(8_000, 10_000, 0.0)
+    reports = facts.reports(seen, 10_000)
+    for report in reports:
+        await in_time(world, shard, [report])
+        if world.alerts:
+            break
+    old = dict(world.checkpoints.states[world.name])
+    (incident,) = world.database.incidents.values()
+    first = IncidentNote(note_id="ver_1", incident=incident, verdict=Verdict.CONFIRMED)
+    assert await shard.annotate(first)
+    world.checkpoints.states[world.name] = old
+    world.incidents.down = True
+    again = await patiently(world, world.shard())
+    await patiently(world, again.end(SPEC, world.clock.now()))
+    world.incidents.down = False
+    await world.clock.advance(20_000)
+    await again.tick()
+    assert [alert.seq for alert in world.alerts] == [1, 2, 3]
+    assert world.alerts[-1].transition is Transition.CLOSED
+
+
 async def test_what_was_told_in_the_lost_second_is_told_to_its_end(world: World) -> None:
     """The accommodation was taken back and the news went out; then Redis lost that."""
     shard = await world.shard()
