@@ -1,10 +1,13 @@
-"""A TCP relay that cuts: it resets what passes, and for a while takes nobody in."""
+"""A TCP relay that cuts: it resets what passes, takes nobody in, or loses the answer to a COMMIT."""
 
 import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+COMMITTED_S = 0.3
+"""How long PostgreSQL gets for a commit whose answer reaches nobody."""
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
@@ -14,7 +17,9 @@ class Cutter:
 
     Attributes:
         is_down: While it is set, new connections are reset at once.
-        cuts: How many connections were reset.
+        cuts_commits: While it is set, a COMMIT is passed on and its answer is lost with the connection:
+            the one moment when nobody knows what happened.
+        cuts: How many connections were cut.
     """
 
     def __init__(self, target_port: int) -> None:
@@ -22,6 +27,7 @@ class Cutter:
         self._clients: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_down = False
+        self.cuts_commits = False
         self.cuts = 0
 
     def take(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
@@ -52,7 +58,8 @@ class Cutter:
         server_out: asyncio.StreamWriter | None = None
         try:
             server_in, server_out = await asyncio.open_connection("127.0.0.1", self._target_port)
-            ways = [_pass(client_in, server_out), _pass(server_in, client_out)]
+            is_lost = asyncio.Event()
+            ways = [self._up(client_in, server_out, is_lost), _down(server_in, client_out, is_lost)]
             tasks = [asyncio.ensure_future(way) for way in ways]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -68,6 +75,19 @@ class Cutter:
                 if writer is not None:
                     writer.close()
 
+    async def _up(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, is_lost: asyncio.Event
+    ) -> None:
+        while data := await source.read(65_536):
+            if self.cuts_commits and b"COMMIT" in data:
+                self.cuts += 1
+                is_lost.set()
+            sink.write(data)
+            await sink.drain()
+            if is_lost.is_set():
+                await asyncio.sleep(COMMITTED_S)
+                return
+
     async def close(self) -> None:
         """End every connection."""
         for task in list(self._tasks):
@@ -76,10 +96,13 @@ class Cutter:
         await asyncio.sleep(0)  # the transports' own last step
 
 
-async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _down(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, is_lost: asyncio.Event
+) -> None:
     while data := await source.read(65_536):
-        sink.write(data)
-        await sink.drain()
+        if not is_lost.is_set():
+            sink.write(data)
+            await sink.drain()
 
 
 @asynccontextmanager

@@ -18,7 +18,8 @@ from typing import Any
 from rich.table import Table
 
 from bench.batches import machine
-from bench.delivery_ways import WAYS, Ear, Place, ready
+from bench.delivery_place import Ear, Place, ready
+from bench.delivery_ways import WAYS
 from bench.delivery_world import TENANT, MakeDispatcher, World, world
 
 TICK_S = 0.02

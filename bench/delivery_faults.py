@@ -16,7 +16,9 @@ from rich.table import Table
 
 from bench.cutter import Cutter, cutter
 from bench.delivery import Listener
-from bench.delivery_ways import OverEvents, OverGrpc, OverKafka, OverWebSocket, Place, Way, ready
+from bench.delivery_place import Place, Way, ready
+from bench.delivery_pushed import OverKafka
+from bench.delivery_ways import OverEvents, OverGrpc, OverWebSocket
 from bench.delivery_world import TENANT, MakeDispatcher, World, world
 from bench.mock_kafka import MockKafka
 

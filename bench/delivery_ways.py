@@ -2,85 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 import httpx
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from bench.mock_kafka import MockKafka
-from proctor.adapters.sinks.kafka import KafkaSink
+from bench.delivery_place import Ear, Place, Way
+from bench.delivery_pushed import OverKafka, OverWebhook
 from proctor.api.proto.alerts_pb2 import FollowRequest
 from proctor.api.proto.alerts_pb2_grpc import AlertsStub
-from proctor.domain.alerts import FeedItem
-from proctor.domain.deliveries import Outcome
-from proctor.domain.ids import TenantId
-from proctor.domain.roles import Principal, Role
-from proctor.ports import Clock, LiveState
-from proctor.services.alerts import Alerts
-from proctor.services.alerts_follow import Wanted, following
 
 ORIGIN_PATH = "/v1/live"
-PARTITIONS = 4
 COME_BACK_S = 0.1
-SINK_S = 2.0
-WAIT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a receiver finds the feed.
-
-    Attributes:
-        base_url: The HTTP door.
-        grpc_port: The gRPC door.
-        token: A proctor's.
-        tenant_id: Whose feed.
-        alerts: The feed itself, for what pushes.
-        live: News of it.
-        clock: Time.
-        most: Most alerts in one message or call.
-    """
-
-    base_url: str
-    grpc_port: int
-    token: str
-    tenant_id: TenantId
-    alerts: Alerts
-    live: LiveState
-    clock: Clock
-    most: int
-
-
-@dataclass(slots=True)
-class Ear:
-    """Where a receiver tells what it heard.
-
-    Attributes:
-        hear: Called with the id of each alert.
-        after: The feed position to begin after; goes on as alerts come.
-        rest: Awaited before the next message of a WebSocket is read: a reader that does something else.
-        is_ready: Set once the receiver listens.
-    """
-
-    hear: Callable[[str], None]
-    after: int = 0
-    rest: Callable[[], Awaitable[None]] | None = None
-    is_ready: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class Way(Protocol):
-    """One way."""
-
-    async def receive(self, place: Place, ear: Ear) -> None:
-        """Receive until cancelled, coming back where an answer ends."""
-        ...
 
 
 class OverWebSocket:
@@ -184,85 +120,10 @@ class OverGrpc:
                     ear.is_ready.set()
 
 
-class OverKafka:
-    """The Kafka sink to librdkafka's mock cluster, and a consumer of its topic."""
-
-    def __init__(self, on_cluster: Callable[[MockKafka], None] = lambda _: None) -> None:
-        """`on_cluster` gets the brokers as soon as they run, to hurt them."""
-        self._on_cluster = on_cluster
-
-    async def receive(self, place: Place, ear: Ear) -> None:
-        """Follow the feed, send, and consume, until cancelled."""
-        cluster, topic = MockKafka(), "alerts"
-        cluster.create_topic(topic, PARTITIONS)
-        self._on_cluster(cluster)
-        sink = KafkaSink(bootstrap=cluster.bootstrap, topic=topic, deadline_s=SINK_S)
-        consumer = Consumer(
-            {
-                "bootstrap.servers": cluster.bootstrap,
-                "group.id": "bench",
-                "log_level": 0,
-                # A mock broker answers a fetch that found nothing at the end of this, whatever came.
-                "fetch.wait.max.ms": 5,
-            }
-        )
-        consumer.assign([TopicPartition(topic, n, OFFSET_BEGINNING) for n in range(PARTITIONS)])
-        loop, is_over = asyncio.get_running_loop(), asyncio.Event()
-
-        def consume() -> None:
-            while not is_over.is_set():
-                for record in consumer.consume(500, timeout=0.05):
-                    if record.error() is None:
-                        event = json.loads(record.value() or b"{}")
-                        loop.call_soon_threadsafe(ear.hear, event["id"])
-
-        thread = ThreadPoolExecutor(1)  # of its own: the loop's few are not for loops
-        consuming = loop.run_in_executor(thread, consume)
-        try:
-            await self._push(place, ear, sink)
-        finally:
-            is_over.set()
-            await asyncio.gather(consuming, return_exceptions=True)
-            thread.shutdown(wait=False)
-            await sink.close()
-            consumer.close()
-            cluster.close()
-
-    @staticmethod
-    async def _push(place: Place, ear: Ear, sink: KafkaSink) -> None:
-        owner = Principal(
-            subject="bench",
-            tenant_id=place.tenant_id,
-            role=Role.SERVICE,
-            token_id="bench",
-            expires_at=place.clock.now() + timedelta(hours=1),
-        )
-        wanted = Wanted(after=ear.after)
-        async with following(place, owner, wanted, page=place.most, look_s=1.0) as feed:
-            while True:
-                left: Sequence[FeedItem] = await feed.next()
-                if not left:
-                    ear.is_ready.set()
-                while left:
-                    answers = zip(left, await sink.send(left), strict=True)
-                    left = [item for item, sent in answers if sent.outcome is Outcome.RETRY]
-
-
 WAYS: Mapping[str, Callable[[], Way]] = {
     "websocket": OverWebSocket,
     "sse": OverEvents,
     "grpc": OverGrpc,
     "kafka": OverKafka,
+    "webhook": OverWebhook,
 }
-
-
-async def ready(receiving: "asyncio.Task[Any]", ear: Ear) -> None:
-    """Wait until the receiver listens; raises what it raised instead."""
-    waiting = asyncio.create_task(ear.is_ready.wait())
-    try:
-        async with asyncio.timeout(WAIT_S):
-            await asyncio.wait({waiting, receiving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-    if receiving.done():
-        receiving.result()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from bench.delivery_ways import Place
+from bench.delivery_place import Place
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.redis_server import start_redis
 from proctor.adapters.sql.migrate import upgrade

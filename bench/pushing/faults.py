@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy.engine import make_url
 
+from bench.cutter import cutter
 from bench.postgres import run_postgres
 from bench.pushing.endpoint import misbehaviour
 from bench.pushing.scene import (
@@ -27,7 +28,6 @@ from bench.pushing.scene import (
     script,
 )
 from bench.receiver import OK, Answer, Got
-from bench.relay import run_relay
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.sql.migrate import upgrade
 
@@ -102,7 +102,7 @@ async def _on_postgres(folder: Path) -> AsyncIterator[tuple[Scene, int, int]]:
 async def database_away(folder: Path, seed: int, outage_s: float) -> Tally:
     """F22: PostgreSQL does not answer (stopped), or cannot be reached (cut), while alerts come."""
     alerts = script(seed, ALERTS)
-    async with _on_postgres(folder) as (stage, port, pid), run_relay(port) as (relay, door):
+    async with _on_postgres(folder) as (stage, port, pid), cutter(port) as (relay, door):
         url = make_url(stage.url).set(port=door).render_as_string(hide_password=False)
         stores, shard = stage.stores(url), stage.stores(url)
         keys, registry = folder / "keys.json", stage.registry(SystemClock())
@@ -112,7 +112,7 @@ async def database_away(folder: Path, seed: int, outage_s: float) -> Tally:
             await asyncio.sleep(random.Random(seed).uniform(0, 0.3))
             if seed % 2:
                 relay.is_down = True
-                await relay.close()
+                relay.reset()
                 await asyncio.sleep(outage_s)
                 relay.is_down = False
             else:
@@ -137,7 +137,7 @@ def _family(pid: int) -> list[psutil.Process]:
 async def commit_unknown(folder: Path, seed: int, outage_s: float) -> Tally:
     """F23: the answer to a COMMIT is lost; nobody knows what happened and everybody repeats."""
     alerts, luck = script(seed, ALERTS), random.Random(seed)
-    async with _on_postgres(folder) as (stage, port, _), run_relay(port) as (relay, door):
+    async with _on_postgres(folder) as (stage, port, _), cutter(port) as (relay, door):
         url = make_url(stage.url).set(port=door).render_as_string(hide_password=False)
         stores, shard = stage.stores(url), stage.stores(url)
         keys, registry = folder / "keys.json", stage.registry(SystemClock())

@@ -34,7 +34,7 @@ def delivery(
     outage_seconds: Annotated[float, typer.Option(min=0.5, help="How long a fault lasts.")] = 5.0,
     json_file: JsonFile = None,
 ) -> None:
-    """Delay and throughput of alerts by WebSocket, SSE, gRPC and Kafka, one by one and in batches.
+    """Delay and throughput of alerts by WebSocket, SSE, gRPC, Kafka and webhook, one by one and in batches.
 
     Starts a database, Redis, the readers' server and librdkafka's mock brokers of its own: no models, no
     Ray. With --faults: what was raised, delivered, doubled and lost while lines and brokers fail. Exits 1

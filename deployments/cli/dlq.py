@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from deployments.cli.errors import OneLineErrors, read_settings
@@ -71,7 +72,7 @@ def list_letters(
         since = letter.ended_at.isoformat(timespec="seconds") if letter.ended_at else ""
         table.add_row(
             one.sink_id,
-            one.name,
+            escape(one.name),
             str(letter.position),
             letter.alert_id,
             str(letter.attempts),

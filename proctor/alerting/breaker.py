@@ -25,11 +25,6 @@ def may_send(health: Health, now: datetime) -> bool:
     return health.rests_until is None or now >= health.rests_until
 
 
-def is_probing(health: Health, now: datetime) -> bool:
-    """Whether the breaker is open and its rest is over: one try decides."""
-    return health.failures >= TRIPS_AFTER and may_send(health, now)
-
-
 def after_success() -> Health:
     """All is well."""
     return Health()

@@ -34,6 +34,9 @@ from proctor.services.alerts_follow import Wanted, Window, following, require_to
 
 FOLLOW = "/rayproctor.alerts.v1.Alerts/Follow"
 MOST_PER_MESSAGE = 100
+SPLIT_BYTES = 1 << 20
+"""A client takes 4 MiB by default, and one that got more could never get past it."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _log = structlog.get_logger(__name__)
 
@@ -119,12 +122,15 @@ class FeedCalls:
             while not window.is_full:
                 items = await feed.next()
                 is_silent = clock.monotonic_ms() - said_ms >= limits.ping_s * 1000
-                if items or is_first or is_silent:
-                    message = message_of(items, feed.position)
+                if not items and (is_first or is_silent):
+                    messages, is_first = [message_of((), feed.position)], False
+                else:
+                    messages = sized(items)
+                for message in messages:
                     yield message
-                    window.send(message.ByteSize())
                     said_ms = clock.monotonic_ms()
-                    is_first = is_first and bool(items)
+                    if not window.send(message.ByteSize()):
+                        break  # the rest of the page comes with the next call
 
 
 class AioAlerts(AlertsServicer):
@@ -140,6 +146,19 @@ class AioAlerts(AlertsServicer):
                 yield message
         except CallEnded as end:
             await context.abort(end.code, end.detail)
+
+
+def sized(items: Sequence[FeedItem], most_bytes: int = SPLIT_BYTES) -> list[AlertEvents]:
+    """Some alerts as one message, or as several where they are large."""
+    made: list[AlertEvents] = []
+    for item in items:
+        one = message_of([item], item.position)
+        if made and made[-1].ByteSize() + one.ByteSize() <= most_bytes:
+            made[-1].events.extend(one.events)
+            made[-1].position = one.position
+        else:
+            made.append(one)
+    return made
 
 
 def message_of(items: Sequence[FeedItem], position: int) -> AlertEvents:

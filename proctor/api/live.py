@@ -147,13 +147,14 @@ class LiveSockets:
     async def send_alerts(self, line: Line, caller: Principal, hello: Hello) -> None:
         """The tenant's feed from the cursor on, then everything as it comes."""
         limits = self._limits
+        line.begin(hello.after)
         async with following(
             self._services,
             caller,
             wanted_of(hello),
             page=limits.page,
             look_s=limits.look_s,
-            is_reading=line.is_answering,
+            has=line.has,
         ) as feed:
             try:
                 await first_of(self._feed(line, feed), self._refuse_everything(line))
@@ -170,7 +171,7 @@ class LiveSockets:
                 await line.say({"type": "error", "code": error.code})
                 raise Close(POLICY, "the cursor is ahead of the feed") from None
             for item in items:
-                await line.say_within_window(feed_message(item))
+                await line.say_within_window(feed_message(item), item.position)
             if items:
                 continue
             if is_first:

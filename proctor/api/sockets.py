@@ -57,6 +57,11 @@ class SocketLimits:
     window_bytes: int = 1 << 20
 
 
+WORD_S = 5.0
+"""How soon after an alert its reader is asked to say that it came: what it does not say in time, a sink
+that stands in for live readers sends (services/live_readers.py)."""
+
+
 class Close(Exception):  # an order, not an error
     """Ends the socket with a code and a reason."""
 
@@ -103,6 +108,11 @@ class Line:
         self._window = Window(limits.window_bytes)
         self._answered = asyncio.Event()
         self._unanswered_ms: int | None = None
+        self._given_ms: int | None = None
+
+    def begin(self, after: int) -> None:
+        """The reader of a feed has everything up to its cursor."""
+        self._window.given = self._window.has = after
 
     async def say(self, message: Mapping[str, object]) -> None:
         """Send one JSON message. Raises `Close` (1013) when the client does not take it in time."""
@@ -115,8 +125,8 @@ class Line:
         self._window.send(len(text))
         self._said_ms = self._clock.monotonic_ms()
 
-    async def say_within_window(self, message: Mapping[str, object]) -> None:
-        """Send one of many. Once half the window is under way the client is asked (`ping`) to say so.
+    async def say_within_window(self, message: Mapping[str, object], position: int) -> None:
+        """Send an alert. Once half the window is under way the client is asked (`ping`) to say so.
 
         Raises:
             Close: 1013: nothing was answered for `say_s` with a full window under way. The client has
@@ -132,22 +142,31 @@ class Line:
             except TimeoutError:
                 raise Close(TRY_AGAIN_LATER, "too slow; come back with your cursor") from None
         await self.say(message)
+        self._window.given = position
+        if self._given_ms is None:
+            self._given_ms = self._clock.monotonic_ms()
         if self._window.owes_question:
             await self._ask()
 
     async def keep_awake(self) -> None:
-        """Say `ping` when nothing has been said for long."""
-        if self._clock.monotonic_ms() - self._said_ms >= self._limits.ping_s * 1000:
+        """Say `ping` when nothing has been said for long, or an alert was given a while ago."""
+        now_ms = self._clock.monotonic_ms()
+        is_silent = now_ms - self._said_ms >= self._limits.ping_s * 1000
+        is_owed = self._given_ms is not None and now_ms - self._given_ms >= WORD_S * 1000
+        if is_silent or (is_owed and not self._window.is_asked):
             await self._ask()
 
-    def is_answering(self) -> bool:
-        """Whether no question has waited for its answer longer than `say_s`."""
+    def has(self) -> int | None:
+        """The position that the reader says to have; None once a question waits longer than `say_s`."""
         asked_ms = self._unanswered_ms
-        return asked_ms is None or (
-            self._clock.monotonic_ms() - asked_ms < self._limits.say_s * 1000
-        )
+        if asked_ms is not None and (
+            self._clock.monotonic_ms() - asked_ms >= self._limits.say_s * 1000
+        ):
+            return None
+        return self._window.has
 
     async def _ask(self) -> None:
+        self._given_ms = None
         if self._unanswered_ms is None:
             self._unanswered_ms = self._clock.monotonic_ms()
         self._window.ask()  # first: the answer may be here before `say` is back

@@ -140,7 +140,12 @@ class FeedEvents(Response):
         said_ms, is_first = clock.monotonic_ms(), True
         while not window.is_full:
             items = await feed.next()
-            events = b"".join(event_of(item) for item in items)
+            events = b""
+            for item in items:
+                event = event_of(item)
+                events += event
+                if not window.send(len(event)):
+                    break  # the rest of the page comes with the next answer
             if not items and is_first:
                 is_first = False
                 events = _word("caught_up", {"position": feed.position}, str(feed.position))
@@ -148,7 +153,8 @@ class FeedEvents(Response):
                 events = format_sse_event(comment="ping")
             if events:
                 await self._write(send, events)
-                window.send(len(events))
+                if not items:
+                    window.send(len(events))
                 said_ms = clock.monotonic_ms()
 
     async def _write(self, send: Send, body: bytes) -> None:

@@ -69,7 +69,9 @@ class SinkStore(Protocol):
         ...
 
     async def put_sink(self, sink: Sink, sealed: bytes | None = None) -> Sink:
-        """Store what a person changed; cursor and health stay as they are. The sink as it is now.
+        """Store what a person changed; its cursor stays, its health begins anew. The sink as it is now.
+
+        Where another target is named, or sending begins again, what failed before is due at once.
 
         Raises `Conflict` when it was changed since (`version`) or the name is taken, `NotFound`.
         """
@@ -130,6 +132,8 @@ class DeliveryStore(Protocol):
         attempts: Sequence[Attempt],
         health: Health | None,
         disable: str = "",
+        *,
+        version: int | None = None,
     ) -> None:
         """Log tries and what follows of them, in one step. The same try again changes nothing.
 
@@ -141,6 +145,8 @@ class DeliveryStore(Protocol):
             attempts: What was tried.
             health: How the other end is doing; None when that is stored already.
             disable: Why the sink is disabled from now on; empty when it is not.
+            version: The sink's, as the call had it. Where a person has changed the sink since, `health`
+                and `disable` speak of another receiver, and are left out. None: they hold in any case.
         """
         ...
 

@@ -75,7 +75,7 @@ class Following:
         *,
         page: int = PAGE,
         look_s: float = LOOK_S,
-        is_reading: Callable[[], bool] = lambda: True,
+        has: Callable[[], int | None] = lambda: None,
     ) -> None:
         """Begun by `following`.
 
@@ -85,15 +85,16 @@ class Following:
             wanted: Where to begin, and which alerts.
             page: How many alerts are read from the store at once.
             look_s: How often the reader looks by itself, for what a lost notification did not tell.
-            is_reading: Whether the reader takes what it is given, as far as that can be told; one that
-                does not is no reason to leave a sink that stands in (`fallback_for: live`) idle.
+            has: Up to which position the reader says to have its feed, while it goes on saying so; None
+                when it does not, or cannot. What was only given to it is no reason to leave a sink that
+                stands in (`fallback_for: live`) idle: the connection may be dead, or a proxy's.
         """
         self._reading = reading
         self._caller = caller
         self._wanted = wanted
         self._page = page
         self._look_s = look_s
-        self._is_reading = is_reading
+        self._has = has
         self._news = asyncio.Event()
         self._is_at_head = False
         self.position = wanted.after
@@ -120,8 +121,12 @@ class Following:
         self._is_at_head = not items
         if items:
             self.position = items[-1].position
-        elif wanted.session_id is None and wanted.exam_id is None and self._is_reading():
-            await note_caught_up(self._reading.live, self._caller.tenant_id, self.position)
+        elif (
+            wanted.session_id is None
+            and wanted.exam_id is None
+            and (has := self._has()) is not None
+        ):
+            await note_caught_up(self._reading.live, self._caller.tenant_id, has)
         return items
 
     async def hear(self, subscription: Subscription) -> None:
@@ -138,11 +143,11 @@ async def following(
     *,
     page: int = PAGE,
     look_s: float = LOOK_S,
-    is_reading: Callable[[], bool] = lambda: True,
+    has: Callable[[], int | None] = lambda: None,
 ) -> AsyncIterator[Following]:
     """Follow the caller's feed. Arguments as `Following`; raises `Unavailable` without live state."""
     subscription = reading.live.listen(alerts_channel(caller.tenant_id))
-    found = Following(reading, caller, wanted, page=page, look_s=look_s, is_reading=is_reading)
+    found = Following(reading, caller, wanted, page=page, look_s=look_s, has=has)
     hearing: asyncio.Task[None] | None = None
     try:
         await (
@@ -170,30 +175,36 @@ class Window:
 
     A reader that answers our questions in their order (the pongs of a WebSocket) gets its room back with
     each answer; one that cannot answer (SSE, gRPC) gets one window, and comes back with its position.
+
+    Attributes:
+        given: The feed position up to which alerts were given to the connection.
+        has: The one up to which the reader says to have them: by its cursor, then by its answers.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, after: int = 0) -> None:
         self._most = most_bytes
         self._sent = 0
         self._seen = 0
-        self._asked: deque[int] = deque()
+        self._asked: deque[tuple[int, int]] = deque()
+        self.given = self.has = after
 
-    def send(self, size: int) -> None:
-        """So many bytes were given to the connection."""
+    def send(self, size: int) -> bool:
+        """So many bytes were given to the connection; whether more may follow."""
         self._sent += size
+        return not self.is_full
 
     def ask(self) -> None:
         """A question followed all that was sent so far."""
         if (
             len(self._asked) < MOST_QUESTIONS
         ):  # one that never answers is let go by size, not by count
-            self._asked.append(self._sent)
+            self._asked.append((self._sent, self.given))
 
     def answer(self) -> bool:
         """The oldest question was answered; False when there is none."""
         if not self._asked:
             return False
-        self._seen = self._asked.popleft()
+        self._seen, self.has = self._asked.popleft()
         return True
 
     @property
@@ -204,5 +215,10 @@ class Window:
     @property
     def owes_question(self) -> bool:
         """Whether half of it is under way with no question behind it."""
-        last = self._asked[-1] if self._asked else self._seen
+        last = self._asked[-1][0] if self._asked else self._seen
         return self._sent - last >= self._most // 2
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a question is behind every alert that was given."""
+        return self.given <= (self._asked[-1][1] if self._asked else self.has)

@@ -281,7 +281,9 @@ class SinkWorker:
             return
         made, desk = self._unrecorded, self._desk
         health = None if self._health == self._stored_health else self._health
-        await desk.deliveries.record(self._id, made.attempts, health, made.disable)
+        await desk.deliveries.record(
+            self._id, made.attempts, health, made.disable, version=self.sink.version
+        )
         self._unrecorded, self._stored_health = None, self._health
         if made.disable:
             log.warning("sink disabled", sink_id=self._id, code=made.disable)

@@ -24,6 +24,8 @@ SINKS_EVERY = 10
 LOG_KEPT = timedelta(days=30)
 FORGET_EVERY = 3_000
 FORGET_AT_ONCE = 500
+"""A page of the log; while pages are full the next one follows at the next look."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +45,7 @@ class DeliveryCrew:
         self._jobs: dict[SinkId, _Job] = {}
         self._unusable: dict[SinkId, int] = {}
         self._counted: set[SinkKind] = set()
+        self._is_forgetting = False
 
     async def run(self) -> None:
         """Step until cancelled; a store that is away is waited for."""
@@ -69,8 +72,11 @@ class DeliveryCrew:
         if number % SINKS_EVERY == 0:
             await self._look()
         if number % FORGET_EVERY == FORGET_EVERY - 1:
+            self._is_forgetting = True
+        if self._is_forgetting and number % SINKS_EVERY == SINKS_EVERY - 1:
             before = self._desk.clock.now() - LOG_KEPT
-            await self._desk.deliveries.forget(before, FORGET_AT_ONCE)
+            forgotten = await self._desk.deliveries.forget(before, FORGET_AT_ONCE)
+            self._is_forgetting = forgotten == FORGET_AT_ONCE
         if self._jobs:
             heads = await self._desk.feed.heads()
             for job in self._jobs.values():

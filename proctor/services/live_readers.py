@@ -1,7 +1,8 @@
 """Whether somebody reads a tenant's whole feed live, and how far they have it.
 
-A sink that is `fallback_for: live` sends what no live reader has. A reader says so itself, again and
-again while it keeps up; one that is stuck or gone falls silent, and its word runs out.
+A sink that is `fallback_for: live` sends what no live reader has said to have. What counts is the
+reader's own word (its cursor, its pongs), noted again and again while it keeps up; one that is stuck or
+gone falls silent, and its word runs out. What was given to a connection proves nothing.
 """
 
 from proctor.domain.errors import Unavailable
@@ -13,7 +14,7 @@ WORD_HOLDS_S = 20
 
 
 async def note_caught_up(live: LiveState, tenant_id: TenantId, position: int) -> None:
-    """A reader of the whole feed has everything up to here. To be repeated at every look."""
+    """A reader of the whole feed said that it has everything up to here. Repeated at every look."""
     await live.put(_key(tenant_id), str(position), WORD_HOLDS_S)
 
 

@@ -1,5 +1,6 @@
 """`SinkStore`: what the fake and SQL both do."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -61,6 +62,17 @@ async def test_names_are_a_tenants_own_and_there_is_a_most(stores: Relational) -
         await stores.sinks.put_sink(sink("snk_4", name="desk"))
 
 
+async def test_nobody_gets_past_the_most_by_asking_at_once(stores: Relational) -> None:
+    made = [
+        stores.sinks.add_sink(sink(f"snk_{number}", name=f"sink {number}"), b"", 3)
+        for number in range(12)
+    ]
+    answers = await asyncio.gather(*made, return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, Conflict)]
+    assert (len(refused), answers.count(None)) == (9, 3)
+    assert len(await stores.sinks.list_sinks(ACME, None, 20)) == 3
+
+
 async def test_pages_are_by_id(stores: Relational) -> None:
     for number in (3, 1, 2):
         await stores.sinks.add_sink(sink(f"snk_{number}"), b"", 5)
@@ -93,6 +105,47 @@ async def test_a_change_gives_the_other_end_a_new_chance(furnished: Relational) 
     await furnished.deliveries.record(SINK, [], None)  # stored already
     assert (await furnished.sinks.get_sink(ACME, SINK)).health == ill
     assert (await furnished.sinks.put_sink(known)).health == Health()
+
+
+@pytest.mark.parametrize("how", ["moved", "enabled", "renamed"])
+async def test_what_waits_for_a_receiver_need_not_wait_for_one_that_is_new(
+    furnished: Relational, how: str
+) -> None:
+    """An alert that failed waits for hours, and those of its session behind it; a name changes nothing."""
+    await furnished.sinks.add_sink(sink(), b"", 5)
+    await furnished.incidents.commit([judged(alert(1), alert(2))])
+    await furnished.feed.publish_pending(10)
+    items = await furnished.feed.read(ACME, 0, 10)
+    await furnished.deliveries.plan(SINK, 0, [planned(item) for item in items], at(0))
+    await furnished.deliveries.record(SINK, [failed(items[0].alert.alert_id, next_s=50_000)], None)
+    assert await furnished.deliveries.due(SINK, at(60), 10) == []
+    known = await furnished.sinks.get_sink(ACME, SINK)
+    if how == "moved":
+        await furnished.sinks.put_sink(replace(known, target="https://new.example.org/"))
+    elif how == "enabled":
+        off = await furnished.sinks.put_sink(replace(known, is_enabled=False))
+        assert await furnished.deliveries.due(SINK, at(60), 10) == []
+        await furnished.sinks.put_sink(replace(off, is_enabled=True))
+    else:
+        await furnished.sinks.put_sink(replace(known, name="other"))
+    due = await furnished.deliveries.due(SINK, at(60), 10)
+    found = [(one.item.position, one.attempts) for one in due]
+    assert found == ([] if how == "renamed" else [(1, 1), (2, 0)])
+
+
+async def test_a_call_that_was_under_way_says_nothing_of_where_the_sink_points_now(
+    furnished: Relational,
+) -> None:
+    """The old receiver answered 410 just after a person named another one."""
+    await furnished.sinks.add_sink(sink(), b"", 5)
+    known = await furnished.sinks.get_sink(ACME, SINK)
+    moved = await furnished.sinks.put_sink(replace(known, target="https://new.example.org/"))
+    ill = Health(failures=7, failing_since=at(1), rests_until=at(300))
+    await furnished.deliveries.record(SINK, [], ill, "webhook/gone", version=known.version)
+    assert await furnished.sinks.get_sink(ACME, SINK) == moved
+    await furnished.deliveries.record(SINK, [], ill, "webhook/gone", version=moved.version)
+    found = await furnished.sinks.get_sink(ACME, SINK)
+    assert (found.is_enabled, found.disabled_by, found.health) == (False, "webhook/gone", ill)
 
 
 async def test_the_dispatcher_sees_every_tenants_enabled_sinks(stores: Relational) -> None:

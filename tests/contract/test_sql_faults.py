@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bench.relay import run_relay
+from bench.cutter import cutter
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.errors import InvalidInput, StateStoreUnavailable
@@ -115,7 +115,7 @@ async def test_writers_of_two_processes_wait_for_each_other(sqlite_path: Path) -
 async def test_a_commit_of_unknown_outcome_can_be_repeated(
     furnished: Relational, postgres: Postgres
 ) -> None:
-    async with run_relay(postgres.port) as (relay, port):
+    async with cutter(postgres.port) as (relay, port):
         shaky = SqlStores(make_url(postgres.url).set(port=port).render_as_string(False))
         step = [judged(alert(1), incidents=(incident(),))]
         relay.cuts_commits = True

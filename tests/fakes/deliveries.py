@@ -60,6 +60,10 @@ class FakeSinkStore(FakeRelational):
         self._check_name(sink)
         new = replace(sink, cursor=known.cursor, health=Health(), version=known.version + 1)
         self.database.sinks[sink.sink_id] = new
+        if known.target != sink.target or (sink.is_enabled and not known.is_enabled):
+            for key, one in self.database.deliveries.items():
+                if key[0] == sink.sink_id and one.state is PENDING and one.attempts:
+                    self.database.deliveries[key] = replace(one, next_at=one.planned_at)
         if sealed is not None:
             self.database.sealed[sink.sink_id] = sealed
         return new
@@ -192,6 +196,8 @@ class FakeDeliveryStore(FakeRelational):
         attempts: Sequence[Attempt],
         health: Health | None,
         disable: str = "",
+        *,
+        version: int | None = None,
     ) -> None:
         self._reach()
         for one in attempts:
@@ -199,7 +205,7 @@ class FakeDeliveryStore(FakeRelational):
             if known is not None:
                 self._record(known, one)
         sink = self.database.sinks.get(sink_id)
-        if sink is not None:
+        if sink is not None and version in (None, sink.version):
             sink = replace(sink, health=health or sink.health)
             if disable and sink.is_enabled:
                 sink = replace(

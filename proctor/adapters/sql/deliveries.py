@@ -140,12 +140,15 @@ class SqlDeliveryStore(SqlDeliveryLog):
         attempts: Sequence[Attempt],
         health: Health | None,
         disable: str = "",
+        *,
+        version: int | None = None,
     ) -> None:
         """Log tries and what follows of them, in one step. The same try again changes nothing."""
-        stop = (
-            update(sinks)
-            .where(sinks.c.sink_id == sink_id, sinks.c.is_enabled)
-            .values(is_enabled=False, disabled_by=disable, version=sinks.c.version + 1)
+        sink = update(sinks).where(sinks.c.sink_id == sink_id)
+        if version is not None:
+            sink = sink.where(sinks.c.version == version)
+        stop = sink.where(sinks.c.is_enabled).values(
+            is_enabled=False, disabled_by=disable, version=sinks.c.version + 1
         )
         known = select(deliveries.c.alert_id, deliveries.c.tenant_id, deliveries.c.replays).where(
             deliveries.c.sink_id == sink_id,
@@ -181,8 +184,7 @@ class SqlDeliveryStore(SqlDeliveryLog):
                     if found:
                         await connection.execute(_change(sink_id, is_delivery=is_delivery), found)
             if health is not None:
-                feel = update(sinks).where(sinks.c.sink_id == sink_id)
-                await connection.execute(feel.values(asdict(health)))
+                await connection.execute(sink.values(asdict(health)))
             if disable:
                 await connection.execute(stop)
 

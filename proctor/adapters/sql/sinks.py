@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.delivery_tables import deliveries, delivery_attempts, sinks
-from proctor.domain.deliveries import SinkKind
+from proctor.domain.deliveries import DeliveryState, SinkKind
 from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.ids import SinkId, TenantId
 from proctor.domain.sinks import Health, Sink
@@ -35,9 +35,16 @@ class SqlSinkStore:
             "sealed": sealed,
         }
         async with self._database.writing() as connection:
+            await self._one_at_a_time(connection, sink.tenant_id)
             if (await connection.scalar(count) or 0) >= most:
                 raise Conflict(f"There are {most} sinks already; remove one first.", "sinks/full")
             await connection.execute(insert(sinks), [row])
+
+    async def _one_at_a_time(self, connection: AsyncConnection, tenant_id: TenantId) -> None:
+        """Until the transaction ends. On SQLite writers are; PostgreSQL would count without the others."""
+        if not self._database.is_sqlite:
+            name = func.hashtextextended(f"sinks of {tenant_id}", 0)
+            await connection.execute(select(func.pg_advisory_xact_lock(name)))
 
     async def get_sink(self, tenant_id: TenantId, sink_id: SinkId) -> Sink:
         """Raises `NotFound`."""
@@ -56,7 +63,10 @@ class SqlSinkStore:
             return [_sink(row) for row in rows]
 
     async def put_sink(self, sink: Sink, sealed: bytes | None = None) -> Sink:
-        """Store what a person changed; its health begins anew. Raises `Conflict`, `NotFound`."""
+        """Store what a person changed; its health begins anew. Raises `Conflict`, `NotFound`.
+
+        What failed before is due at once where another receiver is named, or sending begins again.
+        """
         new: dict[str, Any] = {
             **_set_by_people(sink),
             "version": sink.version + 1,
@@ -75,7 +85,19 @@ class SqlSinkStore:
             )
             .values(new)
         )
+        due = (
+            update(deliveries)
+            .where(
+                deliveries.c.sink_id == sink.sink_id,
+                deliveries.c.state == DeliveryState.PENDING.value,
+                deliveries.c.attempts > 0,
+            )
+            .values(next_at=deliveries.c.planned_at)
+        )
         async with self._database.writing() as connection:
+            known = await _get(connection, sink.tenant_id, sink.sink_id)
+            if known.target != sink.target or (sink.is_enabled and not known.is_enabled):
+                await connection.execute(due)  # before the sink's row, as `record` takes its locks
             changed = (await connection.execute(change)).rowcount
             found = await _get(connection, sink.tenant_id, sink.sink_id)
             if not changed:

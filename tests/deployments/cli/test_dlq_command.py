@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_dead_letters_are_listed_with_their_reason(url: str) -> None:
     assert "hooks.example.org" not in done.stdout  # a URL may hold a token
     assert "alr_ses_1_1" in run("dlq", "list", "--tenant", "acme").stdout
     assert json.loads(run("dlq", "list", "--json").stdout) == []  # another tenant
+
+
+def test_a_name_that_a_tenant_chose_is_shown_as_it_is(url: str) -> None:
+    """The table's library would read `[...]` as an order, and stop at one that closes nothing."""
+
+    async def rename() -> None:
+        stores = SqlStores(url)
+        known = await stores.sinks.get_sink(ACME, SINK)
+        await stores.sinks.put_sink(replace(known, name="[/]x"))
+        await stores.close()
+
+    asyncio.run(rename())
+    done = run("dlq", "list", "--tenant", "acme")
+    assert (done.exit_code, "[/]x" in done.stdout) == (0, True)
 
 
 def test_they_are_sent_again_by_id_by_range_or_all(url: str) -> None:

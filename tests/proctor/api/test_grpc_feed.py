@@ -26,7 +26,7 @@ from proctor.api.views import AlertView, ProducerView, SignalView, SupportView
 from proctor.domain.roles import Role
 from tests.fakes.api import QUICK, FakeApi
 from tests.proctor.api.served import until
-from tests.proctor.api.test_live import alert_of, raise_alerts
+from tests.proctor.api.test_live import alert_of, large_alert, raise_alerts
 
 ROOT = Path(__file__).resolve().parents[3]
 PROTO = "proctor/api/proto/alerts.proto"
@@ -264,6 +264,25 @@ async def test_a_long_call_ends_after_a_window_and_the_next_one_goes_on(api: Fak
             calls += 1
     assert found == list(range(1, 61))
     assert calls >= 4
+
+
+async def test_alerts_of_many_signals_come_in_messages_that_any_client_takes(api: FakeApi) -> None:
+    """A client takes 4 MiB by default; a page of these has 6.6 MB, and no such client would ever pass."""
+    large = [large_alert(api, seq) for seq in range(1, 11)]
+    await raise_alerts(api, *large)
+    found, calls = list[int](), 0
+    async with grpc_server(api, replace(QUICK, page=100)) as port, client_of(port) as stub:
+        while len(found) < len(large):
+            request = FollowRequest(after_position=found[-1] if found else 0)
+            messages = await backlog(stub.Follow(request, metadata=proctor(api)))
+            assert [m.position for m in messages if m.events] == [
+                m.events[-1].position for m in messages if m.events
+            ]
+            size = sum(message.ByteSize() for message in messages)
+            assert size < 2 << 20, "a window, and one alert"
+            found += positions(messages)
+            calls += 1
+    assert found == list(range(1, len(large) + 1))
 
 
 async def test_f33_a_stream_cut_in_the_middle_goes_on_without_a_gap(api: FakeApi) -> None:

@@ -60,6 +60,14 @@ def alert_of(api: FakeApi, seq: int, tenant: str = "acme", session: str = "ses_1
     )
 
 
+def large_alert(api: FakeApi, seq: int) -> Alert:
+    """An alert of 3000 signals, over half a megabyte."""
+    alert = alert_of(api, seq)
+    [signal] = alert.signals
+    signals = (replace(signal, signal_id=SignalId(f"sig_{n}")) for n in range(3_000))
+    return replace(alert, signals=tuple(signals))
+
+
 async def raise_alerts(api: FakeApi, *alerts: Alert, tell: bool = True) -> None:
     for alert in alerts:
         part = Judged(

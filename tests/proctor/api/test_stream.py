@@ -209,6 +209,22 @@ async def test_a_long_answer_ends_after_a_window_and_nothing_is_missed_or_double
     assert answers >= 4
 
 
+async def test_no_more_than_a_window_and_an_alert_is_under_way_however_large_a_page(
+    api: FakeApi,
+) -> None:
+    limits = replace(QUICK, window_bytes=8_000, page=100)
+    api.live_app = create_live_app(api.services, limits)
+    await raise_alerts(api, *(alert_of(api, seq) for seq in range(1, 41)))
+    async with (
+        served(api.live_app, "/v1/live") as url,
+        httpx.AsyncClient(base_url=url, timeout=10) as client,
+    ):
+        part = await read(client, api.as_(Role.PROCTOR))
+    assert part.events[-1].event == "end"
+    assert sum(len(event.data) for event in part.events) < 10_000
+    assert part.positions == list(range(1, len(part.positions) + 1))
+
+
 async def test_a_reader_that_stops_reading_is_cut_and_comes_back_and_others_do_not_notice(
     api: FakeApi, client: httpx.AsyncClient
 ) -> None:

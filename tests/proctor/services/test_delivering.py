@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,7 +16,7 @@ from proctor.domain.deliveries import DeliveryState, Outcome, Sent
 from proctor.domain.errors import StateStoreUnavailable
 from proctor.domain.ids import AlertId
 from proctor.domain.incidents import Severity
-from proctor.domain.sinks import Batching, Sink, SinkFilter
+from proctor.domain.sinks import Batching, Health, Sink, SinkFilter
 from proctor.services.delivery_desk import LEASE_S
 from tests.contract.samples import ACME
 from tests.contract.sink_samples import SINK, sink
@@ -301,6 +303,23 @@ async def test_a_lease_that_runs_out_during_a_call_lets_the_other_dispatcher_go_
     assert (seqs(slow), seqs(quick)) == ([1], [2, 3])
     await house.work(one)
     assert (seqs(slow), seqs(quick)) == ([1], [2, 3])
+
+
+async def test_the_410_of_an_old_address_disables_no_new_one() -> None:
+    house = House()
+
+    class MovedMeanwhile(FakeAlertSink):
+        async def send(self, batch: Sequence[FeedItem]) -> Sequence[Sent]:
+            known = await house.sinks.get_sink(ACME, SINK)
+            await house.sinks.put_sink(replace(known, target="https://new.example.org/"))
+            return await super().send(batch)
+
+    worker = await house.worker(MovedMeanwhile(lambda _: Outcome.GONE))
+    await house.raise_alerts(1)
+    await house.work(worker)
+    stored = house.database.sinks[SINK]
+    assert (stored.is_enabled, stored.health) == (True, Health())
+    assert house.state(1) == "dead 1 webhook/gone"
 
 
 async def test_a_sink_that_is_gone_stays_gone_when_the_record_of_it_was_late() -> None:

@@ -170,3 +170,16 @@ async def test_the_log_is_forgotten_after_thirty_days(house: Crew) -> None:
     house.clock.stall(31 * 24 * 3_600_000)
     await house.passes(600)
     assert house.database.deliveries == {}
+
+
+async def test_a_log_that_grows_faster_than_one_page_in_ten_minutes_is_forgotten_too(
+    house: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proctor.services.delivering_crew.FORGET_AT_ONCE", 2)
+    await house.add(sink())
+    await house.raise_alerts(*range(1, 8))
+    await house.passes(3)
+    assert len(house.database.deliveries) == 7
+    house.clock.stall(31 * 24 * 3_600_000)
+    await house.passes(610)
+    assert house.database.deliveries == {}
