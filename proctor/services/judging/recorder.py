@@ -227,10 +227,18 @@ class Recorder:
                 logger.error("a recording is full", extra={"session_id": session_id})
                 self._metrics.count("shard_recordings_stopped")
 
-    def resume(self, judge: SessionJudge) -> None:
-        """Where a recording was stopped, and its store has taken what waited, another take begins."""
+    def resume(self, judge: SessionJudge, is_ending: bool = False) -> None:
+        """Where a recording was stopped, and its store has taken what waited, another take begins.
+
+        Args:
+            judge: Whose.
+            is_ending: The session's end comes next. It is recorded whatever waits: one that no
+                recording knows of is closed by nobody, and nobody would ever delete it.
+        """
         tape = judge.tape
-        if tape is not None and tape.is_stopped and tape.waiting_bytes < MOST_WAITING_BYTES // 2:
+        if tape is None or not tape.is_stopped or judge.has_ended:
+            return
+        if is_ending or tape.waiting_bytes < MOST_WAITING_BYTES // 2:
             self.begin(judge, anew=False)
 
     @staticmethod

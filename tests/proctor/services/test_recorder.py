@@ -300,6 +300,35 @@ async def test_what_waits_is_bounded_and_the_recording_goes_on_from_its_state(
     assert again.alerts[-1].seq == world.alerts[-1].seq
 
 
+@pytest.mark.usefixtures("small_segments")
+@pytest.mark.parametrize("dies", [False, True])
+async def test_what_was_full_at_its_session_s_end_is_closed_and_says_that_it_is_not_whole(
+    monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    monkeypatch.setattr(recording, "MOST_WAITING_BYTES", 12_000)
+    world = World()
+    shard, recorder = await world.shard()
+    world.recordings.down = True
+    sent = reports()
+    await world.send(shard, [replace(sent[0], spec=replace(SPEC, retention_days=7)), *sent[1:25]])
+    await recorder.flush()
+    await world.send(shard, sent[25:])
+    assert world.metrics.counted("shard_recordings_stopped") == 1
+    await ended(world, shard)
+    if dies:
+        _, recorder = await world.shard()
+    world.recordings.down = False
+    await flushed(recorder)
+    found = await world.recording()
+    assert found.footer is not None, "nobody would ever delete it"
+    assert found.footer.retention_days == 7
+    assert found.footer.alert_log_sha256 == alert_log_sha256(world.of_the_session)
+    again = replay(found.takes)
+    assert again.has_ended and not again.is_whole
+    assert alert_log(again.alerts) != alert_log(world.of_the_session)
+    assert world.states == {}
+
+
 async def test_a_memory_that_is_gone_begins_another_take() -> None:
     world = World()
     shard, recorder = await world.shard()
