@@ -65,7 +65,7 @@ def replay(
     Args:
         takes: The rows of each take, in order.
         policy_text: Another policy; None for the recorded one.
-        until: Stop after the step that raised this alert.
+        until: Stop after the step that raised this alert and gave it its number.
 
     Raises:
         InvalidInput: The recording cannot be read (`recording/unreadable`), or the policy is wrong.
@@ -96,6 +96,7 @@ class _Player:
     def play(self, rows: Sequence[Row]) -> None:
         if not rows or rows[0].kind != BEGIN or [each.no for each in rows] != [*_count(len(rows))]:
             raise _unreadable("rows are missing")
+        renumbered = max((row.no for row in rows if row.kind == "renumbered"), default=0)
         for row, following in zip(rows, [*rows[1:], None], strict=True):
             self.last_seq = row.alert_seq
             try:
@@ -103,8 +104,8 @@ class _Player:
             except Exception:
                 if following is None or following.kind != "skip":
                     raise  # else it broke its judge when it came, too
-            if self.is_done:
-                return
+            if self.is_done and row.no >= renumbered:
+                return  # until then the alert's number may be another one still
 
     def _take(self, row: Row) -> None:
         if row.kind == BEGIN:
