@@ -206,6 +206,12 @@ async def test_an_exam_changes_rates_and_makes_rules_quieter(api: FakeApi) -> No
             "above the policy's",
         ),
         ({"rules": {"no_face": {"for_ms": 60_000}}}, "policy/invalid", "after_ms"),
+        ({"rules": {"no_face": {"for_ms": 0}}}, "policy/override", "for_ms: below 3000"),
+        (
+            {"rules": {"no_face": {"escalate": {"after_ms": 3_500, "severity": "high"}}}},
+            "policy/override",
+            "after_ms: below",
+        ),
         ({"sampling": {"face_hz": 0.01}}, "policy/invalid", "stale_ms"),
         ({"sampling": {"face_hz": True}}, "policy/invalid", "face_hz"),
         ({"sampling": {"stress": 1}}, "detector/prohibited", "stress"),

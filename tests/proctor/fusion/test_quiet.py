@@ -254,3 +254,20 @@ def test_what_the_candidate_was_allowed_a_moment_ago_counts_for_nothing_now() ->
             feed(one, "speech", began_ms, began_ms + 3_000, began_ms + 3_000)
         (alert,) = feed(one, "gaze_away", 9_000, 12_000)
         assert alert.suppressed_by == "accommodation:may_speak"
+
+
+def test_nothing_is_hidden_behind_what_was_told_as_something_weaker() -> None:
+    """The one that leads became worse, and by what is allowed alone: it is still told as it was."""
+    either = {"id": "either", "when": {"any": [{"signal": "speech"}, {"signal": "gaze_away"}]}}
+    either |= {"severity": "low", "escalate": {"after_ms": 10_000, "severity": "medium"}}
+    turned = TURNED | {"severity": "medium"}
+    one = engine(either | {"group": "looks"}, turned, groups=LOOKS)
+    one.state.allowed = Allowances(accommodations=(Accommodation.MAY_SPEAK,))
+    (first,) = feed(one, "gaze_away", 5_000, 8_000)
+    assert first.suppressed_by is None
+    worse = feed(one, "speech", 2_000, 13_000)[-1]
+    assert (worse.transition, worse.suppressed_by) == ("escalated", "accommodation:may_speak")
+    alerts = feed(one, "head_turned", 11_000, 14_000)
+    assert [(a.rule_id, a.severity, a.suppressed_by) for a in alerts] == [
+        ("turned", Severity.MEDIUM, None)
+    ]
