@@ -20,8 +20,10 @@ from proctor.domain.priority import Priority
 from proctor.domain.recordings import BEGIN, RESTORED, TICKS, Row
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
+from proctor.fusion.budget import BudgetState
 from proctor.fusion.judge import Judgement, SessionJudge
 from proctor.fusion.memory import read_body, read_mark
+from proctor.fusion.quiet import QuietState
 from proctor.fusion.steps import STEPS, WALL_TIME
 from proctor.fusion.tape import Beginning
 
@@ -131,8 +133,14 @@ class _Player:
         spec, body = beginning.spec, beginning.body
         if self.policy_text is not None:
             spec = replace(spec, policy_text=self.policy_text)
-            if body is not None:  # its open incidents are the other policy's
-                body.engine = replace(body.engine, alert_seq=len(self.alerts), incidents={})
+            if body is not None:  # its open incidents, threads and counts are the other policy's
+                body.engine = replace(
+                    body.engine,
+                    alert_seq=len(self.alerts),
+                    incidents={},
+                    quiet=QuietState(),
+                    budget=BudgetState(),
+                )
         self.is_whole &= self.judge is None and body is None
         self.judge = SessionJudge(spec, beginning.mark, body)
 
