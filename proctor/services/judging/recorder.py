@@ -190,7 +190,7 @@ class Recorder:
         if reel.ended_ms is not None:
             await within(self._clock, FLUSH_WITHIN_MS, self._close(tape, reel.ended_ms))
         await self._checkpoints.drop(
-            self._name, self.fence, *self._entries(tape, [*tape.forget(), f"{TAPE}{tape.take}"])
+            self._name, self.fence, *self._entries(tape, [*tape.gone(), f"{TAPE}{tape.take}"])
         )
         return True
 
@@ -198,9 +198,9 @@ class Recorder:
         """The checkpoint forgets what is stored: first where the rest begins, then the rows."""
         (head,) = self._entries(tape, [f"{TAPE}{tape.take}"])
         await self._checkpoints.save(self._name, self.fence, {head: tape.head()})
-        gone = tape.forget()
-        if gone:
+        if gone := tape.gone():
             await self._checkpoints.drop(self._name, self.fence, *self._entries(tape, gone))
+        tape.forget(gone)
 
     async def _close(self, tape: Tape, ended_ms: int) -> None:
         spec = tape.spec

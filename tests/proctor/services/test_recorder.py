@@ -208,6 +208,32 @@ async def test_redis_may_go_away_between_the_segment_and_its_rows() -> None:
     assert world.states == {}
 
 
+class Undropping(FakeCheckpoints):
+    """Takes what is written, but while `keeps` is away when it should let go."""
+
+    keeps = False
+
+    async def drop(self, shard: str, fence: int, *states: SessionId) -> None:
+        if self.keeps:
+            raise StateStoreUnavailable("away in between")
+        await super().drop(shard, fence, *states)
+
+
+@pytest.mark.usefixtures("small_segments")
+async def test_rows_that_redis_did_not_let_go_of_are_let_go_of_later() -> None:
+    checkpoints = Undropping()
+    world = World(checkpoints=checkpoints)
+    shard, recorder = await world.shard()
+    await world.send(shard, reports())
+    checkpoints.keeps = True
+    await recorder.flush()
+    checkpoints.keeps = False
+    await ended(world, shard)
+    await flushed(recorder)
+    assert same(await world.recording(), world)
+    assert world.states == {}, "rows of a session that is over wait for a shard's next death"
+
+
 @pytest.mark.usefixtures("small_segments")
 async def test_a_database_that_is_away_keeps_recordings_open_and_stores_their_segments() -> None:
     world = World()
