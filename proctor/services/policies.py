@@ -88,7 +88,7 @@ class Policies:
             PolicyVersion: It is not the next version.
             PolicyRetired: The policy was retired.
         """
-        policy = admit_policy(text)
+        policy = await asyncio.to_thread(admit_policy, text)  # seconds, for one that is all wrong
         if policy.provenance is not None:
             raise PolicyRefused(
                 "A policy of its own states no provenance: leave it out.", "policy/invalid", ()
@@ -164,8 +164,8 @@ class Policies:
             text, _ = self._presets[choice]
         else:
             text = await self._own(tenant_id, choice)
-        text = overridden(text, overrides, language)
-        return parse_policy(text), text
+        text = await asyncio.to_thread(overridden, text, overrides, language)
+        return await asyncio.to_thread(parse_policy, text), text
 
     async def _own(self, tenant_id: TenantId, choice: PolicyChoice) -> str:
         try:
@@ -177,7 +177,7 @@ class Policies:
             ) from None
         if stored.retired_at is not None:
             raise PolicyRetired(f"{choice.policy_id} is retired: choose another policy.")
-        admit_policy(stored.text)
+        await asyncio.to_thread(admit_policy, stored.text)
         key = (tenant_id, stored.policy_id, stored.version)
         if key not in self._passed:
             failures = await asyncio.to_thread(self._run_cases, stored.text, stored.tests)

@@ -1,5 +1,6 @@
 """A policy is attached when its cases, played for real, bring what they say; else the rule is named."""
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -64,3 +65,14 @@ async def test_a_policy_that_breaks_its_own_case_is_not_attached_and_the_next_ve
 async def test_cases_that_cannot_be_read_attach_nothing(desk: Desk) -> None:
     with pytest.raises(InvalidInput):
         await desk.attach(for_ms=3_000, cases="cases: [")
+
+
+async def test_while_a_policy_is_read_others_are_served(desk: Desk) -> None:
+    """A text that is wrong in thousands of places takes seconds to read: nobody else waits for it."""
+    text = "rules: [" + ",".join(["{a,b,c}"] * 1_000) + "]"
+    reading = asyncio.create_task(desk.policies.create(ACME, text))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not reading.done()
+    with pytest.raises(PolicyRefused):
+        await reading
