@@ -51,9 +51,7 @@ def words_of(said: str) -> list[str]:
     hyphen, a joiner) is not there.
     """
     shown = "".join(
-        each
-        for each in unicodedata.normalize("NFKC", said)
-        if unicodedata.category(each) != "Cf"
+        each for each in unicodedata.normalize("NFKC", said) if unicodedata.category(each) != "Cf"
     )
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", shown)
     return [word for word in re.split(r"[^a-z]+", apart.lower()) if word]

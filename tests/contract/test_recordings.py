@@ -147,13 +147,21 @@ async def test_an_exam_lists_its_sessions_and_no_other(recordings: Recordings) -
     assert await recordings.sessions(TENANT, ExamId("exa_none")) == []
 
 
-async def test_a_footer_that_is_damaged_keeps_no_other_from_being_found(tmp_path: Path) -> None:
+@pytest.fixture
+def damaged(tmp_path: Path) -> ObjectRecordings:
+    """Three closed recordings; the footer of the second is half a footer."""
     recordings = ObjectRecordings(tmp_path.as_uri())
     for session in ("ses_a", "ses_b", "ses_c"):
-        await recordings.close_with(footer(key(session)))
-    (damaged,) = tmp_path.rglob("ses_b.json")
-    damaged.write_bytes(damaged.read_bytes()[:40])
-    found = [each.key.session_id async for each in recordings.footers()]
+        asyncio.run(recordings.close_with(footer(key(session))))
+    (file,) = tmp_path.rglob("ses_b.json")
+    file.write_bytes(file.read_bytes()[:40])
+    return recordings
+
+
+async def test_a_footer_that_is_damaged_keeps_no_other_from_being_found(
+    damaged: ObjectRecordings,
+) -> None:
+    found = [each.key.session_id async for each in damaged.footers()]
     assert sorted(found) == ["ses_a", "ses_c"]
 
 

@@ -244,3 +244,18 @@ def test_a_policy_of_nothing_but_names_costs_no_more_than_reading_it(once: str) 
         return count
 
     assert lines(3_000) < 15 * lines(300)
+
+
+@pytest.mark.parametrize(
+    "denied",
+    [
+        {"not": {"signal": "whisper"}},
+        {"all": [{"signal": "speech"}, {"not": {"signal": "whisper"}}]},
+        {"any": [{"all": [{"not": {"signal": "whisper"}}]}, {"signal": "speech"}]},
+    ],
+)
+def test_nothing_is_denied_twice(denied: dict[str, Any]) -> None:
+    """It would be a way around `unmeasured: accept`, and sixty of them would judge for a hundred years."""
+    when = {"all": [{"signal": "speech"}, {"not": denied}]}
+    with pytest.raises(InvalidInput, match="`not` within a `not`"):
+        parse_policy(policy_text({"id": "one", "when": when}))

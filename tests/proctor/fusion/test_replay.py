@@ -146,7 +146,9 @@ def test_another_policy_says_what_is_added_removed_and_moved() -> None:
         replay([one.rows()], "id: x")
 
 
-def test_another_policy_knows_nothing_of_the_threads_and_counts_that_a_later_take_begins_with() -> None:
+def test_another_policy_knows_nothing_of_the_threads_and_counts_that_a_later_take_begins_with() -> (
+    None
+):
     def text(*rules: tuple[str, str]) -> str:
         grouped = [{"id": id, "when": {"signal": kind}, "group": "looks"} for id, kind in rules]
         budget = {"per_hour": 1, "summary_every_ms": 10_000}
