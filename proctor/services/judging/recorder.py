@@ -176,6 +176,10 @@ class Recorder:
         """Store the segments that are complete, of what is over also the rest."""
         tape = reel.tape
         while (segment := tape.cut(to_the_end=reel.is_over)) is not None:
+            if (
+                reel.is_over
+            ):  # cut short, it must not replace a segment of whoever replaced this shard
+                await self._write_head(tape)
             await within(self._clock, FLUSH_WITHIN_MS, self._recordings.put(segment))
             self._metrics.count("shard_recording_segments")
             tape.flushed(segment)
@@ -194,10 +198,14 @@ class Recorder:
         )
         return True
 
-    async def _let_go(self, tape: Tape) -> None:
-        """The checkpoint forgets what is stored: first where the rest begins, then the rows."""
+    async def _write_head(self, tape: Tape) -> None:
+        """Where the checkpoint's part begins. Raises `Conflict` when this shard was replaced."""
         (head,) = self._entries(tape, [f"{TAPE}{tape.take}"])
         await self._checkpoints.save(self._name, self.fence, {head: tape.head()})
+
+    async def _let_go(self, tape: Tape) -> None:
+        """The checkpoint forgets what is stored: first where the rest begins, then the rows."""
+        await self._write_head(tape)
         if gone := tape.gone():
             await self._checkpoints.drop(self._name, self.fence, *self._entries(tape, gone))
         tape.forget(gone)

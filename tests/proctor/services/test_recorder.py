@@ -428,6 +428,28 @@ async def test_a_shard_that_was_replaced_stores_nothing_more() -> None:
         await old_recorder.flush()
 
 
+@pytest.mark.usefixtures("small_segments")
+async def test_a_shard_that_was_replaced_cuts_no_segment_short_of_its_successor_s() -> None:
+    """It ends a tape that its successor goes on with: its rest must not take the place of a segment."""
+    world = World()
+    first, old = await world.shard()
+    sent = reports()
+    await world.send(first, sent[:5])
+    await old.flush()
+    second, new = await world.shard()
+    another = replace(SPEC, started_at=SPEC.started_at + timedelta(seconds=1))
+    with pytest.raises(Conflict):
+        await first.submit([replace(sent[0], spec=another)])
+    await world.send(second, sent[5:])
+    await new.flush()
+    assert world.recordings.puts > 1
+    with pytest.raises(Conflict):
+        await old.flush()
+    await ended(world, second)
+    await flushed(new)
+    assert same(await world.recording(), world)
+
+
 async def test_two_sittings_of_one_session_are_two_takes() -> None:
     """A refused first offer moves the beginning: what came before was another sitting."""
     world = World()
