@@ -70,7 +70,8 @@ class Policies:
         self._clock = clock
         self._run_cases = run_cases
         self._presets = {name: (text, admit_policy(text)) for name, text in presets.items()}
-        self._passed: set[tuple[TenantId, str, int]] = set()
+        self._failures: dict[tuple[TenantId, str, int], tuple[str, ...]] = {}
+        self._playing = asyncio.Lock()
 
     @property
     def presets(self) -> Sequence[Policy]:
@@ -179,14 +180,13 @@ class Policies:
             raise PolicyRetired(f"{choice.policy_id} is retired: choose another policy.")
         await asyncio.to_thread(admit_policy, stored.text)
         key = (tenant_id, stored.policy_id, stored.version)
-        if key not in self._passed:
-            failures = await asyncio.to_thread(self._run_cases, stored.text, stored.tests)
-            if failures:
-                more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-                raise PolicyRefused(
-                    f"The policy's tests fail: {failures[0]}{more}",
-                    "policy/tests-failed",
-                    tuple(failures),
-                )
-            self._passed.add(key)
+        async with self._playing:  # seconds of a processor: once for a version, and one at a time
+            if key not in self._failures:
+                played = await asyncio.to_thread(self._run_cases, stored.text, stored.tests)
+                self._failures[key] = tuple(played)
+        if failures := self._failures[key]:
+            more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+            raise PolicyRefused(
+                f"The policy's tests fail: {failures[0]}{more}", "policy/tests-failed", failures
+            )
         return stored.text

@@ -1,6 +1,7 @@
 """A policy is attached when its cases, played for real, bring what they say; else the rule is named."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -60,6 +61,26 @@ async def test_a_policy_that_breaks_its_own_case_is_not_attached_and_the_next_ve
     assert refused.value.code == "policy/tests-failed"
     assert len(refused.value.faults) == 1
     assert await desk.attach(for_ms=3_000) == "test 2"
+
+
+async def test_the_cases_of_a_version_are_played_once_whoever_asks_again() -> None:
+    """A version never changes, so neither does what comes of its cases: asking costs nothing."""
+    played: list[str] = []
+
+    def counted(text: str, cases: Sequence[str]) -> Sequence[str]:
+        played.append(text)
+        return run_cases(text, cases)
+
+    database = FakeDatabase()
+    store, exams = FakePolicyStore(database), FakeExamStore(database)
+    policies = Policies(store, exams, {}, FakeClock(), counted)
+    rule = {"id": "nobody", "when": {"signal": "no_face"}, "for_ms": 15_000}
+    await policies.create(ACME, policy_text(rule, version=1), [CASES])
+    asked = [policies.attach(ACME, PolicyChoice("test", 1)) for _ in range(3)]
+    for answer in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(answer, PolicyRefused)
+        assert "nobody" in answer.detail
+    assert len(played) == 1
 
 
 async def test_cases_that_cannot_be_read_attach_nothing(desk: Desk) -> None:
