@@ -27,7 +27,7 @@ from proctor.sensing.strict import Strict
 from proctor.services.policy_timeline import Seconds, Span
 
 MAX_CASES_CHARS = 1_000_000
-MAX_LOOKS = 100_000
+MAX_LOOKS = 25_000
 MAX_LENGTH_S = 14_400
 """Of all cases that are played together: some seconds of a processor."""
 TICK_MS = 200

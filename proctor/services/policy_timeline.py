@@ -121,9 +121,10 @@ class Span(Strict):
 
     @property
     def looks(self) -> float:
-        """How much is seen and heard in it: once a moment, once more for each thing and voice."""
+        """How much is seen and heard in it: every fact of a moment, things and voices once more."""
         moments = (self.to_s - self.from_s) / self.every_s
-        return moments * (1 + len(self.objects or ()) + len(self.voices))
+        facts = len(self.model_fields_set - {"from_s", "to_s", "every_s"})
+        return moments * (facts + len(self.objects or ()) + len(self.voices))
 
     def observations(self) -> Iterator[Observation]:
         """What models and media path would have said, in order."""

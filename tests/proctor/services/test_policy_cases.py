@@ -139,6 +139,13 @@ def test_a_case_looks_at_the_rules_that_it_names_alone() -> None:
             ),
             "looks",
         ),
+        (
+            one_case(
+                "    seen: [{from_s: 0, to_s: 500, every_s: 0.05, faces: 1, match: 1.0, live: 1.0}]\n"
+                "    incidents: []"
+            ),
+            "looks",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_by_the_field(text: str, where: str) -> None:
