@@ -6,9 +6,9 @@ restriction: a rule that could hold on absence alone is refused, for missing dat
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.lately import Count, Within
@@ -110,9 +110,17 @@ class AnyOf(Strict):
 
 
 class Not(Strict):
-    """The part does not hold: since it stopped."""
+    """The part does not hold: since it stopped. There is no other `not` in it."""
 
     not_: Annotated["Condition", Field(alias="not")]
+
+    @model_validator(mode="after")
+    def _denies_once(self) -> Self:
+        # What is denied twice would be evidence that `ways` does not name; and to find since when it
+        # holds would cost twice as much with every two of them.
+        if _denies(self.not_):
+            raise ValueError("a `not` within a `not`: say it without them")
+        return self
 
     def holds(self, view: View) -> Held | None:
         """Whether the part does not hold."""
@@ -132,6 +140,18 @@ class Not(Strict):
     def kinds(self) -> frozenset[SignalKind]:
         """Every signal that is named."""
         return self.not_.kinds()
+
+
+def _denies(condition: "Condition") -> bool:
+    match condition:
+        case Not():
+            return True
+        case AllOf():
+            return any(map(_denies, condition.all_of))
+        case AnyOf():
+            return any(map(_denies, condition.any_of))
+        case _:
+            return False
 
 
 def _once(held: Sequence[Held]) -> tuple[Signal, ...]:

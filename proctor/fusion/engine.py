@@ -272,6 +272,10 @@ class FusionEngine:
         is_free = not is_weak(rule.category, severity)
         return None if is_free or self._budget.spend(self.state.now_ms) else BUDGET
 
+    def _leaves_its_group(self, rule: Rule, incident: Incident) -> bool:
+        """Whether one that became worse is told itself; until it may be, its group tells of it."""
+        return incident.suppressed_by != BUDGET or not is_weak(rule.category, incident.severity)
+
     def _count(self, incident: Incident) -> None:
         if incident.suppressed_by == BUDGET:
             self._budget.group(incident, self.state.now_ms)
@@ -289,16 +293,18 @@ class FusionEngine:
 
         An escalation that is still held back makes it no worse: it is told as if it had not been.
         """
-        before = incident.suppressed_by or BUDGET
-        if before == BUDGET or before.startswith(JOINED):
-            return incident
         escalate = rule.escalate
         is_worse = escalate is not None and incident.severity is escalate.severity
+        is_grouped = _is_grouped(incident)
+        if is_grouped and not (is_worse and self._leaves_its_group(rule, incident)):
+            return incident
         after_ms = escalate.after_ms if escalate and is_worse else None
         still, why = self._kept_back(rule, held, view, after_ms), None
         if still is None:
             why = None if incident.is_told else self._over_budget(rule, incident.severity)
             incident = replace(incident, suppressed_by=why, told_severity=None)
+        elif is_grouped:
+            return incident
         elif is_worse and not incident.is_told and not self._kept_back(rule, held, view):
             if self._over_budget(rule, rule.severity):
                 return incident
@@ -326,16 +332,16 @@ class FusionEngine:
     ) -> None:
         if rule.escalate is None or incident.severity is rule.escalate.severity:
             return
-        severity = rule.escalate.severity
-        is_counted = incident.suppressed_by == BUDGET and is_weak(rule.category, severity)
+        before, severity = incident.severity, rule.escalate.severity
+        incident = replace(incident, severity=severity)
+        is_counted = incident.suppressed_by == BUDGET and not self._leaves_its_group(rule, incident)
         after_ms = rule.escalate.after_ms
         why = BUDGET if is_counted else self._kept_back(rule, held, view, after_ms)
         incident = replace(
             incident,
-            severity=severity,
-            suppressed_by=why,
+            suppressed_by=incident.suppressed_by if why and _is_grouped(incident) else why,
             is_told=incident.is_told or why is None,
-            told_severity=incident.severity if incident.is_told and why else None,
+            told_severity=before if incident.is_told and why else None,
         )
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
@@ -357,3 +363,9 @@ class FusionEngine:
         reason = texts[self._policy.language].format(**{LASTED: lasted_s})
         why = None if closed.is_told else closed.suppressed_by
         self._teller.tell(rule, closed, Transition.CLOSED, reason, outcome, raised_at, why)
+
+
+def _is_grouped(incident: Incident) -> bool:
+    """Whether another alert tells of it: a thread or a count."""
+    why = incident.suppressed_by or ""
+    return why == BUDGET or why.startswith(JOINED)

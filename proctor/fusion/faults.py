@@ -121,7 +121,7 @@ def _prohibited(node: yaml.Node) -> Iterator[Fault]:
 
 def _refused(error: ValidationError, root: yaml.Node | None) -> Iterator[Fault]:
     all_of_them = error.errors(include_url=False, include_input=False)
-    for one in all_of_them:
+    for one in all_of_them[:MOST_FAULTS]:  # each is looked for in the whole text
         path = one["loc"]
         if one["type"] == "too_short" and any(
             len(each["loc"]) > len(path) and each["loc"][: len(path)] == path

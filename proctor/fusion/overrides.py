@@ -27,7 +27,7 @@ class EscalationChange(Strict):
     """When a rule becomes more urgent.
 
     Attributes:
-        after_ms: How long the behaviour must have lasted.
+        after_ms: How long the behaviour must have lasted; not shorter than the policy says.
         severity: What it becomes; not above what the policy says.
     """
 
@@ -41,8 +41,8 @@ class RuleChange(Strict):
     Attributes:
         off: The rule is left out.
         severity: A lower one.
-        for_ms: How long it must hold.
-        escalate: When it becomes more urgent; null for never.
+        for_ms: How long it must hold; not shorter than the policy says.
+        escalate: When it becomes more urgent, not sooner than the policy says; null for never.
     """
 
     off: bool = False
@@ -80,7 +80,8 @@ def overridden(text: str, overrides: Overrides, language: str | None = None) -> 
         language: The language of titles and reasons; None for the policy's own.
 
     Raises:
-        InvalidInput: A rule that does not exist, or one made more urgent (`policy/override`).
+        InvalidInput: A rule that does not exist, or one made more urgent or quicker
+            (`policy/override`).
         PolicyRefused: The result is no policy that may be attached.
     """
     said: dict[str, Any] = overrides.model_dump(mode="json", exclude_unset=True)
@@ -119,6 +120,11 @@ def _change_rules(tree: dict[str, Any], changes: dict[str, dict[str, Any]]) -> N
             raise _wrong(f"overrides.rules.{rule_id}.severity: above {rule['severity']}")
         if _rank((change.get("escalate") or {}).get("severity", "info")) > top:
             raise _wrong(f"overrides.rules.{rule_id}.escalate.severity: above the policy's")
+        if change.get("for_ms") is not None and change["for_ms"] < rule.get("for_ms", 0):
+            raise _wrong(f"overrides.rules.{rule_id}.for_ms: below {rule['for_ms']}")
+        after_ms = (rule.get("escalate") or {}).get("after_ms", 0)
+        if change.get("escalate") and change["escalate"]["after_ms"] < after_ms:
+            raise _wrong(f"overrides.rules.{rule_id}.escalate.after_ms: below {after_ms}")
         for name in ("severity", "for_ms"):
             if change.get(name) is not None:
                 rule[name] = change[name]

@@ -1,6 +1,7 @@
 """YAML as data and nothing else: no references, no keys given twice, no objects."""
 
 import json
+from collections import Counter
 from collections.abc import Hashable
 from typing import Any
 
@@ -30,8 +31,8 @@ class PlainLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping; of two equal keys neither is taken."""
-        keys = [key.value for key, _ in node.value]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        twice = sorted(key for key, times in keys.items() if times > 1)
         if twice:
             raise yaml.YAMLError(f"{', '.join(twice)}: given twice")
         return super().construct_mapping(node, deep)

@@ -8,6 +8,7 @@ rate when something is going on).
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 _BY_REASON = {
@@ -46,8 +47,13 @@ def words_of(said: str) -> list[str]:
     """The words of a text in small letters; `isAngry` and `is_angry` are two each.
 
     Everything that is no letter is between words, and so is the step from a small letter to a capital.
+    Letters of another width or shape are the letters that they look like, and what nobody sees (a soft
+    hyphen, a joiner) is not there.
     """
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", said)
+    shown = "".join(
+        each for each in unicodedata.normalize("NFKC", said) if unicodedata.category(each) != "Cf"
+    )
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", shown)
     return [word for word in re.split(r"[^a-z]+", apart.lower()) if word]
 
 

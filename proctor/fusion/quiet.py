@@ -57,7 +57,8 @@ class Quiet:
         thread = None if rule.group is None else self._threads.get(rule.group)
         if thread is None or now_ms > thread.until_ms or rule.severity is Severity.HIGH:
             return None
-        if ORDER.index(rule.severity) > ORDER.index(thread.incident.severity):
+        said = thread.incident.told_severity or thread.incident.severity
+        if ORDER.index(rule.severity) > ORDER.index(said):
             return None  # nothing is hidden behind something weaker: it begins a thread
         thread.grouped += 1
         return GROUPED + thread.incident.rule_id

@@ -20,8 +20,10 @@ from proctor.domain.priority import Priority
 from proctor.domain.recordings import BEGIN, RESTORED, TICKS, Row
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
+from proctor.fusion.budget import BudgetState
 from proctor.fusion.judge import Judgement, SessionJudge
 from proctor.fusion.memory import read_body, read_mark
+from proctor.fusion.quiet import QuietState
 from proctor.fusion.steps import STEPS, WALL_TIME
 from proctor.fusion.tape import Beginning
 
@@ -65,7 +67,7 @@ def replay(
     Args:
         takes: The rows of each take, in order.
         policy_text: Another policy; None for the recorded one.
-        until: Stop after the step that raised this alert.
+        until: Stop after the step that raised this alert and gave it its number.
 
     Raises:
         InvalidInput: The recording cannot be read (`recording/unreadable`), or the policy is wrong.
@@ -96,6 +98,7 @@ class _Player:
     def play(self, rows: Sequence[Row]) -> None:
         if not rows or rows[0].kind != BEGIN or [each.no for each in rows] != [*_count(len(rows))]:
             raise _unreadable("rows are missing")
+        renumbered = max((row.no for row in rows if row.kind == "renumbered"), default=0)
         for row, following in zip(rows, [*rows[1:], None], strict=True):
             self.last_seq = row.alert_seq
             try:
@@ -103,8 +106,8 @@ class _Player:
             except Exception:
                 if following is None or following.kind != "skip":
                     raise  # else it broke its judge when it came, too
-            if self.is_done:
-                return
+            if self.is_done and row.no >= renumbered:
+                return  # until then the alert's number may be another one still
 
     def _take(self, row: Row) -> None:
         if row.kind == BEGIN:
@@ -130,8 +133,14 @@ class _Player:
         spec, body = beginning.spec, beginning.body
         if self.policy_text is not None:
             spec = replace(spec, policy_text=self.policy_text)
-            if body is not None:  # its open incidents are the other policy's
-                body.engine = replace(body.engine, alert_seq=len(self.alerts), incidents={})
+            if body is not None:  # its open incidents, threads and counts are the other policy's
+                body.engine = replace(
+                    body.engine,
+                    alert_seq=len(self.alerts),
+                    incidents={},
+                    quiet=QuietState(),
+                    budget=BudgetState(),
+                )
         self.is_whole &= self.judge is None and body is None
         self.judge = SessionJudge(spec, beginning.mark, body)
 

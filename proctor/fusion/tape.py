@@ -232,12 +232,15 @@ class Tape:
         self._waiting += self._new
         self._new = []
 
-    def forget(self) -> list[str]:
+    def gone(self) -> list[str]:
         """The endings of the checkpoint's entries whose rows all lie in segments that were taken."""
         first = self._waiting[0][0] if self._waiting else self._last_no + 1
-        gone = [key for key, last in self._keys if last < first]
-        self._keys = [(key, last) for key, last in self._keys if last >= first]
-        return gone
+        return [key for key, last in self._keys if last < first]
+
+    def forget(self, gone: Iterable[str]) -> None:
+        """The checkpoint holds these entries no more."""
+        dropped = frozenset(gone)
+        self._keys = [(key, last) for key, last in self._keys if key not in dropped]
 
     def remember(self, keys: Iterable[tuple[str, int]]) -> None:
         """The entries in which the waiting rows were found: (ending, last number)."""

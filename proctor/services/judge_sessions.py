@@ -177,6 +177,8 @@ class JudgeShard:
                 if await self._news.has_ended(spec.session_id):
                     return
                 known = await self._remember(spec)
+            if self._recorder is not None:
+                self._recorder.resume(known.judge, is_ending=True)
             end_ms = known.session_ms(ended_at)
             self._keep(known, known.judge.end(end_ms, self._clock.now()))
             await self._settle([known])

@@ -3,12 +3,10 @@
 In the manner of Prometheus' rule tests; docs/replay.md shows the form. Whoever calls reads the files.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from proctor.domain.alerts import Alert, Transition
@@ -22,16 +20,16 @@ from proctor.domain.recordings import Row
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.judge import SessionJudge
-from proctor.fusion.plain_yaml import PlainLoader
+from proctor.fusion.plain_yaml import UNREADABLE, read_plain
 from proctor.fusion.policy import parse_policy
 from proctor.fusion.replay import replay
 from proctor.sensing.strict import Strict
 from proctor.services.policy_timeline import Seconds, Span
 
 MAX_CASES_CHARS = 1_000_000
-MAX_LOOKS = 100_000
+MAX_LOOKS = 25_000
 MAX_LENGTH_S = 14_400
-"""Of all cases of a file together: some seconds of a processor."""
+"""Of all cases that are played together: some seconds of a processor."""
 TICK_MS = 200
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -110,11 +108,19 @@ class Cases(Strict):
     @model_validator(mode="after")
     def _can_be_played(self) -> Self:
         """Whoever may bring cases must not keep a processor busy for hours by them."""
-        looks = sum((span.to_s - span.from_s) / span.every_s for c in self.cases for span in c.seen)
-        length_s = sum(_length_ms(case) / 1000 for case in self.cases if case.seen)
-        if looks > MAX_LOOKS or length_s > MAX_LENGTH_S:
-            raise ValueError(f"more than {MAX_LOOKS} looks or {MAX_LENGTH_S} s in all")
+        if told := _too_much(self.cases):
+            raise ValueError(told)
         return self
+
+
+def _too_much(cases: Iterable[Case]) -> str | None:
+    """What says that these cases are more than is played together; None when they are not."""
+    played = [case for case in cases if case.seen]
+    looks = sum(span.looks for case in played for span in case.seen)
+    length_s = sum(_length_ms(case) / 1000 for case in played)
+    if looks <= MAX_LOOKS and length_s <= MAX_LENGTH_S:
+        return None
+    return f"more than {MAX_LOOKS} looks or {MAX_LENGTH_S} s in all"
 
 
 def run_cases(
@@ -133,13 +139,16 @@ def run_cases(
         A line per failure, naming case and rule; empty when everything comes as it must.
 
     Raises:
-        InvalidInput: The policy or a file of cases cannot be read (`policy/bad-case`).
+        InvalidInput: The policy or a file of cases cannot be read, or the files are too much together
+            (`policy/bad-case`).
     """
     known = {rule.id for rule in parse_policy(policy_text).rules}
+    cases = [case for text in case_texts for case in read_cases(text).cases]
+    if told := _too_much(cases):
+        raise InvalidInput(f"the files of cases together: {told}", _CODE)
     return [
         f"{case.name}: {line}"
-        for text in case_texts
-        for case in read_cases(text).cases
+        for case in cases
         for line in _run(case, policy_text, known, recordings or {})
     ]
 
@@ -149,8 +158,8 @@ def read_cases(text: str) -> Cases:
     if len(text) > MAX_CASES_CHARS:
         raise InvalidInput(f"a file of cases has at most {MAX_CASES_CHARS} characters", _CODE)
     try:
-        plain = json.dumps(yaml.load(text, Loader=PlainLoader))
-    except (yaml.YAMLError, TypeError, ValueError, RecursionError, LookupError) as error:
+        _, plain = read_plain(text)
+    except UNREADABLE as error:
         problem = " ".join(str(error).split())[:300]
         raise InvalidInput(f"not a file of cases in YAML: {problem}", _CODE) from error
     try:

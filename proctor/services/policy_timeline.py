@@ -35,6 +35,7 @@ PRODUCERS = (Producer("policy-case", "1", "0" * 64),)
 Seconds = Annotated[float, Field(ge=0.0, le=14_400.0)]
 Every = Annotated[float, Field(ge=0.05, le=600.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Label = Annotated[str, Field(max_length=64)]
 Angle = Annotated[float, Field(ge=-90.0, le=90.0)]
 
 
@@ -99,11 +100,11 @@ class Span(Strict):
     mouth_open: Share | None = None
     match: Share | None = None
     body: Literal["there", "edge", "missing"] | None = None
-    objects: tuple[str, ...] | None = None
+    objects: Annotated[tuple[Label, ...], Field(max_length=20)] | None = None
     object_score: Share = 0.8
     speech: Share | None = None
     pitched: Share | None = None
-    voices: tuple[Voice, ...] = ()
+    voices: Annotated[tuple[Voice, ...], Field(max_length=20)] = ()
     picture: Literal["clear", "black", "dusk", "frozen"] | None = None
     live: Share | None = None
     footage: Footage | None = None
@@ -117,6 +118,13 @@ class Span(Strict):
         if len(self.model_fields_set - {"from_s", "to_s", "every_s"}) == 0:
             raise ValueError("nothing is seen or heard in it")
         return self
+
+    @property
+    def looks(self) -> float:
+        """How much is seen and heard in it: every fact of a moment, things and voices once more."""
+        moments = (self.to_s - self.from_s) / self.every_s
+        facts = len(self.model_fields_set - {"from_s", "to_s", "every_s"})
+        return moments * (facts + len(self.objects or ()) + len(self.voices))
 
     def observations(self) -> Iterator[Observation]:
         """What models and media path would have said, in order."""

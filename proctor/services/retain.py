@@ -2,6 +2,7 @@
 
 import structlog
 
+from proctor.domain.errors import StateStoreUnavailable
 from proctor.domain.recordings import is_due
 from proctor.ports import Clock, Recordings
 
@@ -16,10 +17,22 @@ class Retain:
         self._clock = clock
 
     async def erase_due(self) -> int:
-        """Delete every recording that is due; how many. Raises `StateStoreUnavailable`."""
+        """Delete every recording that is due; how many.
+
+        Raises:
+            StateStoreUnavailable: One or more could not be deleted; the others were.
+        """
         now = self._clock.now()
         due = [footer async for footer in self._recordings.footers() if is_due(footer, now)]
+        failed: StateStoreUnavailable | None = None
         for footer in due:
-            await self._recordings.erase(footer.key)
-            _log.info("recording erased", session_id=footer.key.session_id)
+            try:
+                await self._recordings.erase(footer.key)
+            except StateStoreUnavailable as error:  # one that is held must not keep the others
+                failed = error
+                _log.warning("recording not erased", session_id=footer.key.session_id)
+            else:
+                _log.info("recording erased", session_id=footer.key.session_id)
+        if failed is not None:
+            raise failed
         return len(due)

@@ -121,6 +121,13 @@ async def test_takes_are_kept_apart_oldest_first(recordings: Recordings) -> None
     assert (await recordings.read(key())).takes == (rows()[:10], rows()[:5])
 
 
+async def test_of_two_takes_of_one_moment_the_second_comes_second(recordings: Recordings) -> None:
+    await recordings.put(segment(0, TAKE + "+"))
+    await recordings.put(segment(0, TAKE))
+    await recordings.put(segment(1, TAKE))
+    assert (await recordings.read(key())).takes == (rows()[:10], rows()[:5])
+
+
 async def test_a_closed_recording_has_its_newest_footer(recordings: Recordings) -> None:
     await recordings.put(segment())
     assert await recordings.footer(key()) is None
@@ -138,6 +145,24 @@ async def test_an_exam_lists_its_sessions_and_no_other(recordings: Recordings) -
     await recordings.put(segment(whose=key("ses_d", tenant="other")))
     assert await recordings.sessions(TENANT, EXAM) == ["ses_a", "ses_b"]
     assert await recordings.sessions(TENANT, ExamId("exa_none")) == []
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> ObjectRecordings:
+    """Three closed recordings; the footer of the second is half a footer."""
+    recordings = ObjectRecordings(tmp_path.as_uri())
+    for session in ("ses_a", "ses_b", "ses_c"):
+        asyncio.run(recordings.close_with(footer(key(session))))
+    (file,) = tmp_path.rglob("ses_b.json")
+    file.write_bytes(file.read_bytes()[:40])
+    return recordings
+
+
+async def test_a_footer_that_is_damaged_keeps_no_other_from_being_found(
+    damaged: ObjectRecordings,
+) -> None:
+    found = [each.key.session_id async for each in damaged.footers()]
+    assert sorted(found) == ["ses_a", "ses_c"]
 
 
 async def test_what_is_erased_is_gone_and_nothing_else(recordings: Recordings) -> None:

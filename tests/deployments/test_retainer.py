@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from deployments.retainer import STEP_S, Retainer
-from proctor.domain.errors import NotFound
+from proctor.domain.errors import NotFound, StateStoreUnavailable
 from proctor.domain.ids import ExamId, SessionId, TenantId
 from proctor.domain.recordings import Footer, RecordingKey, Segment
 from proctor.services.retain import Retain
@@ -22,8 +22,19 @@ def key(session: str) -> RecordingKey:
     )
 
 
-async def stored(clock: FakeClock, **days: int | None) -> FakeRecordings:
-    recordings = FakeRecordings()
+class Held(FakeRecordings):
+    """A store that refuses to delete one session: an object lock, a right that is missing."""
+
+    async def erase(self, key: RecordingKey) -> None:
+        if key.session_id == "held":
+            raise StateStoreUnavailable("recordings are away (PermissionDeniedError)")
+        await super().erase(key)
+
+
+async def stored(
+    clock: FakeClock, recordings: FakeRecordings | None = None, **days: int | None
+) -> FakeRecordings:
+    recordings = recordings or FakeRecordings()
     one = Recorded()
     one.write_down()
     for session, kept in days.items():
@@ -64,3 +75,14 @@ async def test_what_is_due_is_deleted_and_nothing_else() -> None:
         await recordings.read(key("short"))
     for session in ("long", "unsaid", "open"):
         assert await recordings.read(key(session))
+
+
+async def test_one_that_cannot_be_deleted_keeps_no_other() -> None:
+    clock = FakeClock()
+    recordings = await stored(clock, Held(), held=1, free=1)
+    await clock.advance(round(timedelta(days=1) / timedelta(milliseconds=1)))
+    with pytest.raises(StateStoreUnavailable):
+        await Retain(recordings, clock).erase_due()
+    assert await recordings.read(key("held"))
+    with pytest.raises(NotFound):
+        await recordings.read(key("free"))

@@ -77,8 +77,10 @@ class Recorded:
             self.checkpoint[SessionId(f"{self.spec.session_id}/tape/{self.take}")] = (
                 self.tape.head()
             )
-            for ending in self.tape.forget():
+            gone = self.tape.gone()
+            for ending in gone:
                 del self.checkpoint[SessionId(self.spec.session_id + ending)]
+            self.tape.forget(gone)
 
     def killed(self) -> None:
         tapes, rest, _ = read_tapes(self.checkpoint)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+import structlog
 from pydantic import TypeAdapter
 
 from proctor.adapters.recordings.arrow import read_arrow, write_arrow
@@ -27,6 +28,7 @@ from proctor.domain.recordings import Footer, Recording, RecordingKey, Row, Segm
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+_log = structlog.get_logger(__name__)
 SEGMENTS, CLOSED = "sessions", "closed"
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}")
 _PATIENCE: dict[str, Any] = {
@@ -84,8 +86,7 @@ class ObjectRecordings:
         """Everything that is stored of a session. Raises `NotFound` when that is nothing."""
         takes: dict[str, list[Row]] = {}
         names = await self._names(_folder(key))
-        for name in sorted(names):
-            take = name.rpartition("/")[2].rpartition("-")[0]
+        for take, name in sorted((_take_of(name), name) for name in names):
             takes.setdefault(take, []).extend(read_arrow(await self._get(name)))
         footer = await self.footer(key)
         if not takes and footer is None:
@@ -107,9 +108,13 @@ class ObjectRecordings:
         return [SessionId(name) for name in sorted(names)]
 
     async def footers(self) -> AsyncIterator[Footer]:
-        """Of every closed recording."""
+        """Of every closed recording; one that cannot be read is logged and passed over."""
         for name in await self._names(CLOSED):
-            footer = await self._footer(name)
+            try:
+                footer = await self._footer(name)
+            except InvalidInput as error:  # one that is damaged must not keep the others for ever
+                _log.error("a recording's footer cannot be read", name=name, code=error.code)
+                continue
             if footer is not None:
                 yield footer
 
@@ -184,6 +189,11 @@ def _told_as_ours() -> Iterator[None]:
 @cache
 def _footers() -> TypeAdapter[Footer]:
     return TypeAdapter(Footer)
+
+
+def _take_of(name: str) -> str:
+    """Not sorted by whole names: of two takes of one moment the second is called like the first and `+`."""
+    return name.rpartition("/")[2].rpartition("-")[0]
 
 
 def _folder(key: RecordingKey) -> str:

@@ -176,6 +176,10 @@ class Recorder:
         """Store the segments that are complete, of what is over also the rest."""
         tape = reel.tape
         while (segment := tape.cut(to_the_end=reel.is_over)) is not None:
+            if (
+                reel.is_over
+            ):  # cut short, it must not replace a segment of whoever replaced this shard
+                await self._write_head(tape)
             await within(self._clock, FLUSH_WITHIN_MS, self._recordings.put(segment))
             self._metrics.count("shard_recording_segments")
             tape.flushed(segment)
@@ -190,17 +194,21 @@ class Recorder:
         if reel.ended_ms is not None:
             await within(self._clock, FLUSH_WITHIN_MS, self._close(tape, reel.ended_ms))
         await self._checkpoints.drop(
-            self._name, self.fence, *self._entries(tape, [*tape.forget(), f"{TAPE}{tape.take}"])
+            self._name, self.fence, *self._entries(tape, [*tape.gone(), f"{TAPE}{tape.take}"])
         )
         return True
 
-    async def _let_go(self, tape: Tape) -> None:
-        """The checkpoint forgets what is stored: first where the rest begins, then the rows."""
+    async def _write_head(self, tape: Tape) -> None:
+        """Where the checkpoint's part begins. Raises `Conflict` when this shard was replaced."""
         (head,) = self._entries(tape, [f"{TAPE}{tape.take}"])
         await self._checkpoints.save(self._name, self.fence, {head: tape.head()})
-        gone = tape.forget()
-        if gone:
+
+    async def _let_go(self, tape: Tape) -> None:
+        """The checkpoint forgets what is stored: first where the rest begins, then the rows."""
+        await self._write_head(tape)
+        if gone := tape.gone():
             await self._checkpoints.drop(self._name, self.fence, *self._entries(tape, gone))
+        tape.forget(gone)
 
     async def _close(self, tape: Tape, ended_ms: int) -> None:
         spec = tape.spec
@@ -227,10 +235,18 @@ class Recorder:
                 logger.error("a recording is full", extra={"session_id": session_id})
                 self._metrics.count("shard_recordings_stopped")
 
-    def resume(self, judge: SessionJudge) -> None:
-        """Where a recording was stopped, and its store has taken what waited, another take begins."""
+    def resume(self, judge: SessionJudge, is_ending: bool = False) -> None:
+        """Where a recording was stopped, and its store has taken what waited, another take begins.
+
+        Args:
+            judge: Whose.
+            is_ending: The session's end comes next. It is recorded whatever waits: one that no
+                recording knows of is closed by nobody, and nobody would ever delete it.
+        """
         tape = judge.tape
-        if tape is not None and tape.is_stopped and tape.waiting_bytes < MOST_WAITING_BYTES // 2:
+        if tape is None or not tape.is_stopped or judge.has_ended:
+            return
+        if is_ending or tape.waiting_bytes < MOST_WAITING_BYTES // 2:
             self.begin(judge, anew=False)
 
     @staticmethod

@@ -143,14 +143,15 @@ async def test_an_exam_takes_a_version_whose_tests_pass(api: FakeApi) -> None:
     assert "rule talk" in told["detail"]
     assert told["faults"] == ["bad: rule talk: expected an alert at 3 s, got none"]
     assert api.database.exams == {}
-    api.cases.failing.clear()
-    made = await api.post("/v1/exams", exam(MATHS))
-    assert (made["policy_id"], made["policy_version"]) == ("maths", 1)
+    await refused(api, "/v1/exams", exam(MATHS), 422, "policy/tests-failed")
+    await api.post("/v1/policies", {"text": maths(2), "tests": ["good"]})
+    made = await api.post("/v1/exams", exam(MATHS | {"version": 2}))
+    assert (made["policy_id"], made["policy_version"]) == ("maths", 2)
     assert made["policy_overrides"] is None
     stored = api.database.exams[ExamId(made["exam_id"])]
-    assert stored.policy_text == maths()
-    await api.post("/v1/exams", exam(MATHS))
-    assert api.cases.runs == [(maths(), ("good", "bad"))] * 2  # once failed, once passed
+    assert stored.policy_text == maths(2)
+    await api.post("/v1/exams", exam(MATHS | {"version": 2}))
+    assert api.cases.runs == [(maths(), ("good", "bad")), (maths(2), ("good",))]  # each once
 
 
 async def test_an_exam_of_another_s_or_no_policy(api: FakeApi) -> None:
@@ -206,6 +207,12 @@ async def test_an_exam_changes_rates_and_makes_rules_quieter(api: FakeApi) -> No
             "above the policy's",
         ),
         ({"rules": {"no_face": {"for_ms": 60_000}}}, "policy/invalid", "after_ms"),
+        ({"rules": {"no_face": {"for_ms": 0}}}, "policy/override", "for_ms: below 3000"),
+        (
+            {"rules": {"no_face": {"escalate": {"after_ms": 3_500, "severity": "high"}}}},
+            "policy/override",
+            "after_ms: below",
+        ),
         ({"sampling": {"face_hz": 0.01}}, "policy/invalid", "stale_ms"),
         ({"sampling": {"face_hz": True}}, "policy/invalid", "face_hz"),
         ({"sampling": {"stress": 1}}, "detector/prohibited", "stress"),

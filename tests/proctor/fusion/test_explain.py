@@ -48,6 +48,24 @@ def test_an_alert_beyond_what_is_stored_cannot_be_had_again() -> None:
     assert not explain(one.alerts[0], [one.rows()]).is_beyond
 
 
+def test_an_alert_that_was_given_another_number_is_the_same_again() -> None:
+    one = Recorded()
+    seen = facts.media_come() + facts.attentive_face(0, 2_000, 0.0, hz=2)
+    seen += [facts.faces(at) for at in range(2_000, 8_000, 500)]
+    sent = facts.reports(seen, 8_000)
+    one.play(sent[:30])
+    one.step(lambda judge: judge.renumbered(1, judge.alert_seq + 5))
+    one.play(sent[30:])
+    one.step(lambda judge: judge.end(8_100, facts.BEGAN))
+    one.write_down()
+    opened, closed = replace(one.alerts[0], seq=6), one.alerts[1]
+    assert closed.seq == 7
+    for alert in (opened, closed):
+        found = explain(alert, [one.rows()])
+        assert (found.differences, found.is_beyond) == ((), False)
+        assert found.is_same
+
+
 def test_a_rule_that_the_policy_has_not_is_one_line() -> None:
     with pytest.raises(InvalidInput, match="no rule other"):
         rule_text(facts.STANDARD_POLICY, "other")

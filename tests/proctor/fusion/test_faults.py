@@ -1,5 +1,6 @@
 """Whoever writes a policy is told everything at once, with its line; what is unmeasured must be said."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,42 @@ def test_whatever_is_put_wherever_faults_are_told_when_and_only_when_it_is_refus
 def test_a_fault_reads_well_without_a_line_or_a_field() -> None:
     assert str(Fault(None, "", "too long")) == "too long"
     assert str(Fault(3, "version", "too low")) == "line 3: version: too low"
+
+
+@pytest.mark.parametrize("once", ["{}: 1", "{}: {{}}"])
+def test_a_policy_of_nothing_but_names_costs_no_more_than_reading_it(once: str) -> None:
+    """Work that grows with the square of the names kept a gateway busy for six seconds."""
+
+    def lines(names: int) -> int:
+        count = 0
+
+        def counted(_: object, event: str, __: object) -> Any:
+            nonlocal count
+            count += event == "line"
+            return counted
+
+        text = "\n".join(once.format(f"n{place}") for place in range(names))
+        before = sys.gettrace()
+        sys.settrace(counted)
+        try:
+            assert faults_of(text)
+        finally:
+            sys.settrace(before)
+        return count
+
+    assert lines(3_000) < 15 * lines(300)
+
+
+@pytest.mark.parametrize(
+    "denied",
+    [
+        {"not": {"signal": "whisper"}},
+        {"all": [{"signal": "speech"}, {"not": {"signal": "whisper"}}]},
+        {"any": [{"all": [{"not": {"signal": "whisper"}}]}, {"signal": "speech"}]},
+    ],
+)
+def test_nothing_is_denied_twice(denied: dict[str, Any]) -> None:
+    """It would be a way around `unmeasured: accept`, and sixty of them would judge for a hundred years."""
+    when = {"all": [{"signal": "speech"}, {"not": denied}]}
+    with pytest.raises(InvalidInput, match="`not` within a `not`"):
+        parse_policy(policy_text({"id": "one", "when": when}))

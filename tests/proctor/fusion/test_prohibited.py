@@ -15,6 +15,9 @@ from proctor.fusion.prohibited import PROHIBITED, states_of_mind, words_of
         ("UPSET_2", ["upset"]),
         ("a tired, bored face", ["bored", "tired"]),
         ("person-is-inattentive", ["inattentive"]),
+        ("emo\u00adtion and str\u200bess", ["emotion", "stress"]),
+        ("\uff41\uff4e\uff47\uff52\uff59", ["angry"]),
+        ("\U0001d5ee\U0001d5fb\U0001d5f4\U0001d5ff\U0001d606", ["angry"]),
     ],
 )
 def test_a_state_of_mind_is_found_however_it_is_written(said: str, found: list[str]) -> None:

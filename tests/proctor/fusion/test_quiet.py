@@ -254,3 +254,44 @@ def test_what_the_candidate_was_allowed_a_moment_ago_counts_for_nothing_now() ->
             feed(one, "speech", began_ms, began_ms + 3_000, began_ms + 3_000)
         (alert,) = feed(one, "gaze_away", 9_000, 12_000)
         assert alert.suppressed_by == "accommodation:may_speak"
+
+
+def test_nothing_is_hidden_behind_what_was_told_as_something_weaker() -> None:
+    """The one that leads became worse, and by what is allowed alone: it is still told as it was."""
+    either = {"id": "either", "when": {"any": [{"signal": "speech"}, {"signal": "gaze_away"}]}}
+    either |= {"severity": "low", "escalate": {"after_ms": 10_000, "severity": "medium"}}
+    turned = TURNED | {"severity": "medium"}
+    one = engine(either | {"group": "looks"}, turned, groups=LOOKS)
+    one.state.allowed = Allowances(accommodations=(Accommodation.MAY_SPEAK,))
+    (first,) = feed(one, "gaze_away", 5_000, 8_000)
+    assert first.suppressed_by is None
+    worse = feed(one, "speech", 2_000, 13_000)[-1]
+    assert (worse.transition, worse.suppressed_by) == ("escalated", "accommodation:may_speak")
+    alerts = feed(one, "head_turned", 11_000, 14_000)
+    assert [(a.rule_id, a.severity, a.suppressed_by) for a in alerts] == [
+        ("turned", Severity.MEDIUM, None)
+    ]
+
+
+EITHER = {"id": "either", "when": {"any": [{"signal": "speech"}, {"signal": "gaze_away"}]}}
+EITHER |= {"escalate": {"after_ms": 10_000, "severity": "medium"}}
+
+
+@pytest.mark.parametrize(
+    ("of_group", "per_hour", "why"), [("looks", 20, "grouped:turned"), (None, 1, "budget")]
+)
+def test_what_is_grouped_stays_so_while_what_makes_it_worse_is_held_back(
+    of_group: str | None, per_hour: int, why: str
+) -> None:
+    either = EITHER | ({"group": of_group} if of_group else {})
+    one = engine(TURNED, either, groups=LOOKS, budget={"per_hour": per_hour})
+    one.state.allowed = Allowances(accommodations=(Accommodation.MAY_SPEAK,))
+    feed(one, "head_turned", 0, 3_000)
+    assert feed(one, "gaze_away", 5_000, 8_000)[0].suppressed_by == why
+    (worse,) = feed(one, "speech", 2_000, 13_000)
+    assert (worse.transition, worse.suppressed_by) == ("escalated", "accommodation:may_speak")
+    one.state.budget.spent_ms = []  # an hour is over: what is in a count is told by it all the same
+    assert feed(one, "speech", 2_000, 13_500) == []
+    assert feed(one, "gaze_away", 5_000, 14_500) == []
+    (told,) = feed(one, "gaze_away", 5_000, 15_500)
+    assert (told.transition, told.severity, told.suppressed_by) == ("updated", "medium", None)

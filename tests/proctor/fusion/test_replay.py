@@ -21,11 +21,13 @@ from proctor.domain.reports import TickReport
 from proctor.fusion.alert_log import alert_log, alert_log_sha256
 from proctor.fusion.difference import difference
 from proctor.fusion.judge import SessionJudge
+from proctor.fusion.memory import read_body, read_mark
 from proctor.fusion.order import in_order
 from proctor.fusion.replay import replay
 from proctor.fusion.steps import STEPS
-from proctor.fusion.tape import SEGMENT_BYTES, read_rows, write_rows
+from proctor.fusion.tape import SEGMENT_BYTES, Tape, read_rows, write_rows
 from tests.fakes import facts
+from tests.fakes.engines import policy_text
 from tests.fakes.tapes import Recorded
 
 VIDEO, AUDIO = Modality.VIDEO, Modality.AUDIO
@@ -142,6 +144,39 @@ def test_another_policy_says_what_is_added_removed_and_moved() -> None:
     assert difference(one.alerts, replay([one.rows()]).alerts).is_none
     with pytest.raises(InvalidInput):
         replay([one.rows()], "id: x")
+
+
+def test_another_policy_knows_nothing_of_the_threads_and_counts_that_a_later_take_begins_with() -> (
+    None
+):
+    def text(*rules: tuple[str, str]) -> str:
+        grouped = [{"id": id, "when": {"signal": kind}, "group": "looks"} for id, kind in rules]
+        budget = {"per_hour": 1, "summary_every_ms": 10_000}
+        return policy_text(
+            *grouped,
+            {"id": "talk", "when": {"signal": "speech"}},
+            groups={"looks": {"window_ms": 60_000}},
+            budget=budget,
+        )
+
+    one = Recorded(spec=facts.spec(policy=text(("nobody", "no_face"), ("away", "gaze_away"))))
+    sent = reports()
+    one.play(sent[:80])
+    one.write_down()
+    first = one.rows()
+    later = one.judge.tape = Tape(one.spec, "20260101T120016000Z")
+    later.begin(read_mark(one.judge.export_mark()), read_body(one.judge.export_body()))
+    judged_live(one, sent[80:])
+    later.saved(later.unsaved())
+    segment = later.cut(to_the_end=True)
+    assert segment is not None
+    again = replay([first, segment.rows])
+    assert alert_log(again.alerts) == alert_log(one.alerts)
+    assert {alert.suppressed_by for alert in one.alerts} == {None, "grouped:nobody", "budget"}
+    other = replay([first, segment.rows], text(("away", "gaze_away")))
+    assert ("away", None) in {(alert.rule_id, alert.suppressed_by) for alert in other.alerts}
+    assert "grouped:nobody" not in {alert.suppressed_by for alert in other.alerts}
+    assert "nobody" not in {alert.rule_id for alert in other.alerts}
 
 
 def test_replay_stops_after_the_alert_that_is_asked_about() -> None:

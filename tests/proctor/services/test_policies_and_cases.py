@@ -1,5 +1,7 @@
 """A policy is attached when its cases, played for real, bring what they say; else the rule is named."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -61,6 +63,37 @@ async def test_a_policy_that_breaks_its_own_case_is_not_attached_and_the_next_ve
     assert await desk.attach(for_ms=3_000) == "test 2"
 
 
+async def test_the_cases_of_a_version_are_played_once_whoever_asks_again() -> None:
+    """A version never changes, so neither does what comes of its cases: asking costs nothing."""
+    played: list[str] = []
+
+    def counted(text: str, cases: Sequence[str]) -> Sequence[str]:
+        played.append(text)
+        return run_cases(text, cases)
+
+    database = FakeDatabase()
+    store, exams = FakePolicyStore(database), FakeExamStore(database)
+    policies = Policies(store, exams, {}, FakeClock(), counted)
+    rule = {"id": "nobody", "when": {"signal": "no_face"}, "for_ms": 15_000}
+    await policies.create(ACME, policy_text(rule, version=1), [CASES])
+    asked = [policies.attach(ACME, PolicyChoice("test", 1)) for _ in range(3)]
+    for answer in await asyncio.gather(*asked, return_exceptions=True):
+        assert isinstance(answer, PolicyRefused)
+        assert "nobody" in answer.detail
+    assert len(played) == 1
+
+
 async def test_cases_that_cannot_be_read_attach_nothing(desk: Desk) -> None:
     with pytest.raises(InvalidInput):
         await desk.attach(for_ms=3_000, cases="cases: [")
+
+
+async def test_while_a_policy_is_read_others_are_served(desk: Desk) -> None:
+    """A text that is wrong in thousands of places takes seconds to read: nobody else waits for it."""
+    text = "rules: [" + ",".join(["{a,b,c}"] * 1_000) + "]"
+    reading = asyncio.create_task(desk.policies.create(ACME, text))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not reading.done()
+    with pytest.raises(PolicyRefused):
+        await reading

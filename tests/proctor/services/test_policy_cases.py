@@ -125,6 +125,27 @@ def test_a_case_looks_at_the_rules_that_it_names_alone() -> None:
             "length_s",
         ),
         ("x" * 1_000_001, "characters"),
+        ("!!timestamp x", "YAML"),
+        (
+            one_case(
+                "    seen: [{from_s: 0, to_s: 1, objects: [" + "a," * 21 + "]}]\n    incidents: []"
+            ),
+            "objects",
+        ),
+        (
+            one_case(
+                "    seen: [{from_s: 0, to_s: 3000, every_s: 0.05, objects: [book, phone]}]\n"
+                "    incidents: []"
+            ),
+            "looks",
+        ),
+        (
+            one_case(
+                "    seen: [{from_s: 0, to_s: 500, every_s: 0.05, faces: 1, match: 1.0, live: 1.0}]\n"
+                "    incidents: []"
+            ),
+            "looks",
+        ),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_by_the_field(text: str, where: str) -> None:
@@ -132,6 +153,16 @@ def test_a_file_that_is_wrong_is_refused_by_the_field(text: str, where: str) -> 
         read_cases(text)
     assert where in told.value.detail
     assert told.value.code == "policy/bad-case"
+
+
+def test_files_are_bounded_together_and_not_each_for_itself() -> None:
+    long = one_case(
+        "    seen: [{from_s: 0, to_s: 1, faces: 1}]\n    length_s: 14400\n    incidents: []"
+    )
+    with pytest.raises(InvalidInput) as told:
+        run_cases(facts.STANDARD_POLICY, [long, long])
+    assert told.value.code == "policy/bad-case"
+    assert "together" in told.value.detail
 
 
 def test_a_recording_is_a_case_too() -> None:

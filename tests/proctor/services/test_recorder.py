@@ -208,6 +208,32 @@ async def test_redis_may_go_away_between_the_segment_and_its_rows() -> None:
     assert world.states == {}
 
 
+class Undropping(FakeCheckpoints):
+    """Takes what is written, but while `keeps` is away when it should let go."""
+
+    keeps = False
+
+    async def drop(self, shard: str, fence: int, *states: SessionId) -> None:
+        if self.keeps:
+            raise StateStoreUnavailable("away in between")
+        await super().drop(shard, fence, *states)
+
+
+@pytest.mark.usefixtures("small_segments")
+async def test_rows_that_redis_did_not_let_go_of_are_let_go_of_later() -> None:
+    checkpoints = Undropping()
+    world = World(checkpoints=checkpoints)
+    shard, recorder = await world.shard()
+    await world.send(shard, reports())
+    checkpoints.keeps = True
+    await recorder.flush()
+    checkpoints.keeps = False
+    await ended(world, shard)
+    await flushed(recorder)
+    assert same(await world.recording(), world)
+    assert world.states == {}, "rows of a session that is over wait for a shard's next death"
+
+
 @pytest.mark.usefixtures("small_segments")
 async def test_a_database_that_is_away_keeps_recordings_open_and_stores_their_segments() -> None:
     world = World()
@@ -300,6 +326,35 @@ async def test_what_waits_is_bounded_and_the_recording_goes_on_from_its_state(
     assert again.alerts[-1].seq == world.alerts[-1].seq
 
 
+@pytest.mark.usefixtures("small_segments")
+@pytest.mark.parametrize("dies", [False, True])
+async def test_what_was_full_at_its_session_s_end_is_closed_and_says_that_it_is_not_whole(
+    monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    monkeypatch.setattr(recording, "MOST_WAITING_BYTES", 12_000)
+    world = World()
+    shard, recorder = await world.shard()
+    world.recordings.down = True
+    sent = reports()
+    await world.send(shard, [replace(sent[0], spec=replace(SPEC, retention_days=7)), *sent[1:25]])
+    await recorder.flush()
+    await world.send(shard, sent[25:])
+    assert world.metrics.counted("shard_recordings_stopped") == 1
+    await ended(world, shard)
+    if dies:
+        _, recorder = await world.shard()
+    world.recordings.down = False
+    await flushed(recorder)
+    found = await world.recording()
+    assert found.footer is not None, "nobody would ever delete it"
+    assert found.footer.retention_days == 7
+    assert found.footer.alert_log_sha256 == alert_log_sha256(world.of_the_session)
+    again = replay(found.takes)
+    assert again.has_ended and not again.is_whole
+    assert alert_log(again.alerts) != alert_log(world.of_the_session)
+    assert world.states == {}
+
+
 async def test_a_memory_that_is_gone_begins_another_take() -> None:
     world = World()
     shard, recorder = await world.shard()
@@ -371,6 +426,28 @@ async def test_a_shard_that_was_replaced_stores_nothing_more() -> None:
     old_recorder._end_all(SPEC.session_id)
     with pytest.raises(Conflict):
         await old_recorder.flush()
+
+
+@pytest.mark.usefixtures("small_segments")
+async def test_a_shard_that_was_replaced_cuts_no_segment_short_of_its_successor_s() -> None:
+    """It ends a tape that its successor goes on with: its rest must not take the place of a segment."""
+    world = World()
+    first, old = await world.shard()
+    sent = reports()
+    await world.send(first, sent[:5])
+    await old.flush()
+    second, new = await world.shard()
+    another = replace(SPEC, started_at=SPEC.started_at + timedelta(seconds=1))
+    with pytest.raises(Conflict):
+        await first.submit([replace(sent[0], spec=another)])
+    await world.send(second, sent[5:])
+    await new.flush()
+    assert world.recordings.puts > 1
+    with pytest.raises(Conflict):
+        await old.flush()
+    await ended(world, second)
+    await flushed(new)
+    assert same(await world.recording(), world)
 
 
 async def test_two_sittings_of_one_session_are_two_takes() -> None:
