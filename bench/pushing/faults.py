@@ -27,20 +27,13 @@ from bench.pushing.scene import (
     scene,
     script,
 )
+from bench.pushing.state_store import state_store_away
 from bench.receiver import OK, Answer, Got
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.sql.migrate import upgrade
 
 ALERTS = 24
 Fault = Callable[[Path, int, float], Awaitable[Tally]]
-
-
-def _takes_all(stage: Scene) -> None:
-    def take(got: Got) -> Answer:
-        stage.taken.take(got)
-        return OK
-
-    stage.receiver.decide = take
 
 
 @asynccontextmanager
@@ -68,7 +61,7 @@ async def shard_killed(folder: Path, seed: int, outage_s: float) -> Tally:
     """F2: the shard is killed after a commit and before the alert is in the feed; it begins again."""
     alerts, luck = script(seed, ALERTS), random.Random(seed)
     async with scene(folder) as stage:
-        _takes_all(stage)
+        stage.take_all()
         await stage.furnish()
         for _ in range(2):
             async with _child("shard", str(folder), stage.url, str(seed), str(ALERTS)) as shard:
@@ -94,7 +87,7 @@ async def _on_postgres(folder: Path) -> AsyncIterator[tuple[Scene, int, int]]:
     with run_postgres() as cluster:
         await asyncio.to_thread(upgrade, cluster.url)
         async with scene(folder, cluster.url) as stage:
-            _takes_all(stage)
+            stage.take_all()
             await stage.furnish()
             yield stage, cluster.port, cluster.process.pid
 
@@ -161,7 +154,7 @@ async def database_locked(folder: Path, seed: int, outage_s: float) -> Tally:
     """F24: another writer holds SQLite's lock for longer than anybody's patience, again and again."""
     alerts = script(seed, ALERTS)
     async with scene(folder) as stage:
-        _takes_all(stage)
+        stage.take_all()
         await stage.furnish()
         stores, shard = stage.stores(patience_s=0.3), stage.stores(patience_s=0.3)
         keys, registry = folder / "keys.json", stage.registry(SystemClock())
@@ -198,7 +191,7 @@ async def disk_full(folder: Path, seed: int, outage_s: float) -> Tally:
         url = f"sqlite:///{disk / 'proctor.db'}"
         await asyncio.to_thread(upgrade, url)
         async with scene(folder, url) as stage:
-            _takes_all(stage)
+            stage.take_all()
             await stage.furnish()
             stores, shard = stage.stores(), stage.stores()
             keys, registry = folder / "keys.json", stage.registry(SystemClock())
@@ -267,7 +260,7 @@ async def two_dispatchers(folder: Path, seed: int, outage_s: float) -> Tally:
     """No fault: two dispatchers work for the same sink all the time, and each alert goes out once."""
     alerts = script(seed, ALERTS)
     async with scene(folder) as stage:
-        _takes_all(stage)
+        stage.take_all()
         await stage.furnish()
         shard, keys = stage.stores(patience_s=5.0), folder / "keys.json"
         one, two = stage.stores(patience_s=5.0), stage.stores(patience_s=5.0)
@@ -287,6 +280,7 @@ async def two_dispatchers(folder: Path, seed: int, outage_s: float) -> Tally:
 
 FAULTS: Mapping[str, tuple[str, Fault]] = {
     "F2": ("shard killed between commit and feed", shard_killed),
+    "F20": ("Redis stopped, or killed and back", state_store_away),
     "F22": ("PostgreSQL away", database_away),
     "F23": ("outcome of a commit unknown", commit_unknown),
     "F24": ("SQLite locked by another writer", database_locked),

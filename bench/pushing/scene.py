@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.receiver import Got, Receiver, make_certificates, receiving
+from bench.receiver import OK, Answer, Got, Receiver, make_certificates, receiving
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.sinks.registry import SinkRegistry
@@ -223,6 +223,15 @@ class Scene:
     def registry(self, clock: Clock) -> SinkRegistry:
         """What opens the receiver's sink and no other."""
         return registry_for(self.receiver.port, self.ca, clock)
+
+    def take_all(self) -> None:
+        """The receiver takes whatever comes."""
+
+        def take(got: Got) -> Answer:
+            self.taken.take(got)
+            return OK
+
+        self.receiver.decide = take
 
     async def furnish(self, batching: Batching = Batching()) -> None:  # noqa: B008
         """Put the sink in."""
