@@ -113,17 +113,28 @@ def _cut_out(
     return person, mask, (wide * centre, high - height * 0.25)
 
 
+_PERIODS_S = (7.3, 11.1, 5.9, 13.0, 4.7)
+_WANDER, _SLOWER = 2.0, 7.1
+
+
 def _phases(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0, 2 * math.pi, 5)
 
 
 def _waves(index: int, phases: np.ndarray) -> list[float]:
-    """-1..1 each, on incommensurate periods."""
-    periods_s = (7.3, 11.1, 5.9, 13.0, 4.7)
+    """-1..1 each, on incommensurate periods that wander by a quarter: nobody moves like a clock.
+
+    Without the wandering the five nearly come again after 66 s, and a product that watches for repeated
+    pictures rightly says so.
+    """
     time_s = index / FPS
     return [
-        math.sin(2 * math.pi * time_s / period + phase)
-        for period, phase in zip(periods_s, phases, strict=True)
+        math.sin(
+            2 * math.pi * time_s / period
+            + phase
+            + _WANDER * math.sin(2 * math.pi * time_s / (_SLOWER * period) + 2 * phase)
+        )
+        for period, phase in zip(_PERIODS_S, phases, strict=True)
     ]
 
 

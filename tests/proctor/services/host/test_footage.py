@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.candidate.pictures import Clip, Moved
-from bench.candidate.stills import empty_room, load_still
+from bench.candidate.pictures import Clip, Moved, Seated
+from bench.candidate.stills import empty_room, load_still, people_of
 from models.catalogue import default_dir, media_file
 from proctor.domain.media import Image, PictureOrigin
 from proctor.domain.observations import FootageSeen
@@ -198,6 +198,15 @@ def portrait() -> Image:
 def test_the_moved_portrait_of_the_load_generator_is_nothing(portrait: Image) -> None:
     source = Moved(portrait[20:310, 20:410], seed=1)
     assert worst(play(source.at(index) for index in range(600))) == (0, 0.0, 0.0)
+
+
+@pytest.mark.media
+def test_who_sits_in_the_load_generator_never_moves_as_before(media: Path) -> None:
+    """Without the wandering of its waves this one came again after 66 s, and was told."""
+    people = people_of(media / "images" / "lfw", at_least=1, limit=10_000)
+    still = load_still(sorted(people, key=lambda person: -len(person[1]))[2][1][0])
+    source = Seated(empty_room(22), [(still, 0.42, 0.9)], seed=201)
+    assert worst(play(source.at(index) for index in range(200, 620)))[0] == 0
 
 
 @pytest.mark.media
