@@ -1,6 +1,8 @@
 """Debian's Chromium as a candidate: fake camera, fake microphone, the product's own page."""
 
+import asyncio
 import shlex
+import time
 import wave
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -43,11 +45,14 @@ PATH_TAKEN = """async () => {
   const stats = await window.peers.at(-1).getStats();
   for (const one of stats.values()) {
     if (one.type === "candidate-pair" && one.nominated && one.state === "succeeded") {
-      return stats.get(one.localCandidateId).candidateType;
+      return stats.get(one.localCandidateId)?.candidateType ?? null;
     }
   }
   return null;
 }"""
+
+
+PATH_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,18 @@ class BrowserCandidate:
         return datetime.fromtimestamp(started_ms / 1000, UTC)
 
     async def path(self) -> str | None:
-        """The kind of our end of the path that media take now: host, srflx, prflx or relay."""
-        found: str | None = await self.page.evaluate(PATH_TAKEN)
-        return found
+        """The kind of our end of the path that media take: host, srflx, prflx or relay.
+
+        A page is live some time before its newest connection has a path, and between two connections
+        there is none: it is waited for. None when none was found in that time.
+        """
+        until = time.monotonic() + PATH_WITHIN_S
+        while time.monotonic() < until:
+            found: str | None = await self.page.evaluate(PATH_TAKEN)
+            if found is not None:
+                return found
+            await asyncio.sleep(0.2)
+        return None
 
 
 @asynccontextmanager

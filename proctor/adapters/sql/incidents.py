@@ -12,7 +12,7 @@ from proctor.adapters.sql.tables import alerts, coverage, incidents, outbox, pri
 from proctor.domain.alerts import Alert
 from proctor.domain.allowances import Allowances
 from proctor.domain.coverage import CoverageInterval
-from proctor.domain.errors import NotFound
+from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.ids import AlertId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident, Verdict
 from proctor.ports import Judged
@@ -46,13 +46,16 @@ class SqlIncidentStore:
     async def _add_alerts(self, connection: AsyncConnection, new: Sequence[Alert]) -> None:
         if not new:
             return
-        add = (
-            self._database.insert(alerts)
-            .on_conflict_do_nothing(index_elements=[alerts.c.alert_id])
-            .returning(alerts.c.alert_id)
-        )
+        # No index is named: with the key alone, PostgreSQL raises for (session, seq) when two commits of
+        # the same alerts meet between its look and its insert.
+        add = self._database.insert(alerts).on_conflict_do_nothing().returning(alerts.c.alert_id)
         rows = [_alert_row(alert) for alert in new]
         added = set((await connection.scalars(add, rows)).all())
+        refused = {alert.alert_id for alert in new} - added
+        if refused:
+            same = select(func.count()).where(alerts.c.alert_id.in_(refused))
+            if await connection.scalar(same) != len(refused):
+                raise Conflict("another alert of the session has this seq already")
         waiting = [
             {"tenant_id": alert.tenant_id, "alert_id": alert.alert_id}
             for alert in new
