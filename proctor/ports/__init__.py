@@ -5,6 +5,7 @@ Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for
 """
 
 from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker, SinkStore
+from proctor.ports.evidence import EvidenceKeeper
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
@@ -12,7 +13,7 @@ from proctor.ports.policies import PolicyStore
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
-from proctor.ports.trust import KeyRing, TokenCheck, TokenMint
+from proctor.ports.trust import KeyRing, SubjectKeys, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Checkpoints",
     "Clock",
     "DeliveryStore",
+    "EvidenceKeeper",
     "ExamStore",
     "FaceIndex",
     "IncidentStore",
@@ -45,6 +47,7 @@ __all__ = [
     "SessionStore",
     "SinkMaker",
     "SinkStore",
+    "SubjectKeys",
     "Subscription",
     "TokenCheck",
     "TokenMint",

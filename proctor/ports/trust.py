@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Protocol
 
-from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.ids import CandidateId, SessionId, TenantId
 from proctor.domain.roles import Principal, Role
 
 
@@ -16,6 +16,30 @@ class KeyRing(Protocol):
 
     def open(self, sealed: bytes, associated: bytes) -> bytes:
         """Decrypt; raises `InvalidInput` when altered or bound to other associated data."""
+        ...
+
+
+class SubjectKeys(Protocol):
+    """A data key for every candidate, wrapped by the key ring; once destroyed, nothing of theirs opens.
+
+    Tenant, candidate and `name` are bound into what is sealed (AES-256-GCM associated data): bytes that
+    were moved to another candidate or object do not open. Raises `StateStoreUnavailable` when away.
+    """
+
+    async def seal(
+        self, tenant_id: TenantId, candidate_id: CandidateId, name: str, plain: bytes
+    ) -> bytes:
+        """Encrypt the object `name`. Raises `NotFound` when the candidate's key was destroyed."""
+        ...
+
+    async def open(
+        self, tenant_id: TenantId, candidate_id: CandidateId, name: str, sealed: bytes
+    ) -> bytes:
+        """Decrypt; raises `InvalidInput` when altered or moved, `NotFound` after `destroy`."""
+        ...
+
+    async def destroy(self, tenant_id: TenantId, candidate_id: CandidateId) -> None:
+        """Make everything that was sealed for the candidate unreadable, for ever; twice is once."""
         ...
 
 
