@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from proctor.domain.ids import SessionId
+from proctor.domain.evidence import EvidenceOrder
+from proctor.domain.ids import IncidentId, SessionId
 from proctor.domain.observations import Observation
 from proctor.domain.sessions import SessionSpec
 
@@ -15,6 +16,26 @@ class EffectiveRate:
     group: str
     wanted_hz: float
     actual_hz: float
+
+
+class OrderState(StrEnum):
+    """How far a host is with an order of evidence."""
+
+    TAKEN = "taken"
+    """It will be seen to, whatever comes of it."""
+    HANDED = "handed"
+    """What could be had lies sealed with the keeper, who tells the rest."""
+    LOST = "lost"
+    """Nothing was kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNews:
+    """What a host says of an order; `until_ms` tells apart the orders of one incident."""
+
+    incident_id: IncidentId
+    until_ms: int
+    state: OrderState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +52,8 @@ class TickReport:
         observations: Facts since the report before, oldest first.
         rates: Effective rates, when they were measured.
         spec: The session's particulars, in the first report of an epoch.
-        closing: True in the last report of an epoch: the peer left or was closed in order.
+        closing: True in the last reports of an epoch: the peer left or was closed in order.
+        orders: How far the host is with orders of evidence, where that changed.
     """
 
     session_id: SessionId
@@ -42,6 +64,7 @@ class TickReport:
     rates: tuple[EffectiveRate, ...] = ()
     spec: SessionSpec | None = None
     closing: bool = False
+    orders: tuple[OrderNews, ...] = ()
 
 
 class CommandName(StrEnum):
@@ -50,14 +73,16 @@ class CommandName(StrEnum):
     LOOK_CLOSER = "look_closer"
     STOP = "stop"
     RESEND_SPEC = "resend_spec"
+    KEEP = "keep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One wish of the shard. `until_ms` is session time, for LOOK_CLOSER."""
+    """One wish of the shard. `until_ms` is session time, for LOOK_CLOSER; `order` is for KEEP."""
 
     name: CommandName
     until_ms: int | None = None
+    order: EvidenceOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from proctor.fusion.accommodations import held_back
 from proctor.fusion.budget import BUDGET, Budget, BudgetState, is_weak
 from proctor.fusion.conditions import reaches_back
 from proctor.fusion.evidence import at_once, ended, newest, over_by, seen_until
+from proctor.fusion.ordering import pending
 from proctor.fusion.policy import Policy, Rule
 from proctor.fusion.quiet import GROUPED as JOINED
 from proctor.fusion.quiet import INHIBITED, Quiet, QuietState
@@ -250,6 +251,7 @@ class FusionEngine:
         why = why or self._over_budget(rule, rule.severity)
         incident = incident_of(self._spec, self._policy, rule, held, self.state.alert_seq + 1)
         incident = replace(incident, suppressed_by=why, is_told=why is None)
+        incident = self._show(rule, incident, why, outcome)
         self._count(incident)
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
@@ -275,6 +277,13 @@ class FusionEngine:
     def _leaves_its_group(self, rule: Rule, incident: Incident) -> bool:
         """Whether one that became worse is told itself; until it may be, its group tells of it."""
         return incident.suppressed_by != BUDGET or not is_weak(rule.category, incident.severity)
+
+    def _show(self, rule: Rule, incident: Incident, why: str | None, outcome: Outcome) -> Incident:
+        """News that are delivered have evidence, if the policy keeps any."""
+        if why is None:
+            incident = pending(self._policy, rule, incident)
+            outcome.shown.append(incident)
+        return incident
 
     def _count(self, incident: Incident) -> None:
         if incident.suppressed_by == BUDGET:
@@ -312,6 +321,7 @@ class FusionEngine:
         else:
             return incident
         incident = replace(incident, is_told=incident.is_told or why is None)
+        incident = self._show(rule, incident, why, outcome)
         self._count(incident)
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
@@ -343,6 +353,7 @@ class FusionEngine:
             is_told=incident.is_told or why is None,
             told_severity=before if incident.is_told and why else None,
         )
+        incident = self._show(rule, incident, why, outcome)
         self.state.incidents[rule.id] = incident
         reason = said(rule.reason[self._policy.language], incident.signals)
         self._teller.tell(rule, incident, Transition.ESCALATED, reason, outcome, raised_at, why)

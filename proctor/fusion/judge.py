@@ -20,7 +20,7 @@ from proctor.domain.observations import (
     StreamState,
 )
 from proctor.domain.priority import Priority
-from proctor.domain.reports import Command, CommandName, TickReport
+from proctor.domain.reports import Command, CommandName, OrderNews, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.coverage import Cover, CoverageLedger, Source
@@ -28,6 +28,7 @@ from proctor.fusion.covers import covered
 from proctor.fusion.engine import FusionEngine
 from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
 from proctor.fusion.order import in_order
+from proctor.fusion.ordering import Orders
 from proctor.fusion.policy import parse_policy
 from proctor.fusion.priority import PriorityLedger
 from proctor.fusion.steps import recorded, recorded_if_felt
@@ -110,6 +111,7 @@ class SessionJudge:
         self._engine = FusionEngine(spec, policy, self._body.engine)
         self._ledger = CoverageLedger(self._body.ledger)
         self._priority = PriorityLedger(policy.priority, self._body.priority)
+        self._orders = Orders(policy, self._body.orders)
         self._unfinished: _Step | None = None
 
     @property
@@ -142,6 +144,15 @@ class SessionJudge:
         """Whether the host is away."""
         return self._body.suite.is_cut_off
 
+    @property
+    def owes_evidence(self) -> bool:
+        """Whether evidence was ordered that the host is not done with."""
+        return not self._orders.is_empty
+
+    def lost_evidence(self, now_ms: int, is_over: bool = False) -> list[IncidentNote]:
+        """News that are to be told by `annotate`: evidence that nobody will bring any more."""
+        return self._orders.lost(now_ms, is_over)
+
     def current(self, modality: Modality) -> Cover:
         """How well a modality is watched now, and why not better."""
         return self._ledger.current(modality)
@@ -149,7 +160,7 @@ class SessionJudge:
     @recorded
     def consume(self, report: TickReport, raised_at: datetime) -> Judgement:
         """Take the next report. Whoever calls sees to order: see `follows`."""
-        mark, step = self.mark, _Step(raised_at)
+        mark, step = self.mark, _Step(raised_at, answers=True)
         self._unfinished = step
         mark.consumed += 1
         if report.epoch != mark.epoch:
@@ -158,8 +169,10 @@ class SessionJudge:
             self._cover_lost_reports(report, step)
         mark.seq = report.seq
         if self.is_cut_off:
+            self._orders.back(mark.epoch)
             self._suite.resume()
             self._cover_both(Source.HOST, None, report.sent_ms, step)
+        self._orders.heard(report.orders)
         for seen in in_order(report.observations):
             self._observe(seen, step)
         mark.now_ms = max(mark.now_ms, report.sent_ms)
@@ -168,7 +181,7 @@ class SessionJudge:
         if self._engine.remembers:
             step.add(self._engine.advance(mark.now_ms, raised_at))
         if report.closing:
-            self._body.is_closed = True
+            step.closes = self._body.is_closed = True
             self._cover_both(Source.STREAM, CoverageReason.NO_MEDIA, report.sent_ms, step)
             self._sensed(self._suite.disconnect(), report.sent_ms, step)
         elif self._suite.is_pending:
@@ -207,6 +220,7 @@ class SessionJudge:
         if silent_ms > HOST_SILENT_MS and self.expects_reports and not self.is_cut_off:
             self._cover_both(Source.HOST, CoverageReason.HOST_LOST, mark.heard_ms, step)
             self._sensed(self._suite.cut_off(), mark.heard_ms, step)
+            step.is_gone = True
         return self._judgement(step)
 
     @recorded
@@ -249,6 +263,8 @@ class SessionJudge:
         """Go on from what the database knows (see `FusionEngine.adopt`)."""
         step = _Step(raised_at)
         step.add(self._engine.adopt(incidents, alert_seq, raised_at))
+        newest = {each.incident_id: each for each in (*incidents, *step.outcome.incidents)}
+        self._orders.adopt(newest.values(), self.mark.epoch, self.mark.now_ms)
         return self._judgement(step)
 
     @recorded
@@ -268,6 +284,13 @@ class SessionJudge:
         self.mark.consumed += 1
         step.add(self._engine.annotate(note, raised_at))
         return self._judgement(step)
+
+    @recorded
+    def evidence_news(self, orders: tuple[OrderNews, ...], raised_at: datetime) -> Judgement:
+        """What the host of a connection that is over still says of orders that it had taken."""
+        self.mark.consumed += 1
+        self._orders.heard(orders)
+        return self._judgement(_Step(raised_at))
 
     @recorded
     def end(self, end_ms: int, raised_at: datetime) -> Judgement:
@@ -292,6 +315,7 @@ class SessionJudge:
         self._cover_both(Source.HOST, None, report.sent_ms, step)
         self._sensed(self._suite.reconnect(since_ms), since_ms, step)
         self._body.is_closed = False
+        self._orders.gone(mark.now_ms)
         self.spec = report.spec or self.spec
         mark.epoch, mark.seq, mark.closer_until_ms = report.epoch, 0, 0
 
@@ -386,6 +410,7 @@ class SessionJudge:
             if self._body.engine.budget.due_ms is not None:
                 step.add(self._engine.tell_grouped(self.mark.now_ms, step.raised_at))
             self._rank(step, self.mark.now_ms)
+        self._order(step)
         if not (step.covered or step.outcome.alerts or step.commands or step.priority):
             return UNCHANGED
         coverage = self._ledger.intervals(self._body.ended_ms) if step.covered else None
@@ -396,6 +421,16 @@ class SessionJudge:
             tuple(step.commands),
             step.priority,
         )
+
+    def _order(self, step: "_Step") -> None:
+        """Order evidence of what was told, and tell the host of orders that it has not taken."""
+        mark, orders = self.mark, self._orders
+        orders.follow(step.outcome.incidents, mark.now_ms)
+        orders.want(step.outcome.shown, mark.epoch, mark.now_ms)
+        if step.answers:
+            step.commands += orders.due(mark.epoch, mark.now_ms, at_once=step.closes)
+        if step.closes or step.is_gone:
+            orders.gone(mark.now_ms)
 
     def _rank(self, step: "_Step", now_ms: int) -> None:
         """Work out the review priority, when anything changed or time has passed."""
@@ -430,6 +465,9 @@ class _Step:
     """What a step has brought so far."""
 
     raised_at: datetime
+    answers: bool = False
+    closes: bool = False
+    is_gone: bool = False
     covered: bool = False
     allowed: bool = False
     signals: list[Signal] = field(default_factory=list)
@@ -440,3 +478,4 @@ class _Step:
     def add(self, outcome: Outcome) -> None:
         self.outcome.alerts += outcome.alerts
         self.outcome.incidents += outcome.incidents
+        self.outcome.shown += outcome.shown

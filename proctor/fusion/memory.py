@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter
 from proctor.domain.coverage import Modality
 from proctor.fusion.coverage import LedgerState
 from proctor.fusion.engine import EngineState
+from proctor.fusion.ordering import OpenOrder
 from proctor.fusion.priority import PriorityState
 from proctor.sensing.suite import SuiteState
 
@@ -54,6 +55,7 @@ class Body:
         engine: The rules.
         ledger: The coverage.
         priority: The review priority.
+        orders: Evidence that was ordered and that the host is not done with.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -65,6 +67,7 @@ class Body:
     engine: EngineState
     ledger: LedgerState
     priority: PriorityState = field(default_factory=PriorityState)
+    orders: list[OpenOrder] = field(default_factory=list)
 
 
 def nothing_yet() -> Body:

@@ -15,6 +15,7 @@ from proctor.domain.incidents import Category, Severity
 from proctor.domain.signals import SignalKind
 from proctor.fusion.budget import AlertBudget
 from proctor.fusion.conditions import Condition
+from proctor.fusion.evidence_policy import EvidencePolicy
 from proctor.fusion.grouping import GROUPED, ORDER, TITLE, Group, wrong_quiet
 from proctor.fusion.plain_yaml import UNREADABLE, read_plain
 from proctor.fusion.priority import PriorityPolicy
@@ -78,6 +79,7 @@ class Rule(Strict):
         inhibited_by: Rules before this one: while an incident of one of them is open and told, this
             one tells nothing. It is recorded all the same.
         group: Of `groups`: with the others of it this rule makes one thread of alerts.
+        evidence: Whether what the policy keeps is kept for this rule, too.
         unmeasured: `accept` says that the rule may rest on a signal of which it has not been measured
             here how often it is wrong (`proctor/fusion/measured.py`).
     """
@@ -92,6 +94,7 @@ class Rule(Strict):
     reason: Texts
     inhibited_by: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     group: Name | None = None
+    evidence: bool = True
     unmeasured: Literal["refuse", "accept"] = "refuse"
 
     @property
@@ -190,6 +193,7 @@ class Policy(Strict):
         provenance: What it was made of, when an exam changed it.
         budget: How many weak alerts are told one by one.
         priority: How signals become a review priority.
+        evidence: What is kept to show an incident.
     """
 
     id: Name
@@ -206,6 +210,7 @@ class Policy(Strict):
     provenance: Provenance | None = None
     budget: AlertBudget = AlertBudget()
     priority: PriorityPolicy = PriorityPolicy()
+    evidence: EvidencePolicy = EvidencePolicy()
 
     def signals(self) -> frozenset[SignalKind]:
         """Every signal that a rule names: what no rule names need not be looked or listened for."""
@@ -221,6 +226,8 @@ class Policy(Strict):
             check_rates(self.sampling, self.sensing, self.signals())
         except ValueError as error:
             yield str(error)
+        if self.evidence.sound and not self.sampling.audio:
+            yield "evidence.sound needs sampling.audio"
         for rule in self.rules:
             for kind in sorted(rule.when.kinds() & AT_A_RATE.keys()):
                 if not getattr(self.sampling, AT_A_RATE[kind]):

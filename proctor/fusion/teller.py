@@ -27,10 +27,11 @@ class Numbered(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a step brought, in order."""
+    """What a step brought, in order; `shown` are incidents of which evidence is to be kept now."""
 
     alerts: list[Alert] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
+    shown: list[Incident] = field(default_factory=list)
 
 
 class Teller:

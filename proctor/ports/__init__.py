@@ -8,7 +8,7 @@ from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker
 from proctor.ports.evidence import EvidenceKeeper
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
-from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
+from proctor.ports.media import ClipWriter, MediaPeer, MediaPeers, MediaSink, MediaTap
 from proctor.ports.policies import PolicyStore
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
@@ -24,6 +24,7 @@ __all__ = [
     "Answer",
     "CandidateStore",
     "Checkpoints",
+    "ClipWriter",
     "Clock",
     "DeliveryStore",
     "EvidenceKeeper",
@@ -36,6 +37,7 @@ __all__ = [
     "MediaPeer",
     "MediaPeers",
     "MediaSink",
+    "MediaTap",
     "Metrics",
     "Perception",
     "PolicyStore",

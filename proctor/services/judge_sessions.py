@@ -180,6 +180,7 @@ class JudgeShard:
             if self._recorder is not None:
                 self._recorder.resume(known.judge, is_ending=True)
             end_ms = known.session_ms(ended_at)
+            self._tell_lost(known, end_ms, is_over=True)
             self._keep(known, known.judge.end(end_ms, self._clock.now()))
             await self._settle([known])
             if known.rows and not known.is_written:
@@ -269,6 +270,7 @@ class JudgeShard:
                     was_cut_off = judge.is_cut_off
                     silent_ms = idle_ms - known.heard_at_ms
                     self._keep(known, judge.tick(known.session_ms(now), silent_ms, now))
+                    self._tell_lost(known, judge.mark.now_ms)
                     if judge.is_cut_off and not was_cut_off:
                         self._metrics.count("shard_hosts_lost")
             await self._read_allowances(self._stale.among(self._sessions)[:READ_AT_ONCE])
@@ -377,6 +379,8 @@ class JudgeShard:
             return STOP
         if not judge.follows(report):
             is_old = (report.epoch, report.seq) <= (judge.mark.epoch, judge.mark.seq)
+            if report.epoch < judge.mark.epoch and report.orders and judge.owes_evidence:
+                self._keep(known, judge.evidence_news(report.orders, self._clock.now()))
             self._metrics.count("shard_reports", outcome="duplicate" if is_old else "early")
             return () if is_old else RESEND_SPEC
         try:
@@ -389,6 +393,13 @@ class JudgeShard:
             self._metrics.count("shard_reports", outcome="taken")
         self._keep(known, judgement)
         return judgement.commands
+
+    def _tell_lost(self, known: JudgedSession, at_ms: int, is_over: bool = False) -> None:
+        """Tell of evidence that was ordered and that nobody will bring any more."""
+        judge = known.judge
+        for note in judge.lost_evidence(at_ms, is_over) if not judge.has_ended else ():
+            self._metrics.count("shard_evidence_lost")
+            self._keep(known, judge.annotate(note, self._clock.now()))
 
     def _keep(self, known: JudgedSession, judgement: Judgement) -> None:
         """Hold what must reach the database, and count the alerts."""

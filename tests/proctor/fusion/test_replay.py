@@ -75,7 +75,7 @@ def test_the_log_leaves_out_the_wall_time_and_the_state_of_the_database() -> Non
 
 def test_every_step_of_the_judge_that_changes_it_is_recorded() -> None:
     """A method that is added later and forgotten here would be a hole in every recording."""
-    looks = {"follows", "current", "export_mark", "export_body"}
+    looks = {"follows", "current", "export_mark", "export_body", "lost_evidence"}
     methods = {
         name
         for name, _ in inspect.getmembers(SessionJudge, inspect.isfunction)
