@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from proctor.adapters.clock import SystemClock
+from proctor.adapters.webrtc.clips import Remuxer
 from proctor.domain.candidates import FaceTemplate, ModelRef
 from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.geometry import BodyPoint, Box, Gaze, HeadPose
@@ -51,6 +52,7 @@ from proctor.identity.matching import MatchCalibration
 from proctor.ports import MediaSink
 from proctor.services.host.picture import judged, measure, small_luma
 from proctor.services.host.session_host import SessionHost
+from proctor.services.host.unkept import Unkept
 
 POLICY = Path(__file__).resolve().parent.parent / "policies" / "standard.yaml"
 PICTURES_HZ = 5
@@ -314,6 +316,8 @@ async def host_cost(sessions: int, seconds: float) -> HostCost:
         peers=peers,
         clock=clock,
         metrics=NoMetrics(),
+        keeper=Unkept(),
+        clips=Remuxer(),
     )
     pictures = _pictures()
     policy, started_at = POLICY.read_text(encoding="utf-8"), clock.now()

@@ -27,10 +27,12 @@ from models.catalogue import Catalogue, default_dir, match_calibration
 from models.readers import open_group
 from models.selection import select
 from proctor.adapters.clock import SystemClock
+from proctor.adapters.webrtc.clips import Remuxer
 from proctor.domain.candidates import FaceTemplate, ModelRef
 from proctor.domain.ids import CandidateId, TenantId
 from proctor.domain.media import AUDIO_RATE_HZ, Image, frozen
 from proctor.domain.perception import BodyAsk, FaceAsk
+from proctor.services.host.evidence_box import USUAL_LIMITS
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.picture import judged
 from proctor.services.host.sampling import Shed
@@ -117,6 +119,8 @@ async def session_cost(pictures: Stack, seconds: float, pack: str) -> SessionCos
         faces=index,
         calibrations={embedding: calibration},
         overdue_ms=4_000,
+        clips=Remuxer(),
+        keeping=USUAL_LIMITS,
     )
     quiet = np.random.default_rng(5).normal(0, 0.002, AUDIO_RATE_HZ * TICK_MS // 1000)
     sound = np.asarray(frozen(quiet.astype(np.float32)))

@@ -63,10 +63,13 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
     import cv2
 
     from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.adapters.webrtc.clips import Remuxer
     from proctor.adapters.webrtc.peer import LeanPeers
     from proctor.bootstrap import open_faces, open_live_state, usual_media
+    from proctor.services.host.evidence_box import KeepingLimits
     from proctor.services.host.pages import Pages
     from proctor.services.host.session_host import SessionHost
+    from proctor.services.host.unkept import Unkept
 
     cv2.setNumThreads(1)  # one event loop: OpenCV's own threads would only contend with it
     settings = begin(spec.name)
@@ -83,6 +86,9 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         calibrations={embedding: calibration},
         likeness=likeness_of(settings),
         peers=LeanPeers(settings.webrtc, clock, metrics),
+        keeper=Unkept(),
+        clips=Remuxer(),
+        keeping=KeepingLimits.of(settings.evidence_memory_mb),
         pages=Pages(live=open_live_state(settings), usual=usual_media(settings), clock=clock),
         clock=clock,
         metrics=metrics,

@@ -116,6 +116,8 @@ class Settings(BaseSettings):
         hosts_max: Most session hosts when `sessions_per_host` is 1 and they are made on demand.
         shards: How many fusion shards.
         tick_ms: How often a host reports.
+        evidence_memory_mb: Memory that a host may use for each session whose policy keeps evidence: half
+            for judged pictures, half for received media. Too little shortens what can be shown.
         webrtc: Media settings.
         allowed_origins: Origins that may open WebSockets; default the product's own pages.
         webhook_allow: Networks and ports, beyond the public internet's 443 and 8443, that tenants'
@@ -166,6 +168,7 @@ class Settings(BaseSettings):
     hosts_max: int = Field(default=50, ge=1, le=1000)
     shards: int = Field(default=1, ge=1, le=1000)
     tick_ms: int = Field(default=200, ge=50, le=1000)
+    evidence_memory_mb: int = Field(default=6, ge=1, le=100)
     webrtc: WebRtcSettings = WebRtcSettings()
     allowed_origins: list[str] = []
     webhook_allow: list[str] = []

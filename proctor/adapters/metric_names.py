@@ -63,6 +63,7 @@ METRICS: dict[str, Metric] = {
     "host_calls": _counter("Calls to a model group.", "group", "outcome"),
     "host_call_seconds": _histogram("Time of a call to a model group.", _QUICK_S, "group"),
     "host_submits": _counter("Batches of reports sent to a shard.", "outcome"),
+    "host_evidence": _counter("Orders of evidence that were seen to.", "outcome"),
     "host_media": _counter("Pictures and sound taken, dropped or skipped.", "what"),
     "host_template_lookups": _counter("Templates looked up for sessions.", "outcome"),
     # models
@@ -84,6 +85,7 @@ METRICS: dict[str, Metric] = {
     "shard_sessions": _gauge("Sessions judged."),
     "shard_reports": _counter("Reports that arrived, by what became of them.", "outcome"),
     "shard_submit_seconds": _histogram("Time from reports to acknowledgement.", _QUICK_S),
+    "shard_evidence_lost": _counter("Orders of evidence that nobody brought."),
     "shard_hosts_lost": _counter("Sessions whose host fell silent."),
     "shard_unwritten": _counter("Steps whose checkpoint or rows could not be written.", "what"),
     "shard_unsynced_rows": _gauge("Steps of judging that the database has not taken."),

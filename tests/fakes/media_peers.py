@@ -65,6 +65,7 @@ class Lens:
         noise: Sensor noise in grey levels; 0 for a stopped camera that repeats one picture.
         width: Of the picture.
         height: Of the picture.
+        variety: How many pictures it takes before they come again.
     """
 
     def __init__(
@@ -74,11 +75,12 @@ class Lens:
         noise: float = 2.0,
         width: int = 320,
         height: int = 240,
+        variety: int = 7,
     ) -> None:
         self._random = np.random.default_rng(7)
         squares = np.indices((height, width)).sum(axis=0) // 24 % 2
         room = (brightness + contrast * (2.0 * squares - 1.0))[..., None].repeat(3, axis=2)
-        self._pictures = [self._expose(room, noise) for _ in range(7 if noise else 1)]
+        self._pictures = [self._expose(room, noise) for _ in range(variety if noise else 1)]
         self._taken = 0
 
     def picture(self) -> Image:

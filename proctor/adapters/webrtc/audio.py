@@ -12,8 +12,8 @@ from proctor.adapters.webrtc.payloads import OPUS_RATE_HZ, opus_ticks
 from proctor.adapters.webrtc.receiver import LeanReceiver
 from proctor.adapters.webrtc.sequence import SequenceCounter
 from proctor.adapters.webrtc.sounds import InOrder, Sound, SoundBuffer
-from proctor.domain.media import AUDIO_RATE_HZ, frozen
-from proctor.ports import Clock, MediaSink, Metrics
+from proctor.domain.media import AUDIO_RATE_HZ, CodedSound, frozen
+from proctor.ports import Clock, MediaSink, MediaTap, Metrics
 
 GAP_MARGIN_MS = 1_000
 """A told gap is never longer than the time since the last sound, plus this: RTP time is the client's
@@ -81,6 +81,10 @@ class AudioReceiver(LeanReceiver):
             self._drop("undecodable")
             self._unheard_ms = gap_ms + ready.sound.ticks * 1000 // OPUS_RATE_HZ
             return
+        tap: MediaTap | None = getattr(self._sink, "tap", None)
+        if tap is not None and tap.wants_sound:
+            sound = ready.sound
+            tap.on_coded_sound(CodedSound(sound.payload, sound.timestamp, sound.ticks), now_ms)
         if ready.pause_ms:
             silence = np.zeros(ready.pause_ms * AUDIO_RATE_HZ // 1000, np.float32)
             samples = frozen(np.concatenate([silence, samples]))

@@ -47,6 +47,16 @@ class PictureDecoder:
         self._context.options = {"max_pixels": str(MAX_PIXELS)}
         self._to_rgb = VideoReformatter()
 
+    @property
+    def width(self) -> int:
+        """Of the stream, in pixels."""
+        return self._context.width
+
+    @property
+    def height(self) -> int:
+        """Of the stream, in pixels."""
+        return self._context.height
+
     def decode(self, data: bytes) -> VideoFrame | None:
         """The frame in the codec's own colours; None when the codec holds it back.
 

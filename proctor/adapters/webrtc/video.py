@@ -17,8 +17,8 @@ from proctor.adapters.webrtc.frames import Frame, FrameBuffer, Piece
 from proctor.adapters.webrtc.payloads import unpack_h264, unpack_vp8
 from proctor.adapters.webrtc.receiver import LeanReceiver
 from proctor.adapters.webrtc.sequence import SequenceCounter, ticks_between
-from proctor.domain.media import PictureOrigin
-from proctor.ports import Clock, MediaSink, Metrics
+from proctor.domain.media import CodedPicture, PictureOrigin
+from proctor.ports import Clock, MediaSink, MediaTap, Metrics
 
 MIN_PICTURE_TICKS = 90_000 // 16
 """Pictures closer than this (by their RTP time) are decoded, since others depend on them, but neither
@@ -99,6 +99,20 @@ class VideoReceiver(LeanReceiver):
             self._drop("undecodable")
             self._buffer.await_key(ask=True)
             return
+        tap: MediaTap | None = getattr(self._sink, "tap", None)
+        if tap is not None:
+            size = decoded or self._decoder
+            tap.on_coded_picture(
+                CodedPicture(
+                    codec_name,
+                    frame.data,
+                    frame.is_key,
+                    frame.timestamp,
+                    size.width,
+                    size.height,
+                ),
+                now_ms,
+            )
         if decoded is None:
             return
         shown = self._shown_timestamp
@@ -109,10 +123,15 @@ class VideoReceiver(LeanReceiver):
         origin = PictureOrigin(codec_name, frame.timestamp)
         self._sink.on_picture(self._decoder.picture(decoded), now_ms, origin)
 
+    def _tap_wants_key(self, now_ms: int) -> bool:
+        tap: MediaTap | None = getattr(self._sink, "tap", None)
+        is_flowing = self._decoder is not None and not self._buffer.awaits_key
+        return tap is not None and is_flowing and tap.wants_key(now_ms)
+
     async def _ask(self, now_ms: int) -> bool:
         """Send the NACK or PLI that is due; whether the timer has something to wait for."""
         lost = self._buffer.packets_to_ask(now_ms)
-        key = self._buffer.key_to_ask(now_ms)
+        key = self._buffer.key_to_ask(now_ms) or self._tap_wants_key(now_ms)
         if self._own_ssrc is not None and self._source is not None:
             if lost:
                 self._metrics.count("proctor_webrtc_nacks_total", len(lost))

@@ -19,13 +19,14 @@ from proctor.domain.perception import (
     SpeechAnswer,
     SpeechAsk,
 )
-from proctor.domain.reports import Acknowledgement, CommandName, EffectiveRate
+from proctor.domain.reports import Acknowledgement, CommandName, EffectiveRate, OrderNews
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.policy import parse_policy
 from proctor.identity.matching import MatchCalibration
 from proctor.identity.voices import FIRST_CALIBRATION, VoiceCalibration
-from proctor.ports import FaceIndex
+from proctor.ports import ClipWriter, FaceIndex, MediaTap
 from proctor.services.host.audio import AudioTrack
+from proctor.services.host.evidence_box import EvidenceBox, KeepingLimits
 from proctor.services.host.identity import IdentityCheck
 from proctor.services.host.reporting import ReportLog
 from proctor.services.host.rounds import Group, Look
@@ -51,7 +52,12 @@ class LiveSession:
         calibrations: How the distances of each embedding model are read.
         overdue_ms: How long a model group may leave questions unanswered.
         groups: The model groups that are served; nothing is asked of the others.
+        clips: Makes clips of received media.
+        keeping: How much of them is kept for evidence.
         likeness: How the likeness of two voices becomes a probability.
+
+    Attributes:
+        box: What is kept for evidence; None when the policy keeps nothing.
 
     Raises:
         InvalidInput: The policy cannot be read.
@@ -66,6 +72,8 @@ class LiveSession:
         faces: FaceIndex,
         calibrations: Mapping[ModelRef, MatchCalibration],
         overdue_ms: int,
+        clips: ClipWriter,
+        keeping: KeepingLimits,
         groups: Collection[str] = (),
         likeness: VoiceCalibration | None = FIRST_CALIBRATION,
     ) -> None:
@@ -77,12 +85,16 @@ class LiveSession:
         self.reports = ReportLog(spec)
         self._sampling = policy.sampling
         self._offset_ms = base_ms - joined_at_ms
+        self.box = None
+        if policy.evidence.pictures:
+            self.box = EvidenceBox(policy.evidence, keeping, clips, self._offset_ms)
         self._video = VideoTrack(
             policy=policy,
             identity=self.identity,
             overdue_ms=overdue_ms,
             joined_ms=base_ms,
             groups=groups,
+            album=None if self.box is None else self.box.album,
         )
         self._audio = None
         if policy.sampling.audio:
@@ -102,6 +114,11 @@ class LiveSession:
         self._closed = False
 
     # what the connection delivers (ports.MediaSink)
+
+    @property
+    def tap(self) -> MediaTap | None:
+        """Takes media as they came, where clips are kept."""
+        return None if self._closed or self.box is None else self.box.ring
 
     def on_picture(
         self, image: Image, received_ms: int, origin: PictureOrigin | None = None
@@ -200,10 +217,20 @@ class LiveSession:
         """Make this tick's report if there is something to say, or silence has lasted long enough."""
         if self.reports.is_full or self._closed:
             return
-        seen = self._take_seen()
-        if seen or self._rates or self.reports.owes_heartbeat(now_ms):
-            self.reports.make(now_ms, seen, self._rates)
+        seen, orders = self._take_seen(), self._take_orders()
+        if seen or self._rates or orders or self.reports.owes_heartbeat(now_ms):
+            self.reports.make(now_ms, seen, self._rates, orders=orders)
             self._rates = ()
+
+    def make_last_words(self, now_ms: int) -> None:
+        """Once it is closed, still say what becomes of evidence that was ordered."""
+        if not self.reports.is_full and (orders := self._take_orders()):
+            self.reports.make(now_ms, closing=True, orders=orders)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether a closed connection has nothing more to say."""
+        return self.reports.is_empty and (self.box is None or self.box.is_settled)
 
     def obey(self, acknowledgement: Acknowledgement) -> bool:
         """Take the shard's answer; True when the session is to stop here."""
@@ -215,6 +242,9 @@ class LiveSession:
                 self._attentive_until_ms = max(self._attentive_until_ms, command.until_ms)
             elif command.name is CommandName.RESEND_SPEC:
                 self.reports.resend_with_spec()
+            elif command.name is CommandName.KEEP and command.order is not None:
+                if self.box is not None:
+                    self.box.order(command.order)
             elif command.name is CommandName.STOP:
                 return True
         return False
@@ -227,7 +257,9 @@ class LiveSession:
         """Take no more media and make the closing report; what waits to be acknowledged stays."""
         if not self._closed:
             self._closed = True
-            self.reports.make(now_ms, self._take_seen(), self._rates, closing=True)
+            self.reports.make(
+                now_ms, self._take_seen(), self._rates, closing=True, orders=self._take_orders()
+            )
             self._video.close()
             if self._audio is not None:
                 self._audio.close()
@@ -248,6 +280,9 @@ class LiveSession:
         return Need(
             attentive=now_ms < self._attentive_until_ms, burst=self.identity.hurries(now_ms)
         )
+
+    def _take_orders(self) -> tuple[OrderNews, ...]:
+        return () if self.box is None else self.box.take_news()
 
     def _tracks(self) -> list[VideoTrack | AudioTrack]:
         return [self._video] if self._audio is None else [self._video, self._audio]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from proctor.domain.observations import Observation
-from proctor.domain.reports import EffectiveRate, TickReport
+from proctor.domain.reports import EffectiveRate, OrderNews, TickReport
 from proctor.domain.sessions import SessionSpec
 
 HEARTBEAT_MS = 1_000
@@ -51,6 +51,7 @@ class ReportLog:
         observations: Sequence[Observation] = (),
         rates: tuple[EffectiveRate, ...] = (),
         closing: bool = False,
+        orders: tuple[OrderNews, ...] = (),
     ) -> None:
         """Number the next report. The first of an epoch says what the session is.
 
@@ -58,7 +59,8 @@ class ReportLog:
             now_ms: Session time of sending.
             observations: Facts, in any order.
             rates: Effective rates, when they were measured.
-            closing: Whether it is the last of the epoch.
+            closing: Whether it is one of the last of the epoch.
+            orders: How far orders of evidence are.
         """
         self._last_seq += 1
         self._last_made_ms = now_ms
@@ -72,6 +74,7 @@ class ReportLog:
                 rates=rates,
                 spec=self._spec if self._last_seq == 1 else None,
                 closing=closing,
+                orders=orders,
             )
         )
 

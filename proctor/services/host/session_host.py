@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from proctor.domain.candidates import ModelRef
@@ -20,7 +21,9 @@ from proctor.identity.matching import MatchCalibration
 from proctor.identity.voices import FIRST_CALIBRATION, VoiceCalibration
 from proctor.ports import (
     Answer,
+    ClipWriter,
     Clock,
+    EvidenceKeeper,
     FaceIndex,
     MediaPeer,
     MediaPeers,
@@ -30,6 +33,8 @@ from proctor.ports import (
 )
 from proctor.services.host.asking import DEADLINE_MS, Asker
 from proctor.services.host.courier import Courier
+from proctor.services.host.evidence_box import USUAL_LIMITS, KeepingLimits
+from proctor.services.host.handing import Hands
 from proctor.services.host.identity import look_up
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.moving import Moves
@@ -67,6 +72,9 @@ class SessionHost:
         pages: Speaks to the candidates' pages; None: nothing is said to them.
         clock: Time.
         metrics: Numbers.
+        keeper: Who keeps evidence.
+        clips: Makes clips of received media.
+        keeping: How much of a session is kept for evidence.
         likeness: How the likeness of two voices becomes a probability.
     """
 
@@ -83,12 +91,18 @@ class SessionHost:
         peers: MediaPeers,
         clock: Clock,
         metrics: Metrics,
+        keeper: EvidenceKeeper,
+        clips: ClipWriter,
+        keeping: KeepingLimits = USUAL_LIMITS,
         pages: Pages | None = None,
         groups: Collection[str] = (),
         likeness: VoiceCalibration | None = FIRST_CALIBRATION,
     ) -> None:
         self._name = name
         self._likeness = likeness
+        self._clips = clips
+        self._keeping = keeping
+        self._hands = Hands(keeper=keeper, clock=clock, metrics=metrics)
         self._groups = frozenset(groups)
         self._capacity = capacity
         self._tick_ms = tick_ms
@@ -134,6 +148,8 @@ class SessionHost:
             overdue_ms=2 * DEADLINE_MS - self._tick_ms,
             groups=self._groups,
             likeness=self._likeness,
+            clips=self._clips,
+            keeping=self._keeping,
         )
         if spec.session_id in self._hosted:
             session.inherit(self._hosted[spec.session_id].session)
@@ -239,6 +255,9 @@ class SessionHost:
         if self._pages is not None:
             await self._pages.close()
         await self._courier.close()
+        await self._hands.close()
+        for session, _ in self._closing:
+            session.make_last_words(session.session_ms(self._clock.monotonic_ms()))
         last = [report for session, _ in self._closing for report in session.reports.rest()]
         if last:
             await self._courier.deliver(last)
@@ -278,6 +297,7 @@ class SessionHost:
         now_ms = self._clock.monotonic_ms()
         hosted.session.close(hosted.session.session_ms(now_ms))
         self._closing.append((hosted.session, now_ms + CLOSING_MS))
+        self._hand_over(hosted.session, now_ms, everything=True)
         await self._hang_up(hosted)
 
     async def _hang_up(self, hosted: _Hosted) -> None:
@@ -308,10 +328,14 @@ class SessionHost:
         self._closing = [
             (session, until_ms)
             for session, until_ms in self._closing
-            if now_ms < until_ms and not session.reports.is_empty
+            if now_ms < until_ms and not session.is_done
         ]
         leaving = [session for session, _ in self._closing]
+        for session in leaving:
+            self._hand_over(session, now_ms, everything=True)
+            session.make_last_words(session.session_ms(now_ms))
         for session in sessions:
+            self._hand_over(session, now_ms)
             session.make_report(times[session])
         self._courier.set_out(
             [
@@ -322,6 +346,14 @@ class SessionHost:
             ]
         )
         self._measure(sessions, late_ms)
+
+    def _hand_over(self, session: LiveSession, now_ms: int, everything: bool = False) -> None:
+        """Bring what is due of a session's evidence to the keeper, beside the reports."""
+        box = session.box
+        if box is None:
+            return
+        for parcel in box.due(session.session_ms(now_ms), everything):
+            self._hands.take(parcel, partial(box.settled, parcel.order))
 
     def _break_off(self, session: LiveSession) -> None:
         """Close the connection of a session that failed: its page comes back with a new one."""
@@ -338,6 +370,7 @@ class SessionHost:
             del self._hosted[acknowledgement.session_id]
             now_ms = self._clock.monotonic_ms()
             hosted.session.close(hosted.session.session_ms(now_ms))
+            self._hand_over(hosted.session, now_ms, everything=True)
             self._spawn(self._hang_up(hosted))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

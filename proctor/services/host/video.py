@@ -26,6 +26,7 @@ from proctor.domain.perception import (
 from proctor.domain.reports import EffectiveRate
 from proctor.fusion.policy import Policy
 from proctor.services.host import facts
+from proctor.services.host.album import Album
 from proctor.services.host.camera import Camera
 from proctor.services.host.following import Following
 from proctor.services.host.identity import FaceTrack, IdentityCheck
@@ -70,8 +71,13 @@ class VideoTrack:
         overdue_ms: int,
         joined_ms: int,
         groups: Collection[str] = (),
+        album: Album | None = None,
     ) -> None:
-        """`groups` are the model groups that are served besides face, body and speech."""
+        """`groups` are the model groups that are served besides face, body and speech.
+
+        What is judged is put into `album`, where evidence is kept.
+        """
+        self._album = album
         self._sampling = policy.sampling
         if Group.OBJECTS not in groups:  # no detector: nothing is asked, nothing is missed
             self._sampling = policy.sampling.model_copy(update={"objects_every_s": 0.0})
@@ -152,7 +158,7 @@ class VideoTrack:
         if newest.repeats:
             self._count_face(due.small_faces)
             return None
-        picture = newest.judged()
+        picture = self._judged(newest)
         track = None if due.small_faces else self._following.track(around, picture.captured_ms)
         ask = FaceAsk(
             picture=picture.jpeg,
@@ -190,7 +196,7 @@ class VideoTrack:
         if newest.repeats:
             self._rates.see(Group.BODY)
             return None
-        picture, seat = newest.judged(), self._following.seat()
+        picture, seat = self._judged(newest), self._following.seat()
         self._answers[Group.BODY].asked(picture.captured_ms, now_ms)
 
         def answered(answer: BodyAnswer) -> None:
@@ -222,7 +228,7 @@ class VideoTrack:
         if newest.repeats:
             self._rates.see(Group.OBJECTS)
             return None
-        picture = newest.judged()
+        picture = self._judged(newest)
         self._answers[Group.OBJECTS].asked(picture.captured_ms, now_ms)
 
         def answered(answer: ObjectsAnswer) -> None:
@@ -254,6 +260,13 @@ class VideoTrack:
         if newest is None or self._looked_ms.get(group) == newest.captured_ms:
             return None
         return newest
+
+    def _judged(self, picture: _Picture) -> JudgedPicture:
+        """The bytes that are judged, and kept as they are where evidence is."""
+        judged = picture.judged()
+        if self._album is not None:
+            self._album.add(judged)
+        return judged
 
     def _count_wanted(self, now_ms: int) -> None:
         """Note what policy wants of a picture that has come since, as if nothing were ever shed.

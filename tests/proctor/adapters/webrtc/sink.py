@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from proctor.domain.media import Image, PictureOrigin, Samples
+from proctor.ports import MediaTap
 
 
 class RecordingSink:
@@ -13,6 +14,7 @@ class RecordingSink:
         self.pictures: list[Image] = []
         self.sounds: list[tuple[Samples, int]] = []
         self.states: list[str] = []
+        self.tap: MediaTap | None = None
         self.on_picture_hook: Callable[[int], None] | None = None
         self._changed = asyncio.Event()
 

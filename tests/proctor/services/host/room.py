@@ -9,15 +9,18 @@ from typing import Self, TypeVar
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
+from proctor.domain.media import CodedPicture, CodedSound
 from proctor.domain.observations import Observation, StreamState
 from proctor.domain.reports import TickReport
 from proctor.domain.sending import MediaWish
 from proctor.domain.sessions import SessionSpec
 from proctor.identity.matching import MatchCalibration
-from proctor.ports import SessionJudges
+from proctor.ports import MediaTap, SessionJudges
+from proctor.services.host.evidence_box import USUAL_LIMITS, KeepingLimits
 from proctor.services.host.pages import Pages
 from proctor.services.host.session_host import SessionHost
 from tests.fakes.clock import FakeClock
+from tests.fakes.evidence_keeper import FakeClips, FakeEvidenceKeeper
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeLiveState
@@ -46,6 +49,7 @@ class Room:
         judges: Callable[[FakeClock], SessionJudges] | None = None,
         groups: Collection[str] = (),
         scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,),
+        keeping: KeepingLimits = USUAL_LIMITS,
     ) -> None:
         self.clock = FakeClock()
         self.perception = FakePerception(self.clock)
@@ -53,6 +57,7 @@ class Room:
         self.peers = FakeMediaPeers()
         self.faces = FakeFaceIndex()
         self.metrics = FakeMetrics()
+        self.keeper = FakeEvidenceKeeper()
         self.live = FakeLiveState(self.clock)
         self.policy = policy
         self.scopes = scopes
@@ -70,6 +75,9 @@ class Room:
             groups=groups,
             clock=self.clock,
             metrics=self.metrics,
+            keeper=self.keeper,
+            clips=FakeClips(),
+            keeping=keeping,
         )
 
     async def __aenter__(self) -> Self:
@@ -123,9 +131,19 @@ class Room:
             for peer in self.peers.open_now if peers is None else peers:
                 if lens is not None:
                     peer.sink.on_picture(lens.picture(), now_ms)
+                    self._tap(peer, now_ms)
                 if microphone is not None:
                     peer.sink.on_sound(microphone.sound(STEP_MS), now_ms, 0)
             await self.clock.advance(STEP_MS)
+
+    def _tap(self, peer: FakePeer, now_ms: int) -> None:
+        """The same picture and sound as they were received, for a connection that keeps clips."""
+        tap: MediaTap | None = getattr(peer.sink, "tap", None)
+        if tap is not None:
+            is_key = tap.wants_key(now_ms)
+            data = b"coded %d" % now_ms
+            tap.on_coded_picture(CodedPicture("VP8", data, is_key, now_ms * 90, 320, 240), now_ms)
+            tap.on_coded_sound(CodedSound(b"opus %d" % now_ms, now_ms * 48, 9_600), now_ms)
 
     def reports(self, session_id: SessionId = ADA) -> list[TickReport]:
         return [report for report in self.judges.taken if report.session_id == session_id]

@@ -11,6 +11,7 @@ from proctor.domain.alerts import Transition
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.incidents import Category, Severity
+from proctor.services.host.evidence_box import USUAL_LIMITS, KeepingLimits
 from proctor.services.judge_sessions import JudgeShard
 from tests.fakes.clock import FakeClock
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
@@ -18,7 +19,7 @@ from tests.fakes.media_peers import COVERED, SPEAKING, Lens
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import OBJECTS, Scene, Trouble, template_of
 from tests.fakes.stores import FakeIncidentStore
-from tests.proctor.services.host.room import ADA, Room
+from tests.proctor.services.host.room import ADA, STANDARD, Room
 
 
 class Court:
@@ -28,9 +29,13 @@ class Court:
         self,
         groups: Collection[str] = (),
         scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,),
+        policy: str = STANDARD,
+        keeping: KeepingLimits = USUAL_LIMITS,
     ) -> None:
         self.incidents = FakeIncidentStore()
-        self.room = Room(judges=self._shard, groups=groups, scopes=scopes)
+        self.room = Room(
+            judges=self._shard, groups=groups, scopes=scopes, policy=policy, keeping=keeping
+        )
 
     def _shard(self, clock: FakeClock) -> JudgeShard:
         self.shard = JudgeShard(

@@ -1,0 +1,14 @@
+"""Where no store of evidence is wired, what was ordered is told as lost."""
+
+from collections.abc import Sequence
+
+from proctor.domain.errors import StateStoreUnavailable
+from proctor.domain.evidence import EvidenceOrder, Piece
+
+
+class Unkept:
+    """An `EvidenceKeeper` without a store: it takes nothing, so every order is told as lost."""
+
+    async def keep(self, order: EvidenceOrder, pieces: Sequence[Piece]) -> None:
+        """Refuse; raises `StateStoreUnavailable`, which a host tells as a loss."""
+        raise StateStoreUnavailable(f"no store of evidence is wired ({len(pieces)} pieces)")
