@@ -1,4 +1,4 @@
-"""Clips of what was received: never encoded again, played from their beginning, whatever the network did."""
+"""Clips of what was received: never encoded again, played from the start, whatever the network did."""
 
 import io
 import random

@@ -1,5 +1,7 @@
 """The ring of received media: bounded in bytes whatever comes, always to be decoded from its beginning."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,7 +96,7 @@ def test_a_first_picture_that_was_late_is_made_up_for_by_and_by() -> None:
     received = [400, 200 + 200, 400 + 5, 600, 800, 1_000, 1_200]
     placed = [line.place(index * 18_000, at_ms) for index, at_ms in enumerate(received)]
     assert placed[0] == 400 and placed[-1] == 1_200
-    assert all(100 <= later - at <= 200 for at, later in zip(placed, placed[1:], strict=False))
+    assert all(100 <= later - at <= 200 for at, later in pairwise(placed))
 
 
 def test_a_stretch_begins_at_the_key_nearest_to_what_is_wanted_before_what_must_be_seen() -> None:
