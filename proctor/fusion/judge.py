@@ -151,7 +151,7 @@ class SessionJudge:
 
     def lost_evidence(self, now_ms: int, is_over: bool = False) -> list[IncidentNote]:
         """News that are to be told by `annotate`: evidence that nobody will bring any more."""
-        return self._orders.lost(now_ms, is_over)
+        return self._orders.lost(now_ms, is_over, self.is_cut_off)
 
     def current(self, modality: Modality) -> Cover:
         """How well a modality is watched now, and why not better."""

@@ -182,12 +182,15 @@ class Orders:
                 commands.append(Command(name=CommandName.KEEP, order=known.order))
         return commands
 
-    def lost(self, now_ms: int, is_over: bool = False) -> list[IncidentNote]:
+    def lost(
+        self, now_ms: int, is_over: bool = False, is_cut_off: bool = False
+    ) -> list[IncidentNote]:
         """What has to be told of evidence that nobody will bring any more.
 
         Args:
             now_ms: Session time.
             is_over: The session ends: what was never sent is never taken.
+            is_cut_off: The host is away: once the session is over nobody waits for it.
         """
         return [
             IncidentNote(
@@ -197,7 +200,7 @@ class Orders:
             )
             for known in self._orders
             if is_pending(known.incident)
-            and (_is_due(known, now_ms) or (is_over and known.sent_ms is None))
+            and (_is_due(known, now_ms) or (is_over and (is_cut_off or known.sent_ms is None)))
         ]
 
 

@@ -21,7 +21,7 @@ SOUND_HZ = 48_000
 JUMP_MS = 2_000
 """A sender's clock that is farther off than this from when its media came has begun anew."""
 
-PACKET_BYTES = 120
+PACKET_BYTES = 220
 """What keeping a picture or a packet costs besides its bytes (measured with tracemalloc)."""
 
 

@@ -12,9 +12,17 @@ import pytest
 from proctor.domain.alerts import Alert, Transition
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.errors import Conflict, StateStoreUnavailable
+from proctor.domain.evidence import EvidenceOrder
 from proctor.domain.ids import SessionId
+from proctor.domain.incidents import EvidenceStatus
 from proctor.domain.observations import Observation
-from proctor.domain.reports import CommandName, TickReport
+from proctor.domain.reports import (
+    Acknowledgement,
+    CommandName,
+    OrderNews,
+    OrderState,
+    TickReport,
+)
 from proctor.domain.sessions import SessionSpec
 from proctor.ports import Judged
 from proctor.services.judge_sessions import JudgeShard
@@ -605,3 +613,80 @@ async def test_a_quiet_session_costs_a_mark_and_no_more() -> None:
     changed = [key for key in after if after[key] != before[key]]
     assert changed == [f"{facts.SESSION}/mark"]
     assert len(after[facts.spec(f"{facts.SESSION}/mark").session_id]) < 150
+
+
+def orders_of(answers: Sequence[Acknowledgement]) -> list[EvidenceOrder]:
+    return [
+        command.order
+        for answer in answers
+        for command in answer.commands
+        if command.name is CommandName.KEEP and command.order is not None
+    ]
+
+
+async def ordered(world: World, shard: JudgeShard) -> EvidenceOrder:
+    """Nobody is seen; the first order that rides on an acknowledgement."""
+    found: list[EvidenceOrder] = []
+    for report in facts.reports(absence(), 6_000):
+        await world.clock.advance(max(0, report.sent_ms - world.clock.monotonic_ms()))
+        found += orders_of(await shard.submit([report]))
+    assert len(set(found)) == 1
+    return found[0]
+
+
+def status(world: World) -> EvidenceStatus:
+    (incident,) = world.database.incidents.values()
+    return incident.evidence.status
+
+
+async def test_an_order_of_evidence_rides_on_the_acknowledgement_and_outlives_the_shard() -> None:
+    world = World()
+    order = await ordered(world, await world.shard())
+    (alert,) = world.alerts
+    assert order.digests == (alert.frame_digest,) and order.incident_id == alert.incident_id
+    assert status(world) is EvidenceStatus.PENDING
+    again = await world.shard()  # another process takes over, from what was written down
+    await world.clock.advance(1_000)
+    assert orders_of(await again.submit([facts.report(32, 7_000)])) == [order]
+
+
+async def test_evidence_that_a_lost_host_was_to_keep_is_told_as_lost() -> None:
+    world = World()
+    shard = await world.shard()
+    order = await ordered(world, shard)
+    for _ in range(100):
+        await world.clock.advance(500)
+        await shard.tick()
+    assert status(world) is EvidenceStatus.LOST
+    assert world.told == [NO_FACE_OPENED, NO_FACE_CLOSED, ("no_face", Transition.UPDATED)]
+    assert world.alerts[-1].reason == "Its evidence was lost."
+    assert world.alerts[-1].incident_id == order.incident_id
+    assert world.metrics.counted("shard_evidence_lost") == 1
+
+
+async def test_the_last_words_of_a_connection_reach_a_shard_that_judges_the_next_one() -> None:
+    world = World()
+    shard = await world.shard()
+    order = await ordered(world, shard)
+    await shard.submit([facts.report(1, 7_000, facts.media_come(7_000), epoch=2)])
+    said = OrderNews(
+        incident_id=order.incident_id, until_ms=order.until_ms, state=OrderState.HANDED
+    )
+    (answer,) = await shard.submit([replace(facts.report(32, 6_400), orders=(said,), closing=True)])
+    assert (answer.epoch, answer.seq) == (1, 32)  # it need not come again
+    for at_ms in range(7_000, 60_000, 1_000):
+        await world.clock.advance(1_000)
+        await shard.submit([facts.report(2 + at_ms // 1_000, at_ms, epoch=2)])
+        await shard.tick()
+    assert status(world) is EvidenceStatus.PENDING  # its keeper tells the rest
+
+
+async def test_a_session_that_ends_with_an_order_that_nobody_got_says_so() -> None:
+    world = World()
+    shard = await world.shard()
+    await ordered(world, shard)
+    for _ in range(10):
+        await world.clock.advance(500)
+        await shard.tick()
+    await shard.end(facts.spec(), facts.BEGAN + timedelta(seconds=12))
+    assert status(world) is EvidenceStatus.LOST  # its host was silent
