@@ -19,6 +19,9 @@ class FakeEvidenceKeeper(Outage):
         self.runs = asyncio.Event()
         self.runs.set()
 
+    async def run(self) -> None:
+        """Everything is stored when it is kept."""
+
     async def keep(self, order: EvidenceOrder, pieces: Sequence[Piece]) -> None:
         await self.runs.wait()
         self._reach()

@@ -6,6 +6,7 @@ What is on its way is bounded in bytes; what a keeper cannot take now is told as
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from proctor.domain.errors import ProctorError
 from proctor.domain.reports import OrderState
@@ -23,6 +24,14 @@ AT_ONCE = 4
 Settled = Callable[[OrderState], None]
 
 
+class RunningKeeper(EvidenceKeeper, Protocol):
+    """A keeper with work of its own: to store what it has taken."""
+
+    async def run(self) -> None:
+        """Do that until cancelled."""
+        ...
+
+
 class Hands:
     """One host's way to its keeper.
 
@@ -36,7 +45,7 @@ class Hands:
     def __init__(
         self,
         *,
-        keeper: EvidenceKeeper,
+        keeper: RunningKeeper,
         clock: Clock,
         metrics: Metrics,
         limit_bytes: int = MOST_BYTES,
@@ -48,6 +57,17 @@ class Hands:
         self._bytes = 0
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Let the keeper do its own work, beside the host's, until `close`."""
+        self._running = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._keeper.run()
+        except Exception:  # a task's boundary: what is handed over is still taken
+            logger.exception("a keeper's own work ended")
 
     def take(self, parcel: Parcel, settled: Settled) -> None:
         """Hand a parcel over in the background; `settled` hears what became of it."""
@@ -67,7 +87,10 @@ class Hands:
         except TimedOut:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._settle()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
 
     async def _settle(self) -> None:
         await asyncio.gather(*self._tasks, return_exceptions=True)

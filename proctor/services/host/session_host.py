@@ -23,7 +23,6 @@ from proctor.ports import (
     Answer,
     ClipWriter,
     Clock,
-    EvidenceKeeper,
     FaceIndex,
     MediaPeer,
     MediaPeers,
@@ -34,7 +33,7 @@ from proctor.ports import (
 from proctor.services.host.asking import DEADLINE_MS, Asker
 from proctor.services.host.courier import Courier
 from proctor.services.host.evidence_box import USUAL_LIMITS, KeepingLimits
-from proctor.services.host.handing import Hands
+from proctor.services.host.handing import Hands, RunningKeeper
 from proctor.services.host.identity import look_up
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.moving import Moves
@@ -91,7 +90,7 @@ class SessionHost:
         peers: MediaPeers,
         clock: Clock,
         metrics: Metrics,
-        keeper: EvidenceKeeper,
+        keeper: RunningKeeper,
         clips: ClipWriter,
         keeping: KeepingLimits = USUAL_LIMITS,
         pages: Pages | None = None,
@@ -233,6 +232,7 @@ class SessionHost:
 
     async def run(self) -> None:
         """Tick until cancelled or closed. A tick that comes late is not made up for."""
+        self._hands.start()
         planned_ms = self._clock.monotonic_ms()
         while not self._closed:
             try:
