@@ -275,3 +275,40 @@ async def test_a_keeper_that_raises_is_told_as_a_loss_and_the_session_goes_on() 
         await room.watch(3_000)
         assert said(room.reports())[-1][2] is OrderState.LOST
         assert len(room.reports()) > 5
+
+
+async def test_an_order_that_comes_with_the_last_acknowledgement_is_still_seen_to() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(5_000)
+        await room.clock.advance(1_000)
+        send(room, order_of(until_ms=20_000))
+        await room.host.leave(ADA, 1)
+        await room.clock.advance(1_000)
+        ((_, pieces),) = room.keeper.kept
+        assert PieceKind.CLIP in {one.kind for one in pieces}
+        states = [(state, each.closing) for each in room.reports() for _, _, state in said([each])]
+        assert states[-1] == (OrderState.HANDED, True)
+
+
+async def test_a_host_that_is_closed_hands_over_first() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(5_000)
+        send(room, order_of(until_ms=60_000))
+        await room.watch(1_000)
+        assert room.keeper.kept == []
+    assert len(room.keeper.kept) == 1
+    assert said(room.reports())[-1][2] is OrderState.HANDED
+
+
+async def test_a_page_that_connects_anew_loses_nothing_that_was_ordered() -> None:
+    async with Court() as court:
+        await leaves(court, until_ms=17_000)
+        alert = alert_of(court, "no_face")
+        assert court.room.keeper.kept == []
+        await court.room.join(epoch=2)
+        await court.room.watch(50_000, lens=REAL)
+        kept = [order.incident_id for order, _ in court.room.keeper.kept]
+        assert kept[0] == alert.incident_id
+        assert (await incident_of(court, alert)).evidence.status is EvidenceStatus.PENDING
