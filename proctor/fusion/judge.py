@@ -7,9 +7,8 @@ session's recording, and the same order gives the same judgement.
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from proctor.domain.alerts import Alert
 from proctor.domain.allowances import Allowances
-from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
+from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import (
@@ -26,6 +25,7 @@ from proctor.domain.signals import Signal, SignalKind
 from proctor.fusion.coverage import Cover, CoverageLedger, Source
 from proctor.fusion.covers import covered
 from proctor.fusion.engine import FusionEngine
+from proctor.fusion.judgement import UNCHANGED, Judgement
 from proctor.fusion.memory import Body, Mark, nothing_yet, write_body, write_mark
 from proctor.fusion.order import in_order
 from proctor.fusion.ordering import Orders
@@ -50,39 +50,6 @@ _PICTURE_SOURCES = {
     CoverageReason.FROZEN_VIDEO: (Source.FROZEN, CoverageState.BLIND),
     CoverageReason.TOO_DARK: (Source.DARK, CoverageState.DEGRADED),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What one step of judging brought.
-
-    Attributes:
-        alerts: New alerts, in seq order.
-        incidents: New or changed incidents.
-        coverage: The whole coverage when it changed, else None.
-        commands: Wishes to the host.
-        priority: The review priority when it moved by a step, else None.
-    """
-
-    alerts: tuple[Alert, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    coverage: tuple[CoverageInterval, ...] | None = None
-    commands: tuple[Command, ...] = ()
-    priority: Priority | None = None
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether there is something to commit."""
-        has_changed = self.coverage is not None or self.priority is not None
-        return bool(self.alerts or self.incidents) or has_changed
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the step brought nothing at all."""
-        return self is UNCHANGED or self == UNCHANGED
-
-
-UNCHANGED = Judgement()
 
 
 class SessionJudge:

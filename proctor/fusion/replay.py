@@ -21,7 +21,8 @@ from proctor.domain.recordings import BEGIN, RESTORED, TICKS, Row
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.budget import BudgetState
-from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.fusion.judge import SessionJudge
+from proctor.fusion.judgement import Judgement
 from proctor.fusion.memory import read_body, read_mark
 from proctor.fusion.quiet import QuietState
 from proctor.fusion.steps import STEPS, WALL_TIME

@@ -18,7 +18,8 @@ from proctor.domain.notes import IncidentNote
 from proctor.domain.reports import Acknowledgement, Command, CommandName, TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import read_sessions
-from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.fusion.judge import SessionJudge
+from proctor.fusion.judgement import Judgement
 from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
 from proctor.services.judging.archive import Archive, Committed
 from proctor.services.judging.page_news import PageNews

@@ -12,7 +12,8 @@ from proctor.domain.recordings import Row
 from proctor.domain.reports import TickReport
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import Written, read_sessions
-from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.fusion.judge import SessionJudge
+from proctor.fusion.judgement import Judgement
 from proctor.fusion.tape import Tape, read_tapes
 from tests.fakes import facts
 

@@ -10,7 +10,8 @@ from proctor.domain.incidents import Incident
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import Written
 from proctor.fusion.coverage import Cover
-from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.fusion.judge import SessionJudge
+from proctor.fusion.judgement import Judgement
 from proctor.ports import Judged
 
 RECONNECT_AFTER_MS = {CoverageReason.HOST_LOST: 0, CoverageReason.NO_MEDIA: 3_000}

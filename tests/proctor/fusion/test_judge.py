@@ -13,7 +13,8 @@ from proctor.domain.errors import InvalidInput
 from proctor.domain.incidents import Category
 from proctor.domain.observations import Observation
 from proctor.domain.reports import CommandName, TickReport
-from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.fusion.judge import SessionJudge
+from proctor.fusion.judgement import Judgement
 from proctor.fusion.memory import read_body, read_mark
 from tests.fakes import facts
 

@@ -13,7 +13,8 @@ from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import Observation
 from proctor.domain.priority import Priority, Withheld
 from proctor.domain.reports import TickReport
-from proctor.fusion.judge import Judgement, SessionJudge
+from proctor.fusion.judge import SessionJudge
+from proctor.fusion.judgement import Judgement
 from proctor.fusion.memory import read_body, read_mark
 from tests.fakes import facts
 
