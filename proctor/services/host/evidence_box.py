@@ -225,6 +225,10 @@ class EvidenceBox:
                 extra = {"incident_id": order.incident_id, "code": error.code}
                 logger.warning("a clip could not be written", extra=extra)
                 continue
+            except Exception:  # a boundary: pictures are evidence without their clip
+                extra = {"incident_id": order.incident_id}
+                logger.exception("a clip could not be written", extra=extra)
+                continue
             clips.append(
                 Piece(
                     kind=PieceKind.CLIP,

@@ -24,6 +24,9 @@ JUMP_MS = 2_000
 PACKET_BYTES = 220
 """What keeping a picture or a packet costs besides its bytes (measured with tracemalloc)."""
 
+RUN_BYTES = 400
+"""What a run costs besides its pictures: a sender of nothing but keys holds no more than others."""
+
 
 class Timeline:
     """Places media of one stream in session time by the sender's own clock; it only goes forward."""
@@ -119,7 +122,7 @@ class MediaRing:
         elif self._key_ms is None or self._runs[-1].shape != shape:
             self._key_ms = None  # nor may what follows it be kept
             return
-        run, cost = self._runs[-1], _cost(picture)
+        run, cost = self._runs[-1], _cost(picture) + (RUN_BYTES if picture.is_key else 0)
         run.pictures.append((at_ms, picture))
         run.size += cost
         self._size += cost

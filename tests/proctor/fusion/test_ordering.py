@@ -13,7 +13,7 @@ from proctor.domain.reports import CommandName, OrderNews, OrderState, TickRepor
 from proctor.fusion.alert_log import alert_log
 from proctor.fusion.judge import SessionJudge
 from proctor.fusion.memory import read_body, read_mark
-from proctor.fusion.ordering import GONE_AFTER_MS
+from proctor.fusion.ordering import GONE_AFTER_MS, MOST_OPEN
 from proctor.fusion.policy import parse_policy
 from proctor.fusion.replay import replay
 from tests.fakes import facts
@@ -271,3 +271,14 @@ def test_what_cannot_be_kept_is_refused_with_the_policy() -> None:
     silent = policy_text(NO_FACE, evidence=KEEPS | {"sound": True}, sampling={"audio": False})
     with pytest.raises(InvalidInput, match=r"evidence.sound needs sampling.audio"):
         parse_policy(silent)
+
+
+def test_more_orders_than_a_host_can_see_to_are_told_as_lost_and_not_held() -> None:
+    rules = [NO_FACE | {"id": f"no_face_{number}"} for number in range(MOST_OPEN + 5)]
+    bench = Bench(kept(*rules))
+    bench.play(absence(until_ms=6_000), 6_000)
+    bench.tick(6_100)
+    bench.one.write_down()
+    told = [alert.rule_id for alert in bench.one.alerts if "evidence" in alert.reason]
+    assert told == [f"no_face_{number}" for number in range(5)]
+    assert len(bench.judge._body.orders) == MOST_OPEN

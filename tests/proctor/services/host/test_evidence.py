@@ -7,6 +7,7 @@ from proctor.domain.alerts import Alert, Transition
 from proctor.domain.evidence import EvidenceOrder, PieceKind
 from proctor.domain.ids import CandidateId, ExamId, IncidentId, TenantId
 from proctor.domain.incidents import EvidenceStatus, Incident
+from proctor.domain.media import Strip
 from proctor.domain.perception import BodyAsk, FaceAsk
 from proctor.domain.reports import Command, CommandName, OrderState, TickReport
 from proctor.services.host.evidence_box import KeepingLimits
@@ -312,3 +313,19 @@ async def test_a_page_that_connects_anew_loses_nothing_that_was_ordered() -> Non
         kept = [order.incident_id for order, _ in court.room.keeper.kept]
         assert kept[0] == alert.incident_id
         assert (await incident_of(court, alert)).evidence.status is EvidenceStatus.PENDING
+
+
+async def test_a_maker_of_clips_that_breaks_costs_the_clip_alone() -> None:
+    class Broken:
+        def write(self, strip: Strip) -> tuple[str, bytes]:
+            raise TypeError(f"{len(strip.pictures)} pictures")
+
+    async with Room() as room:
+        room.host._clips = Broken()
+        await room.join()
+        await room.watch(3_000)
+        send(room, order_of(until_ms=3_000))
+        await room.watch(2_000)
+        ((_, pieces),) = room.keeper.kept
+        assert pieces and PieceKind.CLIP not in {one.kind for one in pieces}
+        assert room.metrics.counted("host_failed_ticks") == 0
