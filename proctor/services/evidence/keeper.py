@@ -32,7 +32,7 @@ from proctor.ports import (
 )
 from proctor.services.deadline import TimedOut, within
 from proctor.services.evidence.shelf import Shelf
-from proctor.services.evidence.uploads import NOTE_WITHIN_MS, Uploads
+from proctor.services.evidence.uploads import NOTE_WITHIN_MS, PATIENT, Patience, Uploads
 
 STEP_S = 1.0
 ADOPT_EVERY_MS = 60_000
@@ -62,6 +62,7 @@ class SpoolingKeeper:
         clock: Time.
         metrics: Numbers.
         most_bytes: How much may wait on the disk; then the least gives way (`domain.evidence.worth`).
+        patience: How long the store is borne with.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class SpoolingKeeper:
         clock: Clock,
         metrics: Metrics,
         most_bytes: int,
+        patience: Patience = PATIENT,
     ) -> None:
         self._keys = keys
         self._spool = spool
@@ -92,6 +94,7 @@ class SpoolingKeeper:
             lose=self._lose,
             clock=clock,
             metrics=metrics,
+            patience=patience,
         )
 
     async def keep(self, order: EvidenceOrder, pieces: Sequence[Piece]) -> None:

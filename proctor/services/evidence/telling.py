@@ -23,7 +23,14 @@ _log = structlog.get_logger(__name__)
 class EvidenceNews:
     """Brings the states of evidence from the ledger to the alerts, each once."""
 
-    def __init__(self, ledger: EvidenceLedger, news: IncidentNews, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: EvidenceLedger,
+        news: IncidentNews,
+        clock: Clock,
+        delivered_within: timedelta = DELIVERED_WITHIN,
+    ) -> None:
+        self._delivered_within = delivered_within
         self._ledger = ledger
         self._news = news
         self._clock = clock
@@ -31,7 +38,7 @@ class EvidenceNews:
     async def settle(self) -> int:
         """Give up what is overdue, then tell what is owed. Returns how many states stay untold."""
         now = self._clock.now()
-        await self._ledger.give_up(now, now - DELIVERED_WITHIN, now - SPOOLED_AT_MOST)
+        await self._ledger.give_up(now, now - self._delivered_within, now - SPOOLED_AT_MOST)
         after: IncidentId | None = None
         failed = 0
         while batch := await self._ledger.untold(after, TELL_AT_ONCE):

@@ -9,8 +9,10 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from proctor.domain.errors import InvalidInput, NotFound, Unavailable
 from proctor.domain.evidence import EvidenceRef, Loss, SpooledPiece
@@ -19,12 +21,29 @@ from proctor.services.deadline import TimedOut, within
 from proctor.services.evidence.shelf import Shelf, Waiting
 
 AT_ONCE = 4
-UPLOAD_WITHIN_MS = 30_000
 NOTE_WITHIN_MS = 10_000
-BACKOFF_S = (1.0, 60.0)
-"""After the first failure, and at most."""
 GIVE_UP_AFTER = timedelta(days=3)
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a store is borne with.
+
+    Attributes:
+        upload_within_ms: One try, with reading back.
+        first_pause_s: Before the second try; it doubles from try to try.
+        most_pause_s: The longest pause.
+        give_up_after: What the store did not take by then is lost.
+    """
+
+    upload_within_ms: int = 30_000
+    first_pause_s: float = 1.0
+    most_pause_s: float = 60.0
+    give_up_after: timedelta = GIVE_UP_AFTER
+
+
+PATIENT = Patience()
 
 
 class Altered(Exception):
@@ -44,7 +63,9 @@ class Uploads:
         lose: Callable[[EvidenceRef, Loss], None],
         clock: Clock,
         metrics: Metrics,
+        patience: Patience = PATIENT,
     ) -> None:
+        self._patience = patience
         self._shelf = shelf
         self._spool = spool
         self._objects = objects
@@ -91,7 +112,7 @@ class Uploads:
         try:
             if not waiting.is_uploaded:
                 sealed = await self._spool.read(piece)
-                await within(self._clock, UPLOAD_WITHIN_MS, self._put(piece, sealed))
+                await self._in_time(self._put(piece, sealed))
                 waiting.is_uploaded = True
         except InvalidInput:
             self._lose(piece.ref, Loss.SPOOL_DAMAGED)
@@ -107,12 +128,14 @@ class Uploads:
             note = self._ledger.stored(piece.ref, self._clock.now())
             is_wanted = await within(self._clock, NOTE_WITHIN_MS, note)
             if not is_wanted:  # its session or candidate was erased meanwhile
-                erased = self._objects.erase([piece.ref.object_key])
-                await within(self._clock, UPLOAD_WITHIN_MS, erased)
+                await self._in_time(self._objects.erase([piece.ref.object_key]))
         except (Unavailable, TimedOut):
             return "unwritten"
         await self._let_go(piece)
         return "stored" if is_wanted else "erased"
+
+    async def _in_time(self, work: Coroutine[Any, Any, None]) -> None:
+        await within(self._clock, self._patience.upload_within_ms, work)
 
     async def _put(self, piece: SpooledPiece, sealed: bytes) -> None:
         key = piece.ref.object_key
@@ -131,11 +154,14 @@ class Uploads:
 
     async def _later(self, waiting: Waiting) -> None:
         piece = waiting.piece
-        if self._clock.now() - piece.spooled_at > GIVE_UP_AFTER and not waiting.is_uploaded:
+        if (
+            self._clock.now() - piece.spooled_at > self._patience.give_up_after
+            and not waiting.is_uploaded
+        ):
             self._lose(piece.ref, Loss.STORE_AWAY)
             await self._let_go(piece)
             return
-        first_s, most_s = BACKOFF_S
-        pause_s = min(first_s * 2**waiting.tries, most_s) * random.uniform(0.5, 1.0)
+        grown_s = self._patience.first_pause_s * 2**waiting.tries
+        pause_s = min(grown_s, self._patience.most_pause_s) * random.uniform(0.5, 1.0)
         waiting.tries = min(waiting.tries + 1, 16)
         waiting.next_ms = self._clock.monotonic_ms() + round(pause_s * 1000)

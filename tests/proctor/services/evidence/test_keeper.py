@@ -22,7 +22,7 @@ from proctor.domain.evidence import (
 from proctor.domain.ids import IncidentId
 from proctor.domain.incidents import EvidenceStatus, Severity
 from proctor.services.evidence.keeper import ADOPT_EVERY_MS, SpoolingKeeper
-from proctor.services.evidence.uploads import AT_ONCE, GIVE_UP_AFTER, UPLOAD_WITHIN_MS
+from proctor.services.evidence.uploads import AT_ONCE, GIVE_UP_AFTER, PATIENT
 from tests.contract.evidence_samples import CANARY, order, piece
 from tests.contract.samples import ACME
 from tests.fakes.clock import FakeClock
@@ -202,13 +202,13 @@ async def test_a_store_that_hangs_costs_its_time_limit_and_no_other_piece_its_pl
         await site.keeper.keep(order(f"inc_{number}"), [piece(seed=number)])
     await site.run(5)
     assert site.objects.most_running == AT_ONCE
-    await site.clock.advance(UPLOAD_WITHIN_MS)
+    await site.clock.advance(PATIENT.upload_within_ms)
     await site.run(1)
     assert site.metrics.counted("evidence_uploads", outcome="late") == AT_ONCE
     site.objects.hangs = False
     await site.run(75)
     assert len(site.objects.objects) >= 10 - AT_ONCE
-    await site.clock.advance(UPLOAD_WITHIN_MS)
+    await site.clock.advance(PATIENT.upload_within_ms)
     await site.run(70)
     assert len(site.objects.objects) == 10 and site.spooled() == []
 
@@ -252,7 +252,7 @@ async def test_a_database_that_goes_away_after_the_upload_does_not_upload_again(
     await site.keeper.keep(order(), [piece()])
     await site.run(2)
     site.objects.hangs, site.ledger.down = False, True
-    await site.clock.advance(UPLOAD_WITHIN_MS)
+    await site.clock.advance(PATIENT.upload_within_ms)
     await site.run(5)
     assert site.objects.puts == 1
     site.ledger.down = False
