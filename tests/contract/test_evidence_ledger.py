@@ -105,6 +105,14 @@ async def test_an_order_of_which_nothing_comes_is_lost_unless_something_came(
     assert await standing(stores) == state(STORED)
 
 
+async def test_a_truer_reason_of_a_loss_is_no_news(stores: Relational) -> None:
+    await stores.evidence.nothing(order(), Loss.NEVER_DELIVERED, NOON)
+    await stores.evidence.told(ACME, WHICH, LOST)
+    await stores.evidence.lost(ref(), Loss.SPOOL_FULL, LATER)
+    assert await standing(stores) == state(LOST, Loss.SPOOL_FULL)
+    assert await stores.evidence.untold(None, 10) == []
+
+
 async def test_every_state_is_told_once(stores: Relational) -> None:
     ledger = stores.evidence
     await ledger.take([ref()], NOON)

@@ -164,9 +164,8 @@ class FakeEvidenceLedger(FakeRelational):
             status = EvidenceStatus.LOST
             pieces.sort(key=lambda piece: piece.ref.kind is not PieceKind.JUDGED)
             loss = pieces[0].loss if pieces else without
-        if row.state.status is not status:
-            row.state = replace(row.state, status=status, loss=loss)
-            row.is_told = False
+        row.is_told = row.is_told and row.state.status is status
+        row.state = replace(row.state, status=status, loss=loss)
 
     def _audit(self, tenant_id: TenantId, subject: str, loss: Loss) -> None:
         row = (tenant_id, "evidence keeper", "evidence.lost", subject, loss.value)

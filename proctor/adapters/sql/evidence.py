@@ -229,12 +229,13 @@ class SqlEvidenceLedger:
             status = EvidenceStatus.LOST
             losses = sorted(pieces, key=lambda piece: piece.kind != PieceKind.JUDGED)
             loss = losses[0].loss if losses else without and without.value
-        settled = update(incident_evidence).where(
+        mine = update(incident_evidence).where(
             incident_evidence.c.tenant_id == tenant_id,
             incident_evidence.c.incident_id == incident_id,
-            incident_evidence.c.status != status.value,
         )
-        await connection.execute(settled.values(status=status.value, loss=loss, is_told=False))
+        moved = mine.where(incident_evidence.c.status != status.value)
+        await connection.execute(moved.values(status=status.value, is_told=False))
+        await connection.execute(mine.values(loss=loss))  # a truer reason is no news
 
 
 async def _audit_loss(

@@ -74,18 +74,26 @@ class Uploads:
         self._clock = clock
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def start_due(self) -> None:
-        """Begin as many uploads as may run at once."""
+        """Begin as many uploads as may run at once; each that ends begins the next."""
         room = AT_ONCE - len(self._tasks)
+        if self._is_closed or room <= 0:
+            return
         for waiting in self._shelf.due(self._clock.monotonic_ms(), room):
             waiting.is_busy = True
             task = asyncio.create_task(self._one(waiting))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.start_due()
 
     async def close(self) -> None:
         """Break off what runs; it lies in the spool."""
+        self._is_closed = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
