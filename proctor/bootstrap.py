@@ -26,9 +26,12 @@ if TYPE_CHECKING:
         AlertArchive,
         AlertFeed,
         AllowanceStore,
+        AuditLog,
         CandidateStore,
         Checkpoints,
         DeliveryStore,
+        EvidenceEnds,
+        EvidenceLedger,
         ExamStore,
         FaceIndex,
         IncidentStore,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
         SessionPlacement,
         SessionStore,
         SinkStore,
+        SubjectKeys,
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
@@ -64,6 +68,9 @@ class Stores:
     faces: "FaceIndex"
     sinks: "SinkStore"
     deliveries: "DeliveryStore"
+    evidence: "EvidenceLedger"
+    evidence_ends: "EvidenceEnds"
+    audit: "AuditLog"
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def close(self) -> None:
@@ -106,6 +113,9 @@ async def open_stores(settings: Settings) -> Stores:
             faces=faces,
             sinks=sql.sinks,
             deliveries=sql.deliveries,
+            evidence=sql.evidence,
+            evidence_ends=sql.evidence_ends,
+            audit=sql.audit,
             _opened=opened.pop_all(),
         )
 
@@ -221,6 +231,7 @@ def build_services(
     calibrations: "Mapping[ModelRef, MatchCalibration]",
     embedding: "ModelRef",
     groups: Collection[str] = (),
+    subject_keys: "SubjectKeys | None" = None,
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -233,6 +244,7 @@ def build_services(
         calibrations: How distances of each embedding model are read.
         embedding: The embedding model that enrols and verifies now.
         groups: The model groups that are served; the others' signals do not exist.
+        subject_keys: Opens evidence; without them none is shown.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
@@ -242,6 +254,7 @@ def build_services(
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
+    from proctor.bootstrap_evidence import build_evidence_desk, build_retention
     from proctor.services.accommodations import Accommodations
     from proctor.services.alerts import Alerts
     from proctor.services.candidates import Candidates
@@ -315,6 +328,21 @@ def build_services(
         news=IncidentNews(
             stores.incidents, stores.verdicts, stores.sessions, stores.exams, judges, clock
         ),
+        evidence=None
+        if subject_keys is None
+        else build_evidence_desk(
+            known,
+            ledger=stores.evidence,
+            subject_keys=subject_keys,
+            keys=keys,
+            audit=stores.audit,
+            incidents=stores.incidents,
+            sessions=stores.sessions,
+            exams=stores.exams,
+            live=stores.live,
+            clock=clock,
+        ),
+        retention=build_retention(known, stores.evidence_ends),
         priorities=Priorities(stores.priorities, stores.exams),
         join=Join(tickets, issuer, stores.sessions, stores.exams),
         sign_in=SignIn(tickets, issuer, clock),

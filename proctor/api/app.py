@@ -13,6 +13,7 @@ from proctor.api.routes.accommodations import accommodations_router
 from proctor.api.routes.alerts import alerts_router
 from proctor.api.routes.candidates import candidates_router
 from proctor.api.routes.doors import doors_router
+from proctor.api.routes.evidence import evidence_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
 from proctor.api.routes.pages import pages_router
@@ -35,6 +36,7 @@ def create_app(services: Services) -> FastAPI:
         sessions_router(services),
         accommodations_router(services.accommodations),
         review_router(services),
+        evidence_router(services),
         whip_router(services),
         alerts_router(services.alerts),
         sinks_router(services.sinks),

@@ -13,6 +13,8 @@ from proctor.services.candidates import Candidates
 from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.enroll import Enroll
+from proctor.services.evidence.schedule import RetentionSchedule
+from proctor.services.evidence.showing import EvidenceDesk
 from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
@@ -40,6 +42,8 @@ class Services:
         connections: WHIP.
         accommodations: What candidates are allowed, and breaks.
         news: Verdicts and other late news of incidents.
+        evidence: Evidence before human eyes; None where nothing can open it: then it has no routes.
+        retention: What is kept, and for how long.
         priorities: In which order sessions are worth a look.
         join: Join tickets.
         sign_in: Sign-in tickets of staff.
@@ -72,6 +76,8 @@ class Services:
     connections: Connections
     accommodations: Accommodations
     news: IncidentNews
+    evidence: EvidenceDesk | None
+    retention: RetentionSchedule
     priorities: Priorities
     join: Join
     sign_in: SignIn

@@ -21,8 +21,11 @@ from proctor.ports import (
     AlertArchive,
     AlertFeed,
     AllowanceStore,
+    AuditLog,
     CandidateStore,
     DeliveryStore,
+    EvidenceEnds,
+    EvidenceLedger,
     ExamStore,
     FaceIndex,
     IncidentStore,
@@ -35,6 +38,7 @@ from proctor.ports import (
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.evidence import FakeAuditLog, FakeEvidenceEnds, FakeEvidenceLedger
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
@@ -67,6 +71,9 @@ class Relational:
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
+    evidence: EvidenceLedger
+    evidence_ends: EvidenceEnds
+    audit: AuditLog
     url: str = field(default="", repr=False)
 
 
@@ -103,6 +110,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
+            FakeEvidenceLedger(database),
+            FakeEvidenceEnds(database),
+            FakeAuditLog(database),
         )
         return
     if request.param == "sqlite":
@@ -115,9 +125,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     sql = SqlStores(url)
     await sql.open()
     more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
+    kept = (sql.evidence, sql.evidence_ends, sql.audit)
     sinks = (sql.sinks, sql.deliveries)
     yield Relational(
-        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, url
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, *kept, url
     )
     await sql.close()
 

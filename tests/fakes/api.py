@@ -24,12 +24,15 @@ from proctor.domain.ids import SessionId, TenantId
 from proctor.domain.roles import Role
 from proctor.domain.sending import MediaWish
 from proctor.identity.matching import MatchCalibration
+from proctor.ports import EvidenceObjects
 from proctor.services.accommodations import Accommodations
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
 from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.enroll import Enroll
+from proctor.services.evidence.schedule import Places, RetentionSchedule
+from proctor.services.evidence.showing import EvidenceDesk
 from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
@@ -44,6 +47,12 @@ from proctor.services.tickets import Tickets
 from proctor.services.verify import Verify
 from tests.fakes.clock import FakeClock
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.evidence import (
+    FakeAuditLog,
+    FakeEvidenceEnds,
+    FakeEvidenceLedger,
+    FakeEvidenceObjects,
+)
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeLiveState
@@ -64,6 +73,7 @@ from tests.fakes.stores import (
     FakeSessionStore,
     FakeVerdictStore,
 )
+from tests.fakes.subject_keys import FakeSubjectKeys
 
 ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = "http://test"
@@ -94,7 +104,12 @@ def images(*files: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
 class FakeApi:
     """Services over fakes, both applications, tokens of any role and tenant."""
 
-    def __init__(self, folder: Path, placement: FakePlacement | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        placement: FakePlacement | None = None,
+        store: EvidenceObjects | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.database = FakeDatabase()
         self.live = FakeLiveState(self.clock)
@@ -114,6 +129,11 @@ class FakeApi:
         self.sinks = FakeSinkStore(self.database)
         self.deliveries = FakeDeliveryStore(self.database)
         self.maker = FakeSinkMaker()
+        self.evidence = FakeEvidenceLedger(self.database)
+        self.objects = FakeEvidenceObjects()
+        self.store: EvidenceObjects = store or self.objects
+        self.subject_keys = FakeSubjectKeys()
+        self.audit = FakeAuditLog(self.database)
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
         self.services = self._services(folder)
@@ -179,6 +199,21 @@ class FakeApi:
                 self.exams,
                 self.judges,
                 clock,
+            ),
+            evidence=EvidenceDesk(
+                ledger=self.evidence,
+                objects=self.store,
+                subject_keys=self.subject_keys,
+                keys=keys,
+                audit=self.audit,
+                incidents=self.incidents,
+                sessions=self.sessions,
+                exams=self.exams,
+                live=live,
+                clock=clock,
+            ),
+            retention=RetentionSchedule(
+                FakeEvidenceEnds(self.database), Places("SQLite", "a folder", "S3", "S3")
             ),
             priorities=Priorities(FakePriorityStore(self.database), self.exams),
             join=Join(tickets, self.issuer, self.sessions, self.exams),

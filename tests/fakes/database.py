@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from proctor.domain.alerts import Alert, FeedItem
@@ -10,6 +11,7 @@ from proctor.domain.allowances import Accommodated, SessionBreak
 from proctor.domain.candidates import Candidate, Consent, Enrolment
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.deliveries import Delivery
+from proctor.domain.evidence import IncidentEvidence, KeptPiece
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, SinkId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
@@ -20,6 +22,15 @@ from proctor.domain.sinks import Sink
 from tests.fakes.outage import Outage
 
 T = TypeVar("T")
+
+
+@dataclass
+class EvidenceRow:
+    """Where an incident's evidence stands, and what else is written down of it."""
+
+    state: IncidentEvidence
+    is_told: bool
+    seen_at: datetime | None = None
 
 
 @dataclass
@@ -45,6 +56,8 @@ class FakeDatabase:
     breaks: dict[str, SessionBreak] = field(default_factory=dict)
     verdicts: dict[str, VerdictGiven] = field(default_factory=dict)
     priorities: dict[SessionId, tuple[TenantId, Priority]] = field(default_factory=dict)
+    evidence: dict[str, tuple[KeptPiece, datetime]] = field(default_factory=dict)
+    incident_evidence: dict[IncidentId, EvidenceRow] = field(default_factory=dict)
     audit: list[tuple[TenantId, str, str, str, str | None]] = field(default_factory=list)
 
 

@@ -4,9 +4,12 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from proctor.adapters.sql.archive import SqlAlertArchive
+from proctor.adapters.sql.audit import SqlAuditLog
 from proctor.adapters.sql.candidates import SqlCandidateStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.deliveries import SqlDeliveryStore
+from proctor.adapters.sql.evidence import SqlEvidenceLedger
+from proctor.adapters.sql.evidence_ends import SqlEvidenceEnds
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
@@ -38,6 +41,9 @@ class SqlStores:
         allowances: `AllowanceStore`.
         verdicts: `VerdictStore`.
         priorities: `PriorityStore`.
+        evidence: `EvidenceLedger`.
+        evidence_ends: `EvidenceEnds`.
+        audit: `AuditLog`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -54,6 +60,9 @@ class SqlStores:
         self.allowances = SqlAllowanceStore(self._database)
         self.verdicts = SqlVerdictStore(self._database)
         self.priorities = SqlPriorityStore(self._database)
+        self.evidence = SqlEvidenceLedger(self._database)
+        self.evidence_ends = SqlEvidenceEnds(self._database)
+        self.audit = SqlAuditLog(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""
