@@ -15,6 +15,7 @@ ProctorError
 +-- Unavailable            try again later; `retryable` is True            (503)
     +-- NoCapacity
     +-- StateStoreUnavailable
+    |   +-- KeysUnavailable
     +-- PerceptionUnavailable
 
 Every argument is positional and goes to super().__init__, so that errors survive Ray's pickling.
@@ -189,6 +190,12 @@ class StateStoreUnavailable(Unavailable):
     """Redis or the database does not answer."""
 
     code = "state-store/unavailable"
+
+
+class KeysUnavailable(StateStoreUnavailable):
+    """The vault or KMS that holds the keys does not answer, or refuses to."""
+
+    code = "keys/unavailable"
 
 
 class PerceptionUnavailable(Unavailable):

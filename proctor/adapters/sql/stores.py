@@ -14,8 +14,10 @@ from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
 from proctor.adapters.sql.sinks import SqlSinkStore
+from proctor.adapters.sql.subject_keys import SqlSubjectKeys
 from proctor.adapters.sql.tables import REVISION, tenants
 from proctor.domain.errors import StateStoreUnavailable
+from proctor.ports import Clock, KeyRing
 
 
 class SqlStores:
@@ -54,6 +56,10 @@ class SqlStores:
         self.allowances = SqlAllowanceStore(self._database)
         self.verdicts = SqlVerdictStore(self._database)
         self.priorities = SqlPriorityStore(self._database)
+
+    def subject_keys(self, ring: KeyRing, clock: Clock) -> SqlSubjectKeys:
+        """`SubjectKeys` whose data keys the ring wraps; one per process, for it keeps opened keys."""
+        return SqlSubjectKeys(self._database, ring, clock)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""
