@@ -8,6 +8,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from actors.directory import ActorJudges, ActorPlacement, shard_name
@@ -123,13 +124,19 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
 
 async def build_dispatcher() -> "Loops":
     """From outbox to feed, and whatever else is owed to those who read the database."""
+    from deployments.chainer import Chainer
     from deployments.dispatcher import Dispatcher
     from deployments.keeper import Loops
     from deployments.retainer import Retainer
     from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import build_deliveries, open_live_state, open_recordings
+    from proctor.bootstrap import (
+        build_chain_keeper,
+        build_deliveries,
+        open_live_state,
+        open_recordings,
+    )
     from proctor.services.news import IncidentNews
     from proctor.services.retain import Retain
     from proctor.services.sessions import Sessions
@@ -156,6 +163,7 @@ async def build_dispatcher() -> "Loops":
         Retainer(Retain(open_recordings(settings), clock).erase_due, clock=clock, metrics=metrics),
         build_deliveries(settings, stores, live),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
+        Chainer(partial(build_chain_keeper, settings, stores), clock=clock, metrics=metrics),
     )
 
 
@@ -302,6 +310,10 @@ def require_shared_stores(settings: Settings, nodes: int) -> None:
     if nodes > 1 and (settings.recordings_url or "").startswith("file:"):
         raise InvalidInput(
             f"{nodes} nodes need one store of recordings: set PROCTOR_RECORDINGS_URL"
+        )
+    if nodes > 1 and (settings.checkpoints_url or "").startswith("file:"):
+        raise InvalidInput(
+            f"{nodes} nodes need one place for checkpoints: set PROCTOR_CHECKPOINTS_URL"
         )
 
 

@@ -12,9 +12,11 @@ from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
 if TYPE_CHECKING:
+    from proctor.adapters.elsewhere import ObjectElsewhere
     from proctor.adapters.lancedb_faces import LanceFaceIndex
     from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
+    from proctor.adapters.seal import FileSeal
     from proctor.adapters.sinks.registry import SinkRegistry
     from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.proof.keep import ChainKeeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,42 @@ def open_recordings(settings: Settings) -> "ObjectRecordings":
     known = settings.resolved()
     assert known.recordings_url is not None
     return ObjectRecordings(known.recordings_url)
+
+
+def open_elsewhere(settings: Settings) -> "ObjectElsewhere":
+    """Where checkpoints and tombstones are kept. Raises `InvalidInput` for a URL of no store."""
+    from proctor.adapters.elsewhere import ObjectElsewhere
+
+    known = settings.resolved()
+    assert known.checkpoints_url is not None
+    return ObjectElsewhere(known.checkpoints_url)
+
+
+def open_seal(settings: Settings) -> "FileSeal":
+    """What signs proof. Raises `InvalidInput` when its key is not there or others may read it."""
+    from proctor.adapters.seal import FileSeal
+
+    known = settings.resolved()
+    assert known.proof_key is not None
+    return FileSeal(known.proof_key)
+
+
+def build_chain_keeper(settings: Settings, sql: "SqlStores") -> "ChainKeeper":
+    """What brings the chains of sessions up to what was committed, and signs them."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.services.proof.keep import ChainKeeper
+
+    return ChainKeeper(
+        chain=sql.chain,
+        sessions=sql.sessions,
+        exams=sql.exams,
+        alerts=sql.archive,
+        erasures=sql.erasures,
+        recordings=open_recordings(settings),
+        elsewhere=open_elsewhere(settings),
+        seal=open_seal(settings),
+        clock=SystemClock(),
+    )
 
 
 def open_sinks(settings: Settings) -> "SinkRegistry":

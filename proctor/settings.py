@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         recordings_url: Where recordings of sessions are kept (`file:///folder`, `s3://bucket/folder`,
             gs, az); default a folder in `home`. Credentials come from the store's variables (AWS_*).
         key_file: Key ring, 0600; made on first start.
+        key_ring: What wraps every key: `file` (the key file), `vault://host:port/mount/key` (HashiCorp
+            Vault's transit engine; `vault+http://` without TLS) or `awskms:///alias/name` (or an ARN).
+        key_ring_token: File that holds the vault's token; read again at each call.
+        checkpoints_url: Where signed checkpoints and tombstones are kept, away from the database
+            (URLs as for recordings); default a folder in `home`.
+        proof_key: Ed25519 key that signs checkpoints and exports, 0600; made on first start.
         token_keys: Folder with the issuer's signing key and accepted public keys.
         token_issuer: `iss` of our own tokens.
         token_audience: `aud` that is accepted.
@@ -146,6 +152,10 @@ class Settings(BaseSettings):
     faces_uri: str | None = None
     recordings_url: str | None = None
     key_file: Path | None = None
+    key_ring: str = "file"
+    key_ring_token: Path | None = None
+    checkpoints_url: str | None = None
+    proof_key: Path | None = None
     token_keys: Path | None = None
     token_issuer: str = "rayproctor"
     token_audience: str = "rayproctor"
@@ -201,6 +211,8 @@ class Settings(BaseSettings):
                 "faces_uri": self.faces_uri or str(home / "faces"),
                 "recordings_url": self.recordings_url or (home / "recordings").as_uri(),
                 "key_file": placed(self.key_file, "keys.json"),
+                "checkpoints_url": self.checkpoints_url or (home / "checkpoints").as_uri(),
+                "proof_key": placed(self.proof_key, "proof-key.pem"),
                 "token_keys": placed(self.token_keys, "tokens"),
                 "models_dir": placed(self.models_dir, "models"),
                 "policies_dir": self.policies_dir.expanduser().absolute(),

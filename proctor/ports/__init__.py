@@ -10,6 +10,7 @@ from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged,
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
 from proctor.ports.policies import PolicyStore
+from proctor.ports.proof import ChainStore, Elsewhere, ErasureStore, Seal, StoredEvidence
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
@@ -23,9 +24,12 @@ __all__ = [
     "AllowanceStore",
     "Answer",
     "CandidateStore",
+    "ChainStore",
     "Checkpoints",
     "Clock",
     "DeliveryStore",
+    "Elsewhere",
+    "ErasureStore",
     "EvidenceKeeper",
     "ExamStore",
     "FaceIndex",
@@ -42,11 +46,13 @@ __all__ = [
     "PriorityStore",
     "Recordings",
     "Resolver",
+    "Seal",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",
     "SinkMaker",
     "SinkStore",
+    "StoredEvidence",
     "SubjectKeys",
     "Subscription",
     "TokenCheck",

@@ -5,8 +5,10 @@ from sqlalchemy.exc import DBAPIError
 
 from proctor.adapters.sql.archive import SqlAlertArchive
 from proctor.adapters.sql.candidates import SqlCandidateStore
+from proctor.adapters.sql.chain import SqlChainStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.deliveries import SqlDeliveryStore
+from proctor.adapters.sql.erasures import SqlErasureStore
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
@@ -40,6 +42,8 @@ class SqlStores:
         allowances: `AllowanceStore`.
         verdicts: `VerdictStore`.
         priorities: `PriorityStore`.
+        chain: `ChainStore`.
+        erasures: `ErasureStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -56,6 +60,8 @@ class SqlStores:
         self.allowances = SqlAllowanceStore(self._database)
         self.verdicts = SqlVerdictStore(self._database)
         self.priorities = SqlPriorityStore(self._database)
+        self.chain = SqlChainStore(self._database)
+        self.erasures = SqlErasureStore(self._database)
 
     def subject_keys(self, ring: KeyRing, clock: Clock) -> SqlSubjectKeys:
         """`SubjectKeys` whose data keys the ring wraps; one per process, for it keeps opened keys."""
