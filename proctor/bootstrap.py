@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from proctor.adapters.seal import FileSeal
     from proctor.adapters.sinks.registry import SinkRegistry
     from proctor.adapters.sql.stores import SqlStores
+    from proctor.adapters.sql.subject_keys import SqlSubjectKeys
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
     from proctor.domain.candidates import ModelRef
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         ExamStore,
         FaceIndex,
         IncidentStore,
+        KeyRing,
         LiveState,
         Perception,
         PolicyStore,
@@ -138,13 +140,32 @@ def open_checkpoints(settings: Settings) -> "RedisCheckpoints":
 
 def open_faces(settings: Settings) -> "LanceFaceIndex":
     """The templates and the ring that opens them, for session hosts. The caller closes it."""
-    from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.lancedb_faces import LanceFaceIndex
 
     known = settings.resolved()
     assert known.faces_uri is not None
+    return LanceFaceIndex(known.faces_uri, open_secrets_ring(known))
+
+
+def open_secrets_ring(settings: Settings) -> "KeyRing":
+    """What seals small secrets. Raises `InvalidInput` when the key ring cannot be used."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.key_rings import secrets_ring
+
+    known = settings.resolved()
     assert known.key_file is not None
-    return LanceFaceIndex(known.faces_uri, FileKeyRing(known.key_file))
+    return secrets_ring(known.key_ring, known.key_file, known.key_ring_token, SystemClock())
+
+
+def open_subject_keys(settings: Settings, sql: "SqlStores") -> "SqlSubjectKeys":
+    """Candidates' data keys; one per process. Raises `InvalidInput` as `open_secrets_ring`."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.key_rings import wrapping_ring
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    ring = wrapping_ring(known.key_ring, known.key_file, known.key_ring_token)
+    return sql.subject_keys(ring, SystemClock())
 
 
 def open_recordings(settings: Settings) -> "ObjectRecordings":
@@ -220,7 +241,6 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
     from functools import partial
 
     from proctor.adapters.clock import SystemClock
-    from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.domain.ids import new_id
     from proctor.services.delivering_crew import DeliveryCrew
@@ -228,7 +248,6 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
     from proctor.services.live_readers import caught_up
 
     known = settings.resolved()
-    assert known.key_file is not None
     desk = Desk(
         owner=f"{socket.gethostname()}:{os.getpid()}:{new_id('dsp')}",
         sinks=sql.sinks,
@@ -238,7 +257,7 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
         clock=SystemClock(),
         metrics=PrometheusMetrics(),
     )
-    return DeliveryCrew(desk, FileKeyRing(known.key_file), open_sinks(known))
+    return DeliveryCrew(desk, open_secrets_ring(known), open_sinks(known))
 
 
 def _redis_url(settings: Settings) -> str:
@@ -277,7 +296,6 @@ def build_services(
         InvalidInput: A key, a policy or a setting cannot be used.
     """
     from proctor.adapters.clock import SystemClock
-    from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
@@ -302,7 +320,6 @@ def build_services(
     from proctor.services.verify import Verify
 
     known = settings.resolved()
-    assert known.key_file is not None
     if embedding not in calibrations:
         raise InvalidInput(
             f"the embedding model {embedding.model} {embedding.version} has no calibration",
@@ -316,7 +333,7 @@ def build_services(
     policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
-    keys = FileKeyRing(known.key_file)
+    keys = open_secrets_ring(known)
     return Services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,

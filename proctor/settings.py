@@ -212,6 +212,8 @@ class Settings(BaseSettings):
                 "recordings_url": self.recordings_url or (home / "recordings").as_uri(),
                 "key_file": placed(self.key_file, "keys.json"),
                 "checkpoints_url": self.checkpoints_url or (home / "checkpoints").as_uri(),
+                "key_ring_token": self.key_ring_token
+                and self.key_ring_token.expanduser().absolute(),
                 "proof_key": placed(self.proof_key, "proof-key.pem"),
                 "token_keys": placed(self.token_keys, "tokens"),
                 "models_dir": placed(self.models_dir, "models"),
