@@ -126,6 +126,7 @@ async def build_dispatcher() -> "Loops":
     """From outbox to feed, and whatever else is owed to those who read the database."""
     from deployments.chainer import Chainer
     from deployments.dispatcher import Dispatcher
+    from deployments.eraser import Eraser
     from deployments.keeper import Loops
     from deployments.retainer import Retainer
     from deployments.settler import Settler
@@ -134,6 +135,7 @@ async def build_dispatcher() -> "Loops":
     from proctor.bootstrap import (
         build_chain_keeper,
         build_deliveries,
+        build_erase,
         open_live_state,
         open_recordings,
     )
@@ -164,6 +166,11 @@ async def build_dispatcher() -> "Loops":
         build_deliveries(settings, stores, live),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
         Chainer(partial(build_chain_keeper, settings, stores), clock=clock, metrics=metrics),
+        Eraser(
+            partial(build_erase, settings, stores, ends=sessions, live=live),
+            clock=clock,
+            metrics=metrics,
+        ),
     )
 
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.erase import EndsSessions, Erase
+    from proctor.services.proof.export import Export
     from proctor.services.proof.keep import ChainKeeper
 
 
@@ -210,6 +212,56 @@ def build_chain_keeper(settings: Settings, sql: "SqlStores") -> "ChainKeeper":
         elsewhere=open_elsewhere(settings),
         seal=open_seal(settings),
         clock=SystemClock(),
+    )
+
+
+def build_erase(
+    settings: Settings,
+    sql: "SqlStores",
+    *,
+    ends: "EndsSessions | None" = None,
+    live: "LiveState | None" = None,
+    faces: "FaceIndex | None" = None,
+) -> "Erase":
+    """What erases candidates; without `faces` it opens the face index of the settings."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.services.erase import Erase
+
+    return Erase(
+        erasures=sql.erasures,
+        candidates=sql.candidates,
+        sessions=sql.sessions,
+        keys=open_subject_keys(settings, sql),
+        faces=faces or open_faces(settings),
+        recordings=open_recordings(settings),
+        elsewhere=open_elsewhere(settings),
+        seal=open_seal(settings),
+        keeper=build_chain_keeper(settings, sql),
+        clock=SystemClock(),
+        ends=ends,
+        live=live,
+    )
+
+
+def build_export(settings: Settings, sql: "SqlStores") -> "Export":
+    """What writes sessions into files that anybody can check."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.recordings.arrow import write_arrow
+    from proctor.services.proof.export import Export
+
+    return Export(
+        keeper=build_chain_keeper(settings, sql),
+        chain=sql.chain,
+        sessions=sql.sessions,
+        exams=sql.exams,
+        incidents=sql.incidents,
+        alerts=sql.archive,
+        recordings=open_recordings(settings),
+        elsewhere=open_elsewhere(settings),
+        seal=open_seal(settings),
+        clock=SystemClock(),
+        to_arrow=write_arrow,
+        keys=open_subject_keys(settings, sql),
     )
 
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import structlog
 
+from proctor.domain.erasure import Erasure
 from proctor.domain.errors import Conflict, InvalidInput, NotFound, StateStoreUnavailable
 from proctor.domain.evidence import EvidenceRef
 from proctor.domain.ids import SessionId, TenantId
@@ -106,8 +107,12 @@ class ChainKeeper:
             session = await self._sessions.get(tenant_id, session_id)
             before = await self._chain.head(tenant_id, session_id)
             known = await self._chain.chained(tenant_id, session_id)
-            new, seq = await self._new_facts(session, known)
+            receipt = await self._erasures.find(tenant_id, session.candidate_id)
+            new, seq = await self._new_facts(session, known, receipt)
             entries = link(before, new)
+            if receipt is not None and receipt.done_at is not None:
+                # what comes after an erasure is committed to, and never opens
+                entries = [replace(entry, salt=None) for entry in entries]
             last = entries[-1] if entries else None
             after = replace(
                 before,
@@ -145,7 +150,7 @@ class ChainKeeper:
         return replace(head, signed_size=head.size)
 
     async def _new_facts(
-        self, session: Session, known: set[tuple[str, str]]
+        self, session: Session, known: set[tuple[str, str]], receipt: Erasure | None
     ) -> tuple[list[Fact], int]:
         """What is committed and not chained, in order; and the number of the newest alert."""
         if session.started_at is None:
@@ -161,7 +166,6 @@ class ChainKeeper:
         if session.settled_at is not None:
             found.append(facts.coverage(session, len(alerts)))
             found += await self._recording_facts(session, known)
-        receipt = await self._erasures.find(tenant_id, session.candidate_id)
         if receipt is not None and receipt.done_at is not None:
             found.append(facts.erased(receipt))
         new = [fact for fact in found if (fact.kind.value, fact.source_id) not in known]
