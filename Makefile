@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 FRAMEWORKS := .venv-frameworks
 SHARED := $(wildcard ../shared)
+PAGES := $(shell find web -type f -not -path "*/node_modules/*" -not -path "web/dist/*")
 export RAY_USAGE_STATS_ENABLED := 0
 export HF_HUB_OFFLINE := 1
 ifneq ($(SHARED),)
@@ -11,7 +12,7 @@ export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
 endif
 
-.PHONY: help setup models check test test-frameworks demo generate lock clean
+.PHONY: help setup models web check test test-frameworks demo generate lock clean
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -26,13 +27,25 @@ setup: .venv/.ready ## make .venv from the hash-pinned lock
 models: setup ## fetch and verify the embedded model pack
 	$(BIN)/proctor models fetch
 
-check: setup ## ruff, mypy --strict, import contracts
+web: web/dist/index.html ## build the pages of web/ into web/dist
+
+web/node_modules/.package-lock.json: .venv/.ready web/package.json web/package-lock.json
+	cd web && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(PAGES)
+	cd web && PATH="$(abspath $(BIN)):$$PATH" npm run --silent build -- --logLevel warn
+	@touch $@
+
+check: setup web/node_modules/.package-lock.json ## ruff, mypy --strict, import contracts; types and lint of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd web && PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
 
-test: models ## every test that this machine can run
+test: models web ## every test that this machine can run
+	cd web && PATH="$(abspath $(BIN)):$$PATH" npm run --silent test
 	$(BIN)/pytest --cov --cov-report=term
 
 test-frameworks: models $(FRAMEWORKS)/.ready ## the tests that need torch, pyannote, Whisper, MediaPipe or insightface
@@ -48,7 +61,7 @@ $(FRAMEWORKS)/.ready: .venv/.ready requirements/frameworks.lock
 	$(FRAMEWORKS)/bin/python -m pip install --quiet torch==2.13.0
 	@touch $@
 
-demo: models ## a scripted candidate over real WebRTC; alerts on the screen (KEEP=1 stays up, MEDIA=folder)
+demo: models web ## a scripted candidate over real WebRTC; alerts on the screen (KEEP=1 stays up, MEDIA=folder)
 	$(BIN)/proctor demo $(if $(KEEP),--keep) $(if $(MEDIA),--media $(MEDIA))
 
 generate: setup ## write what is made from the code and committed: gRPC classes, the schema of alerts
@@ -61,4 +74,4 @@ lock: ## resolve the locks again (needs uv)
 	uv pip compile requirements/frameworks.in -c requirements/cpu.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(addprefix --no-emit-package ,torch torchcodec triton opencv-python opencv-contrib-python) -q -o requirements/frameworks.lock
 
 clean: ## remove what can be made again
-	rm -rf .venv $(FRAMEWORKS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
+	rm -rf .venv $(FRAMEWORKS) web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -44,6 +44,7 @@ def require_startable(settings: Settings) -> None:
     _require_tls(settings)
     _require_free_port(settings)
     _require_not_running(settings)
+    _require_pages(settings)
     if settings.redis_url is None:
         find_redis_server()
 
@@ -76,6 +77,7 @@ def look(settings: Settings) -> Iterator[Check]:
     yield _as_check("GPU", lambda: require_gpu_shares(settings, gpus), _gpus_told(settings, gpus))
     yield _as_check("address", lambda: _require_tls(settings), f"{settings.host} may be used")
     yield _as_check("port", lambda: _require_free_port(settings), f"{settings.port} is free")
+    yield _as_check("pages", lambda: _require_pages(settings), str(settings.web_dir))
     yield _redis(settings)
     yield _models(settings)
     yield Check(
@@ -168,6 +170,11 @@ def _require_tls(settings: Settings) -> None:
         f"{settings.host} is not 127.0.0.1: name PROCTOR_TLS_CERTIFICATE and PROCTOR_TLS_KEY, "
         "or PROCTOR_TLS_PROXY"
     )
+
+
+def _require_pages(settings: Settings) -> None:
+    if not (settings.web_dir / "index.html").is_file():
+        raise InvalidInput(f"The pages are not built in {settings.web_dir}: run `make web`.")
 
 
 def _require_free_port(settings: Settings) -> None:

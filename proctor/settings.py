@@ -110,7 +110,7 @@ class Settings(BaseSettings):
             `degraded(gpu)`, and the CPU goes on.
         triton_url: `host:port` of a Triton server that runs them instead (`grpcs://host:port` with TLS).
         policies_dir: Folder of policy presets.
-        web_dir: Folder of the pages.
+        web_dir: Folder of the built pages (`make web`).
         public_url: Where people reach the HTTP door (`https://exams.example`), for links that are
             handed out; default: as the request that asks for the link was addressed.
         perception_threads: Cores that one perception replica may use at a time.
@@ -166,7 +166,7 @@ class Settings(BaseSettings):
     device: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     triton_url: str | None = Field(default=None, pattern=r"^(grpcs://)?[^/\s:]+:\d{1,5}$")
     policies_dir: Path = Path(__file__).resolve().parent.parent / "policies"
-    web_dir: Path = Path(__file__).resolve().parent.parent / "web"
+    web_dir: Path = Path(__file__).resolve().parent.parent / "web" / "dist"
     public_url: str | None = Field(default=None, pattern=r"^https?://[^/\s#?]+$")
     sessions_per_host: int = Field(default=50, ge=1, le=50)
     perception_threads: int = Field(default=2, ge=1, le=64)

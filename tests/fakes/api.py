@@ -195,7 +195,7 @@ class FakeApi:
             clock=clock,
             metrics=self.metrics,
             render_metrics=lambda: b"proctor_up 1\n",
-            web=ROOT / "web",
+            web=ROOT / "web" / "dist",
             allowed_origins=frozenset({"https://desk.example"}),
         )
 

@@ -1,9 +1,9 @@
 // The candidate's page: notice and agreement, camera, connection, and a calm word on what we can see.
 
-import { Api, ApiProblem, takeFragment } from "../lib/api.js";
-import { byId, fill, make } from "../lib/dom.js";
-import { LiveSocket } from "../lib/live.js";
-import { sightWords } from "../lib/words.js";
+import { Api, ApiProblem, takeFragment } from "$lib/api.js";
+import { byId, fill, make } from "$lib/dom.js";
+import { LiveSocket } from "$lib/live.js";
+import { sightWords } from "$lib/words.js";
 import { Camera } from "./camera.js";
 import { Link } from "./link.js";
 

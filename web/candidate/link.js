@@ -1,8 +1,8 @@
 // Keeps the session connected: makes peers one after another, and knows when a new one is due.
 // The old peer goes on until the new one is answered: a server that cannot be reached costs nothing else.
 
-import { Backoff, pause } from "../lib/backoff.js";
-import { knock } from "../lib/knock.js";
+import { Backoff, pause } from "$lib/backoff.js";
+import { knock } from "$lib/knock.js";
 import { CameraProblem } from "./camera.js";
 import { Peer } from "./peer.js";
 
@@ -17,7 +17,7 @@ const REPAIRABLE = new Set(["no_media", "host_lost"]);
 const MAY_PASS = new Set(["quiet", "disconnected"]);   // such a peer is kept when it comes back meanwhile
 
 export class Link {
-  /** @param {{api: import("../lib/api.js").Api, camera: import("./camera.js").Camera, whipUrl: string, iceServers: RTCIceServer[],
+  /** @param {{api: import("$lib/api.js").Api, camera: import("./camera.js").Camera, whipUrl: string, iceServers: RTCIceServer[],
    *           media: any, onPhase: (phase: string) => void, onEpoch: (epoch: number) => void, onStream: (stream: MediaStream) => void,
    *           onRefused: (problem: any) => void, onProblem: (problem: any) => void}} wiring */
   constructor(wiring) {

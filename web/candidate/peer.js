@@ -36,7 +36,7 @@ function encodingOf(track, { width, height, fps, max_kbps: maxKbps }) {
 }
 
 export class Peer {
-  /** @param {{api: import("../lib/api.js").Api, whipUrl: string, stream: MediaStream, iceServers: RTCIceServer[],
+  /** @param {{api: import("$lib/api.js").Api, whipUrl: string, stream: MediaStream, iceServers: RTCIceServer[],
    *           media: {width: number, height: number, fps: number, max_kbps: number}, onConnection: (state: string) => void}} wiring */
   constructor({ api, whipUrl, stream, iceServers, media, onConnection }) {
     this.api = api;

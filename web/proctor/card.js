@@ -1,7 +1,7 @@
 // One incident on the desk: what, why with numbers, when, what it rests on, and how it came about.
 
-import { copyButton, lengthOf, make, sessionTime, short } from "../lib/dom.js";
-import { CATEGORY_NOTES, figureWords, plain } from "../lib/words.js";
+import { copyButton, lengthOf, make, sessionTime, short } from "$lib/dom.js";
+import { CATEGORY_NOTES, figureWords, plain } from "$lib/words.js";
 import { isOver } from "./incidents.js";
 
 function numbersOf(support) {

@@ -1,6 +1,6 @@
 // What the desk remembers: alerts by incident, the newest change first, and which of them a filter lets through.
 
-import { SEVERITIES } from "../lib/words.js";
+import { SEVERITIES } from "$lib/words.js";
 
 const KEEP = 400;
 

@@ -1,8 +1,8 @@
 // The proctor's desk: sign-in, the live feed with its cursor, sessions, filters.
 
-import { Api, claimsOf, takeFragment } from "../lib/api.js";
-import { byId, fill, lengthOf, make, short } from "../lib/dom.js";
-import { LiveSocket } from "../lib/live.js";
+import { Api, claimsOf, takeFragment } from "$lib/api.js";
+import { byId, fill, lengthOf, make, short } from "$lib/dom.js";
+import { LiveSocket } from "$lib/live.js";
 import { incidentCard } from "./card.js";
 import { Incidents, isOver } from "./incidents.js";
 import { Sessions, sessionItem } from "./sessions.js";

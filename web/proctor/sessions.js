@@ -1,14 +1,14 @@
 // The list of sessions with what can be seen of each, refreshed by asking; coverage a few sessions at a time.
 
-import { lengthOf, make, short } from "../lib/dom.js";
-import { coverageWords } from "../lib/words.js";
+import { lengthOf, make, short } from "$lib/dom.js";
+import { coverageWords } from "$lib/words.js";
 
 const EVERY_MS = 4000;
 const DETAILS_AT_ONCE = 8;
 const TONES = { monitored: "good", degraded: "wait", blind: "" };
 
 export class Sessions {
-  /** @param {import("../lib/api.js").Api} api
+  /** @param {import("$lib/api.js").Api} api
    *  @param {{onChange: () => void, onProblem: (problem: any) => void}} handlers */
   constructor(api, { onChange, onProblem }) {
     this.api = api;

@@ -1,6 +1,6 @@
 // The form that makes an exam, a candidate and a session, and gives the personal link.
 
-import { byId } from "../lib/dom.js";
+import { byId } from "$lib/dom.js";
 
 // Said to the server with every consent recorded here: which text it was, by version and digest.
 const NOTICE = "/candidate";

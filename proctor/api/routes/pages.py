@@ -21,8 +21,10 @@ _HEADERS: Mapping[str, str] = {
         "geolocation=(), payment=(), usb=()"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-cache",
 }
+_ALWAYS_ASK = "no-cache"
+_FOR_EVER = "public, max-age=31536000, immutable"
+"""For what the build names by its content: another content has another name."""
 
 
 def pages_router(web: Path) -> APIRouter:
@@ -35,6 +37,8 @@ def pages_router(web: Path) -> APIRouter:
             raise HTTPException(404)
         response = await files.get_response(path, request.scope)
         response.headers.update(_HEADERS)
+        is_named_by_content = path.startswith("assets/") and response.status_code < 400
+        response.headers["Cache-Control"] = _FOR_EVER if is_named_by_content else _ALWAYS_ASK
         return response
 
     @router.get("/")

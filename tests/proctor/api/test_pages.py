@@ -25,22 +25,23 @@ async def test_a_page_runs_only_what_is_ours(api: FakeApi, path: str) -> None:
         assert (await api.client.get(asset)).status_code == 200, asset
 
 
-async def test_every_module_that_the_pages_import_is_served(api: FakeApi) -> None:
-    scripts = sorted((ROOT / "web").rglob("*.js"))
-    assert scripts
-    for script in scripts:
-        address = f"/static/{script.relative_to(ROOT / 'web').as_posix()}"
-        answer = await api.client.get(address)
+async def test_what_the_build_named_by_its_content_is_kept_and_the_pages_are_asked_for(
+    api: FakeApi,
+) -> None:
+    built = ROOT / "web" / "dist"
+    assets = sorted(path.relative_to(built).as_posix() for path in (built / "assets").iterdir())
+    assert any(name.endswith(".js") for name in assets)
+    for name in assets:
+        answer = await api.client.get(f"/static/{name}")
         assert answer.status_code == 200
-        assert "javascript" in answer.headers["content-type"]
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert (await api.client.get("/static/assets/none.js")).status_code == 404
 
 
 async def test_what_did_not_change_is_not_sent_again(api: FakeApi) -> None:
-    first = await api.client.get("/static/style.css")
+    first = await api.client.get("/candidate")
     assert first.headers["cache-control"] == "no-cache"
-    again = await api.client.get(
-        "/static/style.css", headers={"If-None-Match": first.headers["etag"]}
-    )
+    again = await api.client.get("/candidate", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
