@@ -155,6 +155,9 @@ class Stores:
     async def delete(self, key: str) -> None:
         """Nothing to delete."""
 
+    async def compact(self) -> None:
+        """Nothing lies in a file."""
+
     async def publish(self, channel: str, message: str) -> None:
         """Nobody listens."""
 

@@ -136,8 +136,10 @@ async def build_dispatcher() -> "Loops":
         build_chain_keeper,
         build_deliveries,
         build_erase,
+        open_faces,
         open_live_state,
         open_recordings,
+        open_subject_keys,
     )
     from proctor.services.news import IncidentNews
     from proctor.services.retain import Retain
@@ -167,7 +169,14 @@ async def build_dispatcher() -> "Loops":
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
         Chainer(partial(build_chain_keeper, settings, stores), clock=clock, metrics=metrics),
         Eraser(
-            partial(build_erase, settings, stores, ends=sessions, live=live),
+            lambda: build_erase(
+                settings,
+                stores,
+                keys=open_subject_keys(settings, stores),
+                faces=open_faces(settings),
+                ends=sessions,
+                live=live,
+            ),
             clock=clock,
             metrics=metrics,
         ),

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
         AlertFeed,
         AllowanceStore,
         CandidateStore,
+        ChainStore,
         Checkpoints,
         DeliveryStore,
+        ErasureStore,
         ExamStore,
         FaceIndex,
         IncidentStore,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         SessionPlacement,
         SessionStore,
         SinkStore,
+        SubjectKeys,
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
@@ -71,6 +74,9 @@ class Stores:
     faces: "FaceIndex"
     sinks: "SinkStore"
     deliveries: "DeliveryStore"
+    chain: "ChainStore"
+    erasures: "ErasureStore"
+    keys: "SubjectKeys"
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def close(self) -> None:
@@ -113,6 +119,9 @@ async def open_stores(settings: Settings) -> Stores:
             faces=faces,
             sinks=sql.sinks,
             deliveries=sql.deliveries,
+            chain=sql.chain,
+            erasures=sql.erasures,
+            keys=open_subject_keys(settings, sql),
             _opened=opened.pop_all(),
         )
 
@@ -197,17 +206,17 @@ def open_seal(settings: Settings) -> "FileSeal":
     return FileSeal(known.proof_key)
 
 
-def build_chain_keeper(settings: Settings, sql: "SqlStores") -> "ChainKeeper":
+def build_chain_keeper(settings: Settings, stores: "Stores | SqlStores") -> "ChainKeeper":
     """What brings the chains of sessions up to what was committed, and signs them."""
     from proctor.adapters.clock import SystemClock
     from proctor.services.proof.keep import ChainKeeper
 
     return ChainKeeper(
-        chain=sql.chain,
-        sessions=sql.sessions,
-        exams=sql.exams,
-        alerts=sql.archive,
-        erasures=sql.erasures,
+        chain=stores.chain,
+        sessions=stores.sessions,
+        exams=stores.exams,
+        alerts=stores.archive,
+        erasures=stores.erasures,
         recordings=open_recordings(settings),
         elsewhere=open_elsewhere(settings),
         seal=open_seal(settings),
@@ -217,51 +226,52 @@ def build_chain_keeper(settings: Settings, sql: "SqlStores") -> "ChainKeeper":
 
 def build_erase(
     settings: Settings,
-    sql: "SqlStores",
+    stores: "Stores | SqlStores",
     *,
+    keys: "SubjectKeys",
+    faces: "FaceIndex",
     ends: "EndsSessions | None" = None,
     live: "LiveState | None" = None,
-    faces: "FaceIndex | None" = None,
 ) -> "Erase":
-    """What erases candidates; without `faces` it opens the face index of the settings."""
+    """What erases candidates; without `ends` it refuses while a session of theirs goes on."""
     from proctor.adapters.clock import SystemClock
     from proctor.services.erase import Erase
 
     return Erase(
-        erasures=sql.erasures,
-        candidates=sql.candidates,
-        sessions=sql.sessions,
-        keys=open_subject_keys(settings, sql),
-        faces=faces or open_faces(settings),
+        erasures=stores.erasures,
+        candidates=stores.candidates,
+        sessions=stores.sessions,
+        keys=keys,
+        faces=faces,
         recordings=open_recordings(settings),
         elsewhere=open_elsewhere(settings),
         seal=open_seal(settings),
-        keeper=build_chain_keeper(settings, sql),
+        keeper=build_chain_keeper(settings, stores),
         clock=SystemClock(),
         ends=ends,
         live=live,
     )
 
 
-def build_export(settings: Settings, sql: "SqlStores") -> "Export":
+def build_export(settings: Settings, stores: "SqlStores") -> "Export":
     """What writes sessions into files that anybody can check."""
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.recordings.arrow import write_arrow
     from proctor.services.proof.export import Export
 
     return Export(
-        keeper=build_chain_keeper(settings, sql),
-        chain=sql.chain,
-        sessions=sql.sessions,
-        exams=sql.exams,
-        incidents=sql.incidents,
-        alerts=sql.archive,
+        keeper=build_chain_keeper(settings, stores),
+        chain=stores.chain,
+        sessions=stores.sessions,
+        exams=stores.exams,
+        incidents=stores.incidents,
+        alerts=stores.archive,
         recordings=open_recordings(settings),
         elsewhere=open_elsewhere(settings),
         seal=open_seal(settings),
         clock=SystemClock(),
         to_arrow=write_arrow,
-        keys=open_subject_keys(settings, sql),
+        keys=open_subject_keys(settings, stores),
     )
 
 
@@ -386,6 +396,17 @@ def build_services(
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
     keys = open_secrets_ring(known)
+    sessions = Sessions(
+        stores.sessions,
+        stores.exams,
+        stores.candidates,
+        stores.incidents,
+        placement,
+        judges,
+        clock,
+        groups,
+        open_recordings(known),
+    )
     return Services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,
@@ -398,17 +419,7 @@ def build_services(
             stores.candidates, stores.faces, look, embedding, calibration, clock, challenges
         ),
         verify=Verify(stores.candidates, stores.faces, look, embedding, calibration, stores.live),
-        sessions=Sessions(
-            stores.sessions,
-            stores.exams,
-            stores.candidates,
-            stores.incidents,
-            placement,
-            judges,
-            clock,
-            groups,
-            open_recordings(known),
-        ),
+        sessions=sessions,
         connections=Connections(
             stores.sessions,
             stores.exams,
@@ -444,6 +455,10 @@ def build_services(
         clock=clock,
         metrics=metrics,
         render_metrics=render,
+        erase=build_erase(
+            known, stores, keys=stores.keys, faces=stores.faces, ends=sessions, live=stores.live
+        ),
+        proof_key=open_seal(known).as_jwk(),
         web=known.web_dir,
         public_url=known.public_url,
         allowed_origins=frozenset(known.allowed_origins),

@@ -254,6 +254,7 @@ class Erase:
             names += [status_key(session.session_id), send_key(session.session_id)]
         for name in names:
             await self._live.delete(name)
+        await self._live.compact()
 
     async def _theirs(self, tenant_id: TenantId, candidate_id: CandidateId) -> list[Session]:
         found: list[Session] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from proctor.adapters.seal import make_proof_key
 from proctor.adapters.tokens import make_keys
 from proctor.api.app import create_app
 from proctor.bootstrap import Stores, build_services, open_tokens
@@ -25,6 +26,7 @@ from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.proof import FakeChainStore, FakeErasureStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
@@ -37,6 +39,7 @@ from tests.fakes.stores import (
     FakeSessionStore,
     FakeVerdictStore,
 )
+from tests.fakes.subject_keys import FakeSubjectKeys
 
 
 def stores() -> Stores:
@@ -57,6 +60,9 @@ def stores() -> Stores:
         faces=FakeFaceIndex(),
         sinks=FakeSinkStore(database),
         deliveries=FakeDeliveryStore(database),
+        chain=FakeChainStore(database),
+        erasures=FakeErasureStore(database),
+        keys=FakeSubjectKeys(),
     )
 
 
@@ -65,6 +71,7 @@ def settings(home: Path) -> Settings:
 
 
 def build(known: Settings, embedding: ModelRef = EMBEDDING):  # type: ignore[no-untyped-def]
+    make_proof_key(known.home / "proof-key.pem")
     return build_services(
         known,
         stores(),
