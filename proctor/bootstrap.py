@@ -13,6 +13,7 @@ from proctor.settings import Settings
 
 if TYPE_CHECKING:
     from proctor.adapters.elsewhere import ObjectElsewhere
+    from proctor.adapters.key_rings import RotatingRing
     from proctor.adapters.lancedb_faces import LanceFaceIndex
     from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
@@ -166,6 +167,15 @@ def open_secrets_ring(settings: Settings) -> "KeyRing":
     known = settings.resolved()
     assert known.key_file is not None
     return secrets_ring(known.key_ring, known.key_file, known.key_ring_token, SystemClock())
+
+
+def open_rotating_ring(settings: Settings) -> "RotatingRing":
+    """The key ring itself, to be rotated. Raises `InvalidInput` when it cannot be used."""
+    from proctor.adapters.key_rings import rotating_ring
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    return rotating_ring(known.key_ring, known.key_file, known.key_ring_token)
 
 
 def open_subject_keys(settings: Settings, sql: "SqlStores") -> "SqlSubjectKeys":
