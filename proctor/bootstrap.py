@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         SessionPlacement,
         SessionStore,
         SinkStore,
+        StoredEvidence,
         SubjectKeys,
         VerdictStore,
     )
@@ -216,7 +217,11 @@ def open_seal(settings: Settings) -> "FileSeal":
     return FileSeal(known.proof_key)
 
 
-def build_chain_keeper(settings: Settings, stores: "Stores | SqlStores") -> "ChainKeeper":
+def build_chain_keeper(
+    settings: Settings,
+    stores: "Stores | SqlStores",
+    evidence: "StoredEvidence | None" = None,
+) -> "ChainKeeper":
     """What brings the chains of sessions up to what was committed, and signs them."""
     from proctor.adapters.clock import SystemClock
     from proctor.services.proof.keep import ChainKeeper
@@ -231,6 +236,7 @@ def build_chain_keeper(settings: Settings, stores: "Stores | SqlStores") -> "Cha
         elsewhere=open_elsewhere(settings),
         seal=open_seal(settings),
         clock=SystemClock(),
+        evidence=evidence,
     )
 
 
@@ -242,6 +248,7 @@ def build_erase(
     faces: "FaceIndex",
     ends: "EndsSessions | None" = None,
     live: "LiveState | None" = None,
+    evidence: "StoredEvidence | None" = None,
 ) -> "Erase":
     """What erases candidates; without `ends` it refuses while a session of theirs goes on."""
     from proctor.adapters.clock import SystemClock
@@ -256,21 +263,24 @@ def build_erase(
         recordings=open_recordings(settings),
         elsewhere=open_elsewhere(settings),
         seal=open_seal(settings),
-        keeper=build_chain_keeper(settings, stores),
+        keeper=build_chain_keeper(settings, stores, evidence),
         clock=SystemClock(),
         ends=ends,
         live=live,
+        evidence=evidence,
     )
 
 
-def build_export(settings: Settings, stores: "SqlStores") -> "Export":
+def build_export(
+    settings: Settings, stores: "SqlStores", evidence: "StoredEvidence | None" = None
+) -> "Export":
     """What writes sessions into files that anybody can check."""
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.recordings.arrow import write_arrow
     from proctor.services.proof.export import Export
 
     return Export(
-        keeper=build_chain_keeper(settings, stores),
+        keeper=build_chain_keeper(settings, stores, evidence),
         chain=stores.chain,
         sessions=stores.sessions,
         exams=stores.exams,
@@ -281,6 +291,7 @@ def build_export(settings: Settings, stores: "SqlStores") -> "Export":
         seal=open_seal(settings),
         clock=SystemClock(),
         to_arrow=write_arrow,
+        evidence=evidence,
         keys=open_subject_keys(settings, stores),
     )
 

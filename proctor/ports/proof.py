@@ -123,8 +123,8 @@ class ErasureStore(Protocol):
 class StoredEvidence(Protocol):
     """Evidence as proof, export and erasure see it."""
 
-    async def of_session(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[EvidenceRef]:
-        """The rows of a session's evidence, oldest first."""
+    async def of_session(self, session: Session) -> Sequence[EvidenceRef]:
+        """The rows of a session's evidence that lies in the store."""
         ...
 
     async def sealed(self, ref: EvidenceRef) -> bytes:

@@ -259,3 +259,30 @@ async def test_tombstones_of_every_tenant_are_read_back(elsewhere: Elsewhere) ->
     await elsewhere.put_tombstone(ACME, WHO, "two")
     await elsewhere.put_tombstone(OTHER, CandidateId("../../odd name"), "three")
     assert sorted([one async for one in elsewhere.tombstones()]) == ["one", "three"]
+
+
+async def test_no_consent_enrolment_or_session_slips_past_an_erasure_that_begins(
+    furnished: Relational, proof: Proof
+) -> None:
+    """Whatever refers to the candidate is there before, and scrubbed, or refused."""
+    for number in range(12):
+        who = CandidateId(f"cnd_race_{number}")
+        await furnished.candidates.add_candidate(candidate(who))
+
+        async def erase(who: CandidateId = who) -> None:
+            await proof.erasures.begin(receipt(f"era_{who}", who))
+            await proof.erasures.scrub(ACME, who, NOON)
+
+        agreed = replace(consent(f"con_{who}"), candidate_id=who)
+        enrolled = replace(enrolment(), candidate_id=who)
+        told = await asyncio.gather(
+            furnished.candidates.add_consent(agreed),
+            furnished.candidates.add_enrolment(enrolled),
+            furnished.sessions.add(session(f"ses_{who}", candidate_id=who)),
+            erase(),
+            return_exceptions=True,
+        )
+        assert all(one is None or isinstance(one, NotFound) for one in told), told
+        assert await furnished.candidates.live_consent(ACME, who) is None
+        newest = await furnished.candidates.newest_enrolment(ACME, who)
+        assert newest is None or newest.erased_at is not None

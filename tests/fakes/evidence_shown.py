@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from proctor.domain.errors import NotFound
 from proctor.domain.evidence import EvidenceRef
-from proctor.domain.ids import CandidateId, SessionId, TenantId
+from proctor.domain.ids import CandidateId, TenantId
+from proctor.domain.sessions import Session
 from tests.fakes.outage import Outage
 
 
@@ -20,10 +21,10 @@ class FakeStoredEvidence(Outage):
         self.rows[ref.evidence_id] = ref
         self.objects[ref.object_key] = sealed
 
-    async def of_session(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[EvidenceRef]:
+    async def of_session(self, session: Session) -> Sequence[EvidenceRef]:
         self._reach()
-        found = self.rows.values()
-        return [one for one in found if (one.tenant_id, one.session_id) == (tenant_id, session_id)]
+        whose = (session.tenant_id, session.session_id)
+        return [one for one in self.rows.values() if (one.tenant_id, one.session_id) == whose]
 
     async def sealed(self, ref: EvidenceRef) -> bytes:
         self._reach()

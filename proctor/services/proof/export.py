@@ -216,7 +216,7 @@ class Export:
     ) -> int:
         refs: list[EvidenceRef] = []
         if self._evidence is not None:
-            found = await self._evidence.of_session(session.tenant_id, session.session_id)
+            found = await self._evidence.of_session(session)
             refs = [ref for ref in found if ("evidence", ref.evidence_id) in chained]
         bundle.add("evidence.jsonl", lines(canonical(plain(ref, EvidenceRef)) for ref in refs))
         if how is EvidenceAs.NONE or self._evidence is None:

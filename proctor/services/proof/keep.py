@@ -174,7 +174,7 @@ class ChainKeeper:
     async def _evidence_facts(self, session: Session, known: set[tuple[str, str]]) -> list[Fact]:
         if self._evidence is None:
             return []
-        refs = await self._evidence.of_session(session.tenant_id, session.session_id)
+        refs = await self._evidence.of_session(session)
         new = [ref for ref in refs if (FactKind.EVIDENCE.value, ref.evidence_id) not in known]
         made = [await self._evidence_fact(self._evidence, ref) for ref in new]
         return [fact for fact in made if fact is not None]
