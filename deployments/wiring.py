@@ -164,7 +164,11 @@ async def build_dispatcher() -> "Loops":
     return Loops(
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
-        Retainer(Retain(open_recordings(settings), clock).erase_due, clock=clock, metrics=metrics),
+        Retainer(
+            Retain(open_recordings(settings), clock, stores.exams).erase_due,
+            clock=clock,
+            metrics=metrics,
+        ),
         build_deliveries(settings, stores, live),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
         Chainer(partial(build_chain_keeper, settings, stores), clock=clock, metrics=metrics),

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,14 @@ from pydantic import TypeAdapter
 from proctor.adapters.recordings.arrow import read_arrow, write_arrow
 from proctor.domain.errors import InvalidInput, NotFound, StateStoreUnavailable
 from proctor.domain.ids import ExamId, SessionId, TenantId
-from proctor.domain.recordings import Footer, Recording, RecordingKey, Row, Segment
+from proctor.domain.recordings import (
+    Footer,
+    Recording,
+    RecordingKey,
+    Row,
+    Segment,
+    take_began_at,
+)
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -117,6 +124,29 @@ class ObjectRecordings:
                 continue
             if footer is not None:
                 yield footer
+
+    async def unclosed(self) -> AsyncIterator[tuple[RecordingKey, datetime]]:
+        """Recordings without a footer, and when their first take began, by the names of objects.
+
+        One whose tenant or exam has a name that makes no path is passed over: it cannot be named.
+        """
+        closed = {
+            name.partition("/")[2].removesuffix(".json") for name in await self._names(CLOSED)
+        }
+        first: dict[str, str] = {}
+        for name in await self._names(SEGMENTS):
+            folder = name.partition("/")[2].rpartition("/")[0]
+            if folder not in closed:
+                first[folder] = min(first.get(folder, _take_of(name)), _take_of(name))
+        for folder, take in sorted(first.items()):
+            parts, began_at = folder.split("/"), take_began_at(take)
+            if len(parts) != 3 or folder.startswith("-") or "/-" in folder or began_at is None:
+                continue
+            tenant, exam, session = parts
+            key = RecordingKey(
+                tenant_id=TenantId(tenant), exam_id=ExamId(exam), session_id=SessionId(session)
+            )
+            yield key, began_at
 
     async def erase(self, key: RecordingKey) -> None:
         """Delete everything of a session, the footer last: what breaks off is begun again by it."""
