@@ -197,6 +197,12 @@ class Reels:
         for footer in nothing:
             yield footer
 
+    async def unclosed(self) -> AsyncIterator[tuple[RecordingKey, datetime]]:
+        """None."""
+        nothing: tuple[tuple[RecordingKey, datetime], ...] = ()
+        for one in nothing:
+            yield one
+
     async def erase(self, key: RecordingKey) -> None:
         """Nothing to erase."""
 
