@@ -155,6 +155,9 @@ class Stores:
     async def delete(self, key: str) -> None:
         """Nothing to delete."""
 
+    async def compact(self) -> None:
+        """Nothing lies in a file."""
+
     async def publish(self, channel: str, message: str) -> None:
         """Nobody listens."""
 
@@ -193,6 +196,12 @@ class Reels:
         nothing: tuple[Footer, ...] = ()
         for footer in nothing:
             yield footer
+
+    async def unclosed(self) -> AsyncIterator[tuple[RecordingKey, datetime]]:
+        """None."""
+        nothing: tuple[tuple[RecordingKey, datetime], ...] = ()
+        for one in nothing:
+            yield one
 
     async def erase(self, key: RecordingKey) -> None:
         """Nothing to erase."""

@@ -39,9 +39,11 @@ from models.catalogue import ensure
 from models.selection import select
 from models.sources import Progress as Fetching
 from models.sources import silent
+from proctor.adapters.key_rings import FILE
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.logging import configure
 from proctor.adapters.redis_server import start_redis
+from proctor.adapters.seal import make_proof_key
 from proctor.adapters.sql.migrate import upgrade
 from proctor.adapters.sql.stores import SqlStores
 from proctor.adapters.tokens import make_keys
@@ -161,7 +163,9 @@ class Supervisor:
         self._log_file = (settings.home / "logs" / "launcher.jsonl").open("a", buffering=1)
         configure(settings.log_level, "launcher", self._log_file)
         require_private(make_keys(_known(settings.token_keys)))
-        FileKeyRing(_known(settings.key_file))
+        if settings.key_ring == FILE:
+            FileKeyRing(_known(settings.key_file))
+        make_proof_key(_known(settings.proof_key))
         return ray_token(settings.home)
 
     def _start_redis(self) -> None:

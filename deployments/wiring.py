@@ -8,6 +8,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from actors.directory import ActorJudges, ActorPlacement, shard_name
@@ -129,13 +130,23 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
 
 async def build_dispatcher() -> "Loops":
     """From outbox to feed, and whatever else is owed to those who read the database."""
+    from deployments.chainer import Chainer
     from deployments.dispatcher import Dispatcher
+    from deployments.eraser import Eraser
     from deployments.keeper import Loops
     from deployments.retainer import Retainer
     from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import build_deliveries, open_live_state, open_recordings
+    from proctor.bootstrap import (
+        build_chain_keeper,
+        build_deliveries,
+        build_erase,
+        open_faces,
+        open_live_state,
+        open_recordings,
+        open_subject_keys,
+    )
     from proctor.bootstrap_evidence import build_evidence_end
     from proctor.services.evidence.telling import EvidenceNews
     from proctor.services.news import IncidentNews
@@ -163,11 +174,28 @@ async def build_dispatcher() -> "Loops":
     return Loops(
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
-        Retainer(Retain(open_recordings(settings), clock).erase_due, clock=clock, metrics=metrics),
+        Retainer(
+            Retain(open_recordings(settings), clock, stores.exams).erase_due,
+            clock=clock,
+            metrics=metrics,
+        ),
         build_deliveries(settings, stores, live),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
         Settler(evidence_news.settle, clock=clock, metrics=metrics, gauge="evidence_untold"),
         Retainer(end_evidence.erase_due, clock=clock, metrics=metrics, counter="evidence_erased"),
+        Chainer(partial(build_chain_keeper, settings, stores), clock=clock, metrics=metrics),
+        Eraser(
+            lambda: build_erase(
+                settings,
+                stores,
+                keys=open_subject_keys(settings, stores),
+                faces=open_faces(settings),
+                ends=sessions,
+                live=live,
+            ),
+            clock=clock,
+            metrics=metrics,
+        ),
     )
 
 
@@ -317,6 +345,10 @@ def require_shared_stores(settings: Settings, nodes: int) -> None:
         )
     if nodes > 1 and (settings.evidence_url or "").startswith("file:"):
         raise InvalidInput(f"{nodes} nodes need one store of evidence: set PROCTOR_EVIDENCE_URL")
+    if nodes > 1 and (settings.checkpoints_url or "").startswith("file:"):
+        raise InvalidInput(
+            f"{nodes} nodes need one place for checkpoints: set PROCTOR_CHECKPOINTS_URL"
+        )
 
 
 def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":

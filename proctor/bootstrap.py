@@ -12,11 +12,15 @@ from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
 if TYPE_CHECKING:
+    from proctor.adapters.elsewhere import ObjectElsewhere
+    from proctor.adapters.key_rings import RotatingRing
     from proctor.adapters.lancedb_faces import LanceFaceIndex
     from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
+    from proctor.adapters.seal import FileSeal
     from proctor.adapters.sinks.registry import SinkRegistry
     from proctor.adapters.sql.stores import SqlStores
+    from proctor.adapters.sql.subject_keys import SqlSubjectKeys
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
     from proctor.domain.candidates import ModelRef
@@ -28,13 +32,16 @@ if TYPE_CHECKING:
         AllowanceStore,
         AuditLog,
         CandidateStore,
+        ChainStore,
         Checkpoints,
         DeliveryStore,
+        ErasureStore,
         EvidenceEnds,
         EvidenceLedger,
         ExamStore,
         FaceIndex,
         IncidentStore,
+        KeyRing,
         LiveState,
         Perception,
         PolicyStore,
@@ -43,10 +50,14 @@ if TYPE_CHECKING:
         SessionPlacement,
         SessionStore,
         SinkStore,
+        StoredEvidence,
         SubjectKeys,
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.erase import EndsSessions, Erase
+    from proctor.services.proof.export import Export
+    from proctor.services.proof.keep import ChainKeeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +82,9 @@ class Stores:
     evidence: "EvidenceLedger"
     evidence_ends: "EvidenceEnds"
     audit: "AuditLog"
+    chain: "ChainStore"
+    erasures: "ErasureStore"
+    keys: "SubjectKeys"
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def close(self) -> None:
@@ -116,6 +130,9 @@ async def open_stores(settings: Settings) -> Stores:
             evidence=sql.evidence,
             evidence_ends=sql.evidence_ends,
             audit=sql.audit,
+            chain=sql.chain,
+            erasures=sql.erasures,
+            keys=open_subject_keys(settings, sql),
             _opened=opened.pop_all(),
         )
 
@@ -145,13 +162,41 @@ def open_checkpoints(settings: Settings) -> "RedisCheckpoints":
 
 def open_faces(settings: Settings) -> "LanceFaceIndex":
     """The templates and the ring that opens them, for session hosts. The caller closes it."""
-    from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.lancedb_faces import LanceFaceIndex
 
     known = settings.resolved()
     assert known.faces_uri is not None
+    return LanceFaceIndex(known.faces_uri, open_secrets_ring(known))
+
+
+def open_secrets_ring(settings: Settings) -> "KeyRing":
+    """What seals small secrets. Raises `InvalidInput` when the key ring cannot be used."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.key_rings import secrets_ring
+
+    known = settings.resolved()
     assert known.key_file is not None
-    return LanceFaceIndex(known.faces_uri, FileKeyRing(known.key_file))
+    return secrets_ring(known.key_ring, known.key_file, known.key_ring_token, SystemClock())
+
+
+def open_rotating_ring(settings: Settings) -> "RotatingRing":
+    """The key ring itself, to be rotated. Raises `InvalidInput` when it cannot be used."""
+    from proctor.adapters.key_rings import rotating_ring
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    return rotating_ring(known.key_ring, known.key_file, known.key_ring_token)
+
+
+def open_subject_keys(settings: Settings, sql: "SqlStores") -> "SqlSubjectKeys":
+    """Candidates' data keys; one per process. Raises `InvalidInput` as `open_secrets_ring`."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.key_rings import wrapping_ring
+
+    known = settings.resolved()
+    assert known.key_file is not None
+    ring = wrapping_ring(known.key_ring, known.key_file, known.key_ring_token)
+    return sql.subject_keys(ring, SystemClock())
 
 
 def open_recordings(settings: Settings) -> "ObjectRecordings":
@@ -161,6 +206,103 @@ def open_recordings(settings: Settings) -> "ObjectRecordings":
     known = settings.resolved()
     assert known.recordings_url is not None
     return ObjectRecordings(known.recordings_url)
+
+
+def open_elsewhere(settings: Settings) -> "ObjectElsewhere":
+    """Where checkpoints and tombstones are kept. Raises `InvalidInput` for a URL of no store."""
+    from proctor.adapters.elsewhere import ObjectElsewhere
+
+    known = settings.resolved()
+    assert known.checkpoints_url is not None
+    return ObjectElsewhere(known.checkpoints_url)
+
+
+def open_seal(settings: Settings) -> "FileSeal":
+    """What signs proof. Raises `InvalidInput` when its key is not there or others may read it."""
+    from proctor.adapters.seal import FileSeal
+
+    known = settings.resolved()
+    assert known.proof_key is not None
+    return FileSeal(known.proof_key)
+
+
+def build_chain_keeper(
+    settings: Settings,
+    stores: "Stores | SqlStores",
+    evidence: "StoredEvidence | None" = None,
+) -> "ChainKeeper":
+    """What brings the chains of sessions up to what was committed, and signs them."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.services.proof.keep import ChainKeeper
+
+    return ChainKeeper(
+        chain=stores.chain,
+        sessions=stores.sessions,
+        exams=stores.exams,
+        alerts=stores.archive,
+        erasures=stores.erasures,
+        recordings=open_recordings(settings),
+        elsewhere=open_elsewhere(settings),
+        seal=open_seal(settings),
+        clock=SystemClock(),
+        evidence=evidence,
+    )
+
+
+def build_erase(
+    settings: Settings,
+    stores: "Stores | SqlStores",
+    *,
+    keys: "SubjectKeys",
+    faces: "FaceIndex",
+    ends: "EndsSessions | None" = None,
+    live: "LiveState | None" = None,
+    evidence: "StoredEvidence | None" = None,
+) -> "Erase":
+    """What erases candidates; without `ends` it refuses while a session of theirs goes on."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.services.erase import Erase
+
+    return Erase(
+        erasures=stores.erasures,
+        candidates=stores.candidates,
+        sessions=stores.sessions,
+        keys=keys,
+        faces=faces,
+        recordings=open_recordings(settings),
+        elsewhere=open_elsewhere(settings),
+        seal=open_seal(settings),
+        keeper=build_chain_keeper(settings, stores, evidence),
+        clock=SystemClock(),
+        ends=ends,
+        live=live,
+        evidence=evidence,
+    )
+
+
+def build_export(
+    settings: Settings, stores: "SqlStores", evidence: "StoredEvidence | None" = None
+) -> "Export":
+    """What writes sessions into files that anybody can check."""
+    from proctor.adapters.clock import SystemClock
+    from proctor.adapters.recordings.arrow import write_arrow
+    from proctor.services.proof.export import Export
+
+    return Export(
+        keeper=build_chain_keeper(settings, stores, evidence),
+        chain=stores.chain,
+        sessions=stores.sessions,
+        exams=stores.exams,
+        incidents=stores.incidents,
+        alerts=stores.archive,
+        recordings=open_recordings(settings),
+        elsewhere=open_elsewhere(settings),
+        seal=open_seal(settings),
+        clock=SystemClock(),
+        to_arrow=write_arrow,
+        evidence=evidence,
+        keys=open_subject_keys(settings, stores),
+    )
 
 
 def open_sinks(settings: Settings) -> "SinkRegistry":
@@ -191,7 +333,6 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
     from functools import partial
 
     from proctor.adapters.clock import SystemClock
-    from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.domain.ids import new_id
     from proctor.services.delivering_crew import DeliveryCrew
@@ -199,7 +340,6 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
     from proctor.services.live_readers import caught_up
 
     known = settings.resolved()
-    assert known.key_file is not None
     desk = Desk(
         owner=f"{socket.gethostname()}:{os.getpid()}:{new_id('dsp')}",
         sinks=sql.sinks,
@@ -209,7 +349,7 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
         clock=SystemClock(),
         metrics=PrometheusMetrics(),
     )
-    return DeliveryCrew(desk, FileKeyRing(known.key_file), open_sinks(known))
+    return DeliveryCrew(desk, open_secrets_ring(known), open_sinks(known))
 
 
 def _redis_url(settings: Settings) -> str:
@@ -250,7 +390,6 @@ def build_services(
         InvalidInput: A key, a policy or a setting cannot be used.
     """
     from proctor.adapters.clock import SystemClock
-    from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
@@ -276,7 +415,6 @@ def build_services(
     from proctor.services.verify import Verify
 
     known = settings.resolved()
-    assert known.key_file is not None
     if embedding not in calibrations:
         raise InvalidInput(
             f"the embedding model {embedding.model} {embedding.version} has no calibration",
@@ -290,7 +428,18 @@ def build_services(
     policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
-    keys = FileKeyRing(known.key_file)
+    keys = open_secrets_ring(known)
+    sessions = Sessions(
+        stores.sessions,
+        stores.exams,
+        stores.candidates,
+        stores.incidents,
+        placement,
+        judges,
+        clock,
+        groups,
+        open_recordings(known),
+    )
     return Services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,
@@ -303,17 +452,7 @@ def build_services(
             stores.candidates, stores.faces, look, embedding, calibration, clock, challenges
         ),
         verify=Verify(stores.candidates, stores.faces, look, embedding, calibration, stores.live),
-        sessions=Sessions(
-            stores.sessions,
-            stores.exams,
-            stores.candidates,
-            stores.incidents,
-            placement,
-            judges,
-            clock,
-            groups,
-            open_recordings(known),
-        ),
+        sessions=sessions,
         connections=Connections(
             stores.sessions,
             stores.exams,
@@ -364,6 +503,10 @@ def build_services(
         clock=clock,
         metrics=metrics,
         render_metrics=render,
+        erase=build_erase(
+            known, stores, keys=stores.keys, faces=stores.faces, ends=sessions, live=stores.live
+        ),
+        proof_key=open_seal(known).as_jwk(),
         web=known.web_dir,
         public_url=known.public_url,
         allowed_origins=frozenset(known.allowed_origins),

@@ -98,6 +98,12 @@ class Settings(BaseSettings):
         evidence_spool_mb: How many MB of them one session host may have waiting; then the least urgent
             gives way and is told as lost (docs/evidence.md).
         key_file: Key ring, 0600; made on first start.
+        key_ring: What wraps every key: `file` (the key file), `vault://host:port/mount/key` (HashiCorp
+            Vault's transit engine; `vault+http://` without TLS) or `awskms:///alias/name` (or an ARN).
+        key_ring_token: File that holds the vault's token; read again at each call.
+        checkpoints_url: Where signed checkpoints and tombstones are kept, away from the database
+            (URLs as for recordings); default a folder in `home`.
+        proof_key: Ed25519 key that signs checkpoints and exports, 0600; made on first start.
         token_keys: Folder with the issuer's signing key and accepted public keys.
         token_issuer: `iss` of our own tokens.
         token_audience: `aud` that is accepted.
@@ -157,6 +163,10 @@ class Settings(BaseSettings):
     evidence_spool: Path | None = None
     evidence_spool_mb: int = Field(default=1024, ge=1, le=1_000_000)
     key_file: Path | None = None
+    key_ring: str = "file"
+    key_ring_token: Path | None = None
+    checkpoints_url: str | None = None
+    proof_key: Path | None = None
     token_keys: Path | None = None
     token_issuer: str = "rayproctor"
     token_audience: str = "rayproctor"
@@ -215,6 +225,10 @@ class Settings(BaseSettings):
                 "evidence_url": self.evidence_url or (home / "evidence").as_uri(),
                 "evidence_spool": placed(self.evidence_spool, "evidence-spool"),
                 "key_file": placed(self.key_file, "keys.json"),
+                "checkpoints_url": self.checkpoints_url or (home / "checkpoints").as_uri(),
+                "key_ring_token": self.key_ring_token
+                and self.key_ring_token.expanduser().absolute(),
+                "proof_key": placed(self.proof_key, "proof-key.pem"),
                 "token_keys": placed(self.token_keys, "tokens"),
                 "models_dir": placed(self.models_dir, "models"),
                 "policies_dir": self.policies_dir.expanduser().absolute(),

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cli import bench, dlq, models, policy, retention
+from deployments.cli import bench, dlq, models, policy, proof, retention
 from deployments.cli.demo import demo
 from deployments.cli.errors import OneLineErrors, read_settings
 from deployments.cli.replay import explain, replay
@@ -28,6 +28,10 @@ app.add_typer(retention.app, name="retention")
 app.command()(demo)
 app.command()(replay)
 app.command()(explain)
+app.add_typer(proof.keys, name="keys")
+app.command()(proof.export)
+app.command()(proof.verify)
+app.command()(proof.erase)
 
 
 @app.command()

@@ -19,10 +19,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from proctor.domain.errors import InvalidInput
 
-_FORMAT = b"\x01"
+FORMAT = b"\x01"
 _VERSION_BYTES = 4
 _NONCE_BYTES = 12
-_HEAD_BYTES = len(_FORMAT) + _VERSION_BYTES
+_HEAD_BYTES = len(FORMAT) + _VERSION_BYTES
 _KEY_BYTES = 32
 
 
@@ -42,16 +42,16 @@ class FileKeyRing:
         """Encrypt with the newest key; opens only together with the same associated data."""
         version = max(self._keys)
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        head = _FORMAT + version.to_bytes(_VERSION_BYTES, "big")
+        head = FORMAT + version.to_bytes(_VERSION_BYTES, "big")
         return head + nonce + AESGCM(self._keys[version]).encrypt(nonce, plain, head + associated)
 
     def open(self, sealed: bytes, associated: bytes) -> bytes:
         """Decrypt; raises `InvalidInput` when altered or bound to other associated data."""
         head, rest = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES:]
         nonce, secret = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
-        if len(nonce) < _NONCE_BYTES or not head.startswith(_FORMAT):
+        if len(nonce) < _NONCE_BYTES or not head.startswith(FORMAT):
             raise InvalidInput("this was not sealed by this product", "keys/unreadable")
-        key = self._key(int.from_bytes(head[len(_FORMAT) :], "big"))
+        key = self._key(int.from_bytes(head[len(FORMAT) :], "big"))
         try:
             return AESGCM(key).decrypt(nonce, secret, head + associated)
         except InvalidTag:
@@ -66,6 +66,11 @@ class FileKeyRing:
             _draft(self._path, keys).replace(self._path)
         self._keys = keys
         return version
+
+    def versions(self) -> tuple[int, ...]:
+        """The versions that there are, oldest first."""
+        self._keys = _read(self._path)
+        return tuple(sorted(self._keys))
 
     def _key(self, version: int) -> bytes:
         if version not in self._keys:  # rotated by another process meanwhile

@@ -61,7 +61,8 @@ class LanceFaceIndex:
             "model_version": template.model.version,
             "created_at": template.created_at.astimezone(UTC).isoformat(),
         }
-        sealed = self._keyring.seal(_to_bytes(template.embeddings), _bound_to(row))
+        plain = _to_bytes(template.embeddings)  # on a thread: the ring may be a network away
+        sealed = await asyncio.to_thread(self._keyring.seal, plain, _bound_to(row))
         row["sealed"] = base64.b64encode(sealed).decode()
         name = _table(template.tenant_id, template.candidate_id)
         answer = await self._call({"do": "put", "table": name, "row": row})
@@ -79,7 +80,8 @@ class LanceFaceIndex:
         if row is None or ModelRef(row["model"], row["model_version"]) != model:
             return None
         bound = row | {"tenant_id": tenant_id, "candidate_id": candidate_id}
-        plain = self._keyring.open(base64.b64decode(row["sealed"]), _bound_to(bound))
+        stored = base64.b64decode(row["sealed"])
+        plain = await asyncio.to_thread(self._keyring.open, stored, _bound_to(bound))
         return FaceTemplate(
             tenant_id=tenant_id,
             candidate_id=candidate_id,

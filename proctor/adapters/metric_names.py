@@ -111,6 +111,10 @@ METRICS: dict[str, Metric] = {
     "delivery_failed_steps": _counter("Steps of delivering that failed."),
     "sessions_unsettled": _gauge("Ended sessions whose end is still owed."),
     "verdicts_untold": _gauge("Verdicts whose alert is still owed."),
+    "erasures_owed": _gauge("Erasures of candidates that are not done."),
+    "eraser_failed_steps": _counter("Steps of finishing erasures that failed."),
+    "sessions_unchained": _gauge("Sessions whose chain could not be brought up to date."),
+    "chainer_failed_steps": _counter("Steps of keeping chains that failed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
     "retainer_failed_steps": _counter("Searches for recordings to delete that failed."),
     # evidence

@@ -1,6 +1,9 @@
 """`LiveState` and `Checkpoints` in Redis (6.2 commands only). Values are text and JSON, never pickle."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
+
+from redis.exceptions import ResponseError
 
 from proctor.adapters.redis_connection import PREFIX, open_redis, told_as_ours
 from proctor.adapters.redis_subscription import RedisSubscription
@@ -70,6 +73,11 @@ class RedisLiveState:
         """Forget."""
         with told_as_ours():
             await self._redis.delete(PREFIX + key)
+
+    async def compact(self) -> None:
+        """Rewrite the append-only file without what was deleted; a managed Redis does so by itself."""
+        with told_as_ours(), suppress(ResponseError):  # it is at it already, or may not be told to
+            await self._redis.bgrewriteaof()
 
     async def publish(self, channel: str, message: str) -> None:
         """Tell whoever listens now."""

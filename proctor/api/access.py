@@ -105,6 +105,8 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/candidates"): _create(_OWNERS),
     ("GET", "/v1/candidates"): _read(_WATCHERS),
     ("GET", "/v1/candidates/{candidate_id}"): _read(_WATCHERS | _CANDIDATE),
+    ("DELETE", "/v1/candidates/{candidate_id}"): Rule(roles=_OWNERS, limit=_CREATE),
+    ("GET", "/v1/candidates/{candidate_id}/erasure"): _read(_OWNERS),
     ("POST", "/v1/candidates/{candidate_id}/consents"): _create(_OWNERS | _CANDIDATE),
     ("DELETE", "/v1/candidates/{candidate_id}/consents"): Rule(roles=_OWNERS | _CANDIDATE),
     ("POST", "/v1/candidates/{candidate_id}/enrolments"): Rule(
@@ -172,6 +174,7 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     # In the deployment `live`, next to the WebSockets that its tickets open.
     ("POST", "/v1/live/tickets"): Rule(roles=_WATCHERS | _CANDIDATE, limit=_TICKETS),
     ("GET", "/v1/live/alerts/stream"): Rule(roles=_WATCHERS, limit=_TICKETS),
+    ("GET", "/v1/keys/checkpoints"): _PUBLIC,  # a public key, for whoever checks an export
     ("GET", "/v1/openapi.json"): _PUBLIC,
     ("GET", "/healthz"): _PUBLIC,
     # Sums over everybody: no label carries an id, a name or a tenant (ports.Metrics).

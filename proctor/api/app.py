@@ -13,6 +13,7 @@ from proctor.api.routes.accommodations import accommodations_router
 from proctor.api.routes.alerts import alerts_router
 from proctor.api.routes.candidates import candidates_router
 from proctor.api.routes.doors import doors_router
+from proctor.api.routes.erasures import erasures_router
 from proctor.api.routes.evidence import evidence_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
@@ -33,6 +34,7 @@ def create_app(services: Services) -> FastAPI:
         exams_router(services.exams),
         policies_router(services.policies),
         candidates_router(services),
+        erasures_router(services),
         sessions_router(services),
         accommodations_router(services.accommodations),
         review_router(services),

@@ -1,6 +1,6 @@
 """Everything that the HTTP and WebSocket applications are given; built in the composition root."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from proctor.services.candidates import Candidates
 from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.enroll import Enroll
+from proctor.services.erase import Erase
 from proctor.services.evidence.schedule import RetentionSchedule
 from proctor.services.evidence.showing import EvidenceDesk
 from proctor.services.exams import Exams
@@ -59,6 +60,8 @@ class Services:
         clock: Time.
         metrics: Numbers for operators.
         render_metrics: Prometheus text of this process and its siblings.
+        erase: Erasure of candidates.
+        proof_key: The public key that checkpoints and exports are signed with, as JWK.
         web: Folder of the pages.
         public_url: Where people reach us, without a slash at the end; None: as the request says.
         allowed_origins: Origins that may open WebSockets besides our own pages.
@@ -93,6 +96,8 @@ class Services:
     clock: Clock
     metrics: Metrics
     render_metrics: Callable[[], bytes]
+    erase: Erase
+    proof_key: Mapping[str, str]
     web: Path
     public_url: str | None = None
     allowed_origins: frozenset[str] = frozenset()

@@ -15,6 +15,7 @@ ProctorError
 +-- Unavailable            try again later; `retryable` is True            (503)
     +-- NoCapacity
     +-- StateStoreUnavailable
+    |   +-- KeysUnavailable
     +-- PerceptionUnavailable
     +-- NoRoom
 
@@ -190,6 +191,12 @@ class StateStoreUnavailable(Unavailable):
     """Redis or the database does not answer."""
 
     code = "state-store/unavailable"
+
+
+class KeysUnavailable(StateStoreUnavailable):
+    """The vault or KMS that holds the keys does not answer, or refuses to."""
+
+    code = "keys/unavailable"
 
 
 class PerceptionUnavailable(Unavailable):

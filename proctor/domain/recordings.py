@@ -5,7 +5,7 @@ one that begins anew (the live state was lost, or a recording was full) begins a
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from proctor.domain.ids import ExamId, SessionId, TenantId
@@ -112,6 +112,15 @@ class Recording:
     key: RecordingKey
     takes: tuple[tuple[Row, ...], ...]
     footer: Footer | None
+
+
+def take_began_at(take: str) -> datetime | None:
+    """When a take began, by its name; None when that says nothing."""
+    try:
+        began_at = datetime.strptime(f"{take[:15]}+0000", "%Y%m%dT%H%M%S%z")
+    except ValueError:
+        return None
+    return began_at.astimezone(UTC)
 
 
 def due_at(footer: Footer) -> datetime | None:

@@ -17,6 +17,7 @@ from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged,
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import ClipWriter, MediaPeer, MediaPeers, MediaSink, MediaTap
 from proctor.ports.policies import PolicyStore
+from proctor.ports.proof import ChainStore, Elsewhere, ErasureStore, Seal, StoredEvidence
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
@@ -31,10 +32,13 @@ __all__ = [
     "Answer",
     "AuditLog",
     "CandidateStore",
+    "ChainStore",
     "Checkpoints",
     "ClipWriter",
     "Clock",
     "DeliveryStore",
+    "Elsewhere",
+    "ErasureStore",
     "EvidenceEnds",
     "EvidenceKeeper",
     "EvidenceLedger",
@@ -56,11 +60,13 @@ __all__ = [
     "PriorityStore",
     "Recordings",
     "Resolver",
+    "Seal",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",
     "SinkMaker",
     "SinkStore",
+    "StoredEvidence",
     "SubjectKeys",
     "Subscription",
     "TokenCheck",

@@ -59,6 +59,10 @@ class LiveState(Protocol):
         """Forget."""
         ...
 
+    async def compact(self) -> None:
+        """Have the store's own files lose what was deleted; it may take a while after this returns."""
+        ...
+
     async def publish(self, channel: str, message: str) -> None:
         """Tell whoever listens now."""
         ...

@@ -1,6 +1,7 @@
 """Recordings of sessions, and the alerts that were committed of them."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from proctor.domain.alerts import Alert
@@ -33,6 +34,13 @@ class Recordings(Protocol):
 
     def footers(self) -> AsyncIterator[Footer]:
         """Of every closed recording of every tenant: what retention looks at."""
+        ...
+
+    def unclosed(self) -> AsyncIterator[tuple[RecordingKey, datetime]]:
+        """Recordings without a footer, of every tenant, and when their first take began.
+
+        It looks at every segment there is: not for often.
+        """
         ...
 
     async def erase(self, key: RecordingKey) -> None:

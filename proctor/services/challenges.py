@@ -125,7 +125,7 @@ class Challenges:
         return found
 
     async def _hold_back(self, tenant_id: TenantId, candidate_id: CandidateId) -> None:
-        counted, since = (f"challenge-{what}:{tenant_id}:{candidate_id}" for what in ("n", "since"))
+        counted, since = live_keys(tenant_id, candidate_id)
         now = self._clock.now()
         await self._live.put_once(since, now.isoformat(), HOUR_S)
         if await self._live.count(counted, HOUR_S) <= TRIES_PER_HOUR:
@@ -136,6 +136,12 @@ class Challenges:
             f"More than {TRIES_PER_HOUR} challenges within an hour; wait, or ask the exam office.",
             max(1, wait_s),
         )
+
+
+def live_keys(tenant_id: TenantId, candidate_id: CandidateId) -> tuple[str, str]:
+    """What is remembered of a candidate's challenges for an hour: how many, and since when."""
+    first, second = (f"challenge-{what}:{tenant_id}:{candidate_id}" for what in ("n", "since"))
+    return first, second
 
 
 def _key(tenant_id: TenantId, candidate_id: CandidateId, nonce: str) -> str:

@@ -115,6 +115,11 @@ class Verify:
         await self._raise_if_locked(tenant_id, candidate_id)
 
 
+def live_keys(tenant_id: TenantId, candidate_id: CandidateId) -> tuple[str, ...]:
+    """What is remembered of a candidate for a while: failed tries and a lock."""
+    return _tries(tenant_id, candidate_id), _lock(tenant_id, candidate_id)
+
+
 def _tries(tenant_id: TenantId, candidate_id: CandidateId) -> str:
     return f"verify-tries:{tenant_id}:{candidate_id}"
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -246,3 +246,17 @@ def test_a_recording_is_due_when_its_exam_says_so() -> None:
     assert is_due(closed, facts.BEGAN + timedelta(days=30))
     assert due_at(footer(days=None)) is None
     assert not is_due(footer(days=None), facts.BEGAN + timedelta(days=9_999))
+
+
+async def test_recordings_that_were_never_closed_are_told_with_their_beginning(
+    recordings: Recordings,
+) -> None:
+    open_one, closed = key("ses_open"), key("ses_closed")
+    for whose in (open_one, closed, key("ses_of_another", tenant="ten_other")):
+        for take in ("20260102T120000000Z", TAKE):
+            await recordings.put(segment(take=take, whose=whose))
+    await recordings.close_with(footer(closed))
+    found = {whose.session_id: (whose, at) async for whose, at in recordings.unclosed()}
+    assert closed.session_id not in found
+    assert found[open_one.session_id] == (open_one, datetime(2026, 1, 1, 12, tzinfo=UTC))
+    assert found["ses_of_another"][0].tenant_id == "ten_other"

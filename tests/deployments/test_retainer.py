@@ -1,6 +1,7 @@
 """Recordings die when their exam says so, and none before; a store that is away is waited for."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,12 @@ from proctor.domain.errors import NotFound, StateStoreUnavailable
 from proctor.domain.ids import ExamId, SessionId, TenantId
 from proctor.domain.recordings import Footer, RecordingKey, Segment
 from proctor.services.retain import Retain
+from tests.contract.samples import exam as an_exam
 from tests.fakes.clock import FakeClock
+from tests.fakes.database import FakeDatabase
 from tests.fakes.metrics import FakeMetrics
 from tests.fakes.recordings import FakeRecordings
+from tests.fakes.stores import FakeExamStore
 from tests.fakes.tapes import Recorded
 
 
@@ -86,3 +90,23 @@ async def test_one_that_cannot_be_deleted_keeps_no_other() -> None:
     assert await recordings.read(key("held"))
     with pytest.raises(NotFound):
         await recordings.read(key("free"))
+
+
+async def test_a_recording_that_was_never_closed_dies_two_days_after_its_exams_retention() -> None:
+    clock = FakeClock()
+    exams = FakeExamStore(FakeDatabase())
+    await exams.ensure_tenant(TenantId("ten"), "Ten")
+    exam = replace(an_exam("exa", TenantId("ten")), retention_days=3)
+    await exams.add_exam(exam)
+    recordings = await stored(clock, closed=30)
+    took = f"{clock.now():%Y%m%dT%H%M%S%f}Z"
+    for whose in (key("lost"), replace(key("strange"), exam_id=ExamId("unknown"))):
+        await recordings.put(Segment(key=whose, take=took, number=0, rows=()))
+    retain = Retain(recordings, clock, exams)
+    day_ms = 86_400_000
+    for day, erased in ((0, 0), (4, 0), (5, 1), (5.5, 0)):
+        await clock.advance(round(day * day_ms) - clock.monotonic_ms())
+        assert await retain.erase_due() == erased, day
+    assert await recordings.read(key("closed"))
+    with pytest.raises(NotFound):
+        await recordings.read(key("lost"))

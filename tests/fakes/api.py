@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 from proctor.adapters.keys import FileKeyRing
+from proctor.adapters.seal import FileSeal, make_proof_key
 from proctor.adapters.tokens import TokenIssuer, TokenVerifier, make_keys
 from proctor.api.app import create_app
 from proctor.api.live import create_live_app
@@ -31,6 +32,7 @@ from proctor.services.candidates import Candidates
 from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.enroll import Enroll
+from proctor.services.erase import Erase
 from proctor.services.evidence.schedule import Places, RetentionSchedule
 from proctor.services.evidence.showing import EvidenceDesk
 from proctor.services.exams import Exams
@@ -41,6 +43,7 @@ from proctor.services.news import IncidentNews
 from proctor.services.pictures import PictureDesk
 from proctor.services.policies import Policies
 from proctor.services.priorities import Priorities
+from proctor.services.proof.keep import ChainKeeper
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.tickets import Tickets
@@ -60,7 +63,8 @@ from tests.fakes.metrics import FakeMetrics
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
-from tests.fakes.recordings import FakeRecordings
+from tests.fakes.proof import FakeChainStore, FakeElsewhere, FakeErasureStore
+from tests.fakes.recordings import FakeAlertArchive, FakeRecordings
 from tests.fakes.sinks import FakeSinkMaker
 from tests.fakes.stores import (
     FakeAlertFeed,
@@ -134,6 +138,12 @@ class FakeApi:
         self.store: EvidenceObjects = store or self.objects
         self.subject_keys = FakeSubjectKeys()
         self.audit = FakeAuditLog(self.database)
+        self.chain = FakeChainStore(self.database)
+        self.erasures = FakeErasureStore(self.database)
+        self.elsewhere = FakeElsewhere()
+        self.subject_keys = FakeSubjectKeys()
+        make_proof_key(folder / "proof-key.pem")
+        self.seal = FileSeal(folder / "proof-key.pem")
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
         self.services = self._services(folder)
@@ -154,6 +164,16 @@ class FakeApi:
         presets = {"standard": standard_policy()}
         policies = Policies(self.policies, self.exams, presets, clock, self.cases)
         challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
+        sessions = Sessions(
+            self.sessions,
+            self.exams,
+            self.candidates,
+            self.incidents,
+            self.placement,
+            self.judges,
+            clock,
+            recordings=self.recordings,
+        )
         return Services(
             exams=Exams(self.exams, policies, clock),
             policies=policies,
@@ -166,16 +186,9 @@ class FakeApi:
                 self.candidates, self.faces, look, EMBEDDING, CALIBRATION, clock, challenges
             ),
             verify=Verify(self.candidates, self.faces, look, EMBEDDING, CALIBRATION, live),
-            sessions=Sessions(
-                self.sessions,
-                self.exams,
-                self.candidates,
-                self.incidents,
-                self.placement,
-                self.judges,
-                clock,
-                recordings=self.recordings,
-            ),
+            sessions=sessions,
+            erase=self._erase(sessions),
+            proof_key=self.seal.as_jwk(),
             connections=Connections(
                 self.sessions,
                 self.exams,
@@ -232,6 +245,33 @@ class FakeApi:
             render_metrics=lambda: b"proctor_up 1\n",
             web=ROOT / "web" / "dist",
             allowed_origins=frozenset({"https://desk.example"}),
+        )
+
+    def _erase(self, sessions: Sessions) -> Erase:
+        keeper = ChainKeeper(
+            chain=self.chain,
+            sessions=self.sessions,
+            exams=self.exams,
+            alerts=FakeAlertArchive(self.database),
+            erasures=self.erasures,
+            recordings=self.recordings,
+            elsewhere=self.elsewhere,
+            seal=self.seal,
+            clock=self.clock,
+        )
+        return Erase(
+            erasures=self.erasures,
+            candidates=self.candidates,
+            sessions=self.sessions,
+            keys=self.subject_keys,
+            faces=self.faces,
+            recordings=self.recordings,
+            elsewhere=self.elsewhere,
+            seal=self.seal,
+            keeper=keeper,
+            clock=self.clock,
+            ends=sessions,
+            live=self.live,
         )
 
     def token(self, role: Role = Role.ADMIN, tenant: str = "acme", subject: str = "ada") -> str:

@@ -28,7 +28,8 @@ class FakeCandidateStore(FakeRelational):
     async def get_candidate(self, tenant_id: TenantId, candidate_id: CandidateId) -> Candidate:
         self._reach()
         candidate = self.database.candidates.get(candidate_id)
-        if candidate is None or candidate.tenant_id != tenant_id:
+        is_erased = (tenant_id, candidate_id) in self.database.erasures
+        if candidate is None or candidate.tenant_id != tenant_id or is_erased:
             raise NotFound(f"no candidate {candidate_id}")
         return candidate
 
@@ -37,7 +38,13 @@ class FakeCandidateStore(FakeRelational):
     ) -> Sequence[Candidate]:
         self._reach()
         found = self.database.candidates.values()
-        return page(((c.candidate_id, c) for c in found if c.tenant_id == tenant_id), after, limit)
+        theirs = [
+            (c.candidate_id, c)
+            for c in found
+            if c.tenant_id == tenant_id
+            and (tenant_id, c.candidate_id) not in self.database.erasures
+        ]
+        return page(theirs, after, limit)
 
     async def add_consent(self, consent: Consent) -> None:
         await self.get_candidate(consent.tenant_id, consent.candidate_id)

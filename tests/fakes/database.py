@@ -11,12 +11,14 @@ from proctor.domain.allowances import Accommodated, SessionBreak
 from proctor.domain.candidates import Candidate, Consent, Enrolment
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.deliveries import Delivery
+from proctor.domain.erasure import Erasure
 from proctor.domain.evidence import IncidentEvidence, KeptPiece
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, SinkId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
 from proctor.domain.policies import StoredPolicy
 from proctor.domain.priority import Priority
+from proctor.domain.proof import ChainHead, Entry
 from proctor.domain.sessions import Exam, Session
 from proctor.domain.sinks import Sink
 from tests.fakes.outage import Outage
@@ -58,6 +60,9 @@ class FakeDatabase:
     priorities: dict[SessionId, tuple[TenantId, Priority]] = field(default_factory=dict)
     evidence: dict[str, tuple[KeptPiece, datetime]] = field(default_factory=dict)
     incident_evidence: dict[IncidentId, EvidenceRow] = field(default_factory=dict)
+    erasures: dict[tuple[TenantId, CandidateId], Erasure] = field(default_factory=dict)
+    chains: dict[SessionId, ChainHead] = field(default_factory=dict)
+    chain_entries: dict[SessionId, list[Entry]] = field(default_factory=dict)
     audit: list[tuple[TenantId, str, str, str, str | None]] = field(default_factory=list)
 
 

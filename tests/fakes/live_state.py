@@ -88,6 +88,9 @@ class FakeLiveState(Outage):
         self._reach()
         self._values.pop(key, None)
 
+    async def compact(self) -> None:
+        self._reach()
+
     async def publish(self, channel: str, message: str) -> None:
         self._reach()
         self.published.append((channel, message))

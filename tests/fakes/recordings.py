@@ -1,11 +1,19 @@
 """Recordings in memory, and the alerts that a fake database holds."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 from proctor.domain.alerts import Alert
 from proctor.domain.errors import NotFound
 from proctor.domain.ids import AlertId, ExamId, SessionId, TenantId
-from proctor.domain.recordings import Footer, Recording, RecordingKey, Row, Segment
+from proctor.domain.recordings import (
+    Footer,
+    Recording,
+    RecordingKey,
+    Row,
+    Segment,
+    take_began_at,
+)
 from tests.fakes.outage import Outage
 from tests.fakes.stores import FakeRelational
 
@@ -54,6 +62,17 @@ class FakeRecordings(Outage):
         self._reach()
         for footer in list(self.closed.values()):
             yield footer
+
+    async def unclosed(self) -> AsyncIterator[tuple[RecordingKey, datetime]]:
+        self._reach()
+        first: dict[RecordingKey, str] = {}
+        for key, take, _ in self.segments:
+            if key not in self.closed:
+                first[key] = min(first.get(key, take), take)
+        for key, take in first.items():
+            began_at = take_began_at(take)
+            if began_at is not None:
+                yield key, began_at
 
     async def erase(self, key: RecordingKey) -> None:
         self._reach()

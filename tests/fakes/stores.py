@@ -85,6 +85,8 @@ class FakeSessionStore(FakeRelational):
             raise NotFound("no such exam or candidate")
         if {exam.tenant_id, candidate.tenant_id} != {session.tenant_id}:
             raise NotFound("no such exam or candidate")
+        if (session.tenant_id, session.candidate_id) in self.database.erasures:
+            raise NotFound("no such exam or candidate")
         if session.session_id in self.database.sessions:
             raise Conflict(f"session {session.session_id} exists")
         self.database.sessions[session.session_id] = replace(session, coverage=())

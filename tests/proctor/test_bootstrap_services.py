@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from proctor.adapters.seal import make_proof_key
 from proctor.adapters.tokens import make_keys
 from proctor.api.app import create_app, route_names
 from proctor.bootstrap import Stores, build_services, open_tokens
@@ -26,6 +27,7 @@ from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
+from tests.fakes.proof import FakeChainStore, FakeErasureStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
     FakeAlertFeed,
@@ -62,6 +64,9 @@ def stores() -> Stores:
         evidence=FakeEvidenceLedger(database),
         evidence_ends=FakeEvidenceEnds(database),
         audit=FakeAuditLog(database),
+        chain=FakeChainStore(database),
+        erasures=FakeErasureStore(database),
+        keys=FakeSubjectKeys(),
     )
 
 
@@ -72,6 +77,7 @@ def settings(home: Path) -> Settings:
 def build(  # type: ignore[no-untyped-def]
     known: Settings, embedding: ModelRef = EMBEDDING, subject_keys: FakeSubjectKeys | None = None
 ):
+    make_proof_key(known.home / "proof-key.pem")
     return build_services(
         known,
         stores(),

@@ -8,6 +8,7 @@ AWS_ENDPOINT_URL. One without TLS is spoken to only as `s3+http://bucket/recordi
 """
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from functools import cache, partial
 
 import structlog
@@ -17,7 +18,14 @@ from proctor.adapters.object_urls import names_under, open_url, told_as_ours
 from proctor.adapters.recordings.arrow import read_arrow, write_arrow
 from proctor.domain.errors import InvalidInput, NotFound
 from proctor.domain.ids import ExamId, SessionId, TenantId, path_part
-from proctor.domain.recordings import Footer, Recording, RecordingKey, Row, Segment
+from proctor.domain.recordings import (
+    Footer,
+    Recording,
+    RecordingKey,
+    Row,
+    Segment,
+    take_began_at,
+)
 
 _log = structlog.get_logger(__name__)
 SEGMENTS, CLOSED = "sessions", "closed"
@@ -98,6 +106,29 @@ class ObjectRecordings:
                 continue
             if footer is not None:
                 yield footer
+
+    async def unclosed(self) -> AsyncIterator[tuple[RecordingKey, datetime]]:
+        """Recordings without a footer, and when their first take began, by the names of objects.
+
+        One whose tenant or exam has a name that makes no path is passed over: it cannot be named.
+        """
+        closed = {
+            name.partition("/")[2].removesuffix(".json") for name in await self._names(CLOSED)
+        }
+        first: dict[str, str] = {}
+        for name in await self._names(SEGMENTS):
+            folder = name.partition("/")[2].rpartition("/")[0]
+            if folder not in closed:
+                first[folder] = min(first.get(folder, _take_of(name)), _take_of(name))
+        for folder, take in sorted(first.items()):
+            parts, began_at = folder.split("/"), take_began_at(take)
+            if len(parts) != 3 or folder.startswith("-") or "/-" in folder or began_at is None:
+                continue
+            tenant, exam, session = parts
+            key = RecordingKey(
+                tenant_id=TenantId(tenant), exam_id=ExamId(exam), session_id=SessionId(session)
+            )
+            yield key, began_at
 
     async def erase(self, key: RecordingKey) -> None:
         """Delete everything of a session, the footer last: what breaks off is begun again by it."""

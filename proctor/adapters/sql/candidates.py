@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.erasures import is_erased, refuse_erased
 from proctor.adapters.sql.tables import candidates, consents, enrolments
 from proctor.domain.candidates import Candidate, Consent, Enrolment, ModelRef
 from proctor.domain.errors import Conflict, NotFound
@@ -26,9 +27,11 @@ class SqlCandidateStore:
             await connection.execute(insert(candidates).values(asdict(candidate)))
 
     async def get_candidate(self, tenant_id: TenantId, candidate_id: CandidateId) -> Candidate:
-        """Raises `NotFound`, for another tenant's candidate too."""
+        """Raises `NotFound`, for another tenant's candidate too, and for one who is erased."""
         wanted = select(candidates).where(
-            candidates.c.tenant_id == tenant_id, candidates.c.candidate_id == candidate_id
+            candidates.c.tenant_id == tenant_id,
+            candidates.c.candidate_id == candidate_id,
+            ~is_erased(candidates.c.tenant_id, candidates.c.candidate_id),
         )
         async with self._database.reading() as connection:
             row = (await connection.execute(wanted)).one_or_none()
@@ -39,8 +42,11 @@ class SqlCandidateStore:
     async def list_candidates(
         self, tenant_id: TenantId, after: CandidateId | None, limit: int
     ) -> Sequence[Candidate]:
-        """By id, after a cursor."""
-        page = select(candidates).where(candidates.c.tenant_id == tenant_id)
+        """By id, after a cursor, without those who are erased."""
+        page = select(candidates).where(
+            candidates.c.tenant_id == tenant_id,
+            ~is_erased(candidates.c.tenant_id, candidates.c.candidate_id),
+        )
         if after is not None:
             page = page.where(candidates.c.candidate_id > after)
         async with self._database.reading() as connection:
@@ -51,6 +57,7 @@ class SqlCandidateStore:
         """Store a new consent record. Raises `NotFound` for an unknown candidate."""
         async with self._database.writing() as connection:
             await connection.execute(insert(consents).values(asdict(consent)))
+            await refuse_erased(connection, consent.tenant_id, consent.candidate_id)
 
     async def withdraw_consent(
         self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime
@@ -102,6 +109,7 @@ class SqlCandidateStore:
                 raise Conflict("the candidate has this version already")
             await _erase_enrolments(connection, *whose, enrolment.created_at)
             await connection.execute(new)
+            await refuse_erased(connection, *whose)
 
     async def newest_enrolment(
         self, tenant_id: TenantId, candidate_id: CandidateId

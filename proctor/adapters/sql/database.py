@@ -28,6 +28,7 @@ _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # what is overwritten or deleted is zeroed in the file, not left in it
 )
 
 
@@ -115,6 +116,24 @@ class Database:
             yield
         finally:
             self._one_writer.release()
+
+    async def scrub(self, table: Table) -> None:
+        """See to it that what was just deleted from a table, or overwritten, lies in no file of ours.
+
+        SQLite zeroes it in the file (`secure_delete`); its log is written back and cut off here.
+        PostgreSQL frees its place (`VACUUM`); old pages and its own log fade as they are reused.
+        Who reads meanwhile keeps the log a little longer; the next call cuts it.
+        """
+        if self.is_sqlite:  # outside a transaction: the log cannot be cut inside one
+            engine = self._engine.execution_options(sqlite_begin="SELECT 1")
+            how = "PRAGMA wal_checkpoint(TRUNCATE)"
+        else:
+            engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+            how = f"VACUUM {table.name}"
+        async with self._turn():
+            with told_as_ours():
+                async with engine.connect() as connection:
+                    await connection.exec_driver_sql(how)
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows ON CONFLICT."""

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.erasures import refuse_erased
 from proctor.adapters.sql.tables import coverage, sessions
 from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
 from proctor.domain.errors import Conflict, NotFound
@@ -38,6 +39,7 @@ class SqlSessionStore:
                     settled_at=session.settled_at,
                 )
             )
+            await refuse_erased(connection, session.tenant_id, session.candidate_id)
 
     async def get(self, tenant_id: TenantId, session_id: SessionId) -> Session:
         """With its coverage. Raises `NotFound`, for another tenant's session too."""

@@ -6,8 +6,10 @@ from sqlalchemy.exc import DBAPIError
 from proctor.adapters.sql.archive import SqlAlertArchive
 from proctor.adapters.sql.audit import SqlAuditLog
 from proctor.adapters.sql.candidates import SqlCandidateStore
+from proctor.adapters.sql.chain import SqlChainStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.deliveries import SqlDeliveryStore
+from proctor.adapters.sql.erasures import SqlErasureStore
 from proctor.adapters.sql.evidence import SqlEvidenceLedger
 from proctor.adapters.sql.evidence_ends import SqlEvidenceEnds
 from proctor.adapters.sql.exams import SqlExamStore
@@ -17,8 +19,10 @@ from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
 from proctor.adapters.sql.sinks import SqlSinkStore
+from proctor.adapters.sql.subject_keys import SqlSubjectKeys
 from proctor.adapters.sql.tables import REVISION, tenants
 from proctor.domain.errors import StateStoreUnavailable
+from proctor.ports import Clock, KeyRing
 
 
 class SqlStores:
@@ -44,6 +48,8 @@ class SqlStores:
         evidence: `EvidenceLedger`.
         evidence_ends: `EvidenceEnds`.
         audit: `AuditLog`.
+        chain: `ChainStore`.
+        erasures: `ErasureStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -63,6 +69,12 @@ class SqlStores:
         self.evidence = SqlEvidenceLedger(self._database)
         self.evidence_ends = SqlEvidenceEnds(self._database)
         self.audit = SqlAuditLog(self._database)
+        self.chain = SqlChainStore(self._database)
+        self.erasures = SqlErasureStore(self._database)
+
+    def subject_keys(self, ring: KeyRing, clock: Clock) -> SqlSubjectKeys:
+        """`SubjectKeys` whose data keys the ring wraps; one per process, for it keeps opened keys."""
+        return SqlSubjectKeys(self._database, ring, clock)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""
