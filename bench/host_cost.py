@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.unkept import Unkept
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.webrtc.clips import Remuxer
 from proctor.domain.candidates import FaceTemplate, ModelRef
@@ -52,7 +53,6 @@ from proctor.identity.matching import MatchCalibration
 from proctor.ports import MediaSink
 from proctor.services.host.picture import judged, measure, small_luma
 from proctor.services.host.session_host import SessionHost
-from proctor.services.host.unkept import Unkept
 
 POLICY = Path(__file__).resolve().parent.parent / "policies" / "standard.yaml"
 PICTURES_HZ = 5

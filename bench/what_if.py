@@ -25,7 +25,7 @@ from rich.table import Table
 from bench.judge_cost import BEGAN, POLICY, TICK_MS, NoMetrics, SimulatedClock, Stores, seen_at
 from proctor.adapters.sql.migrate import upgrade
 from proctor.adapters.sql.stores import SqlStores
-from proctor.bootstrap import open_recordings
+from proctor.bootstrap_evidence import open_recordings
 from proctor.domain.candidates import Candidate
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.observations import Observation

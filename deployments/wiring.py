@@ -64,17 +64,20 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
     import cv2
 
     from proctor.adapters.metrics import PrometheusMetrics
+    from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.webrtc.clips import Remuxer
     from proctor.adapters.webrtc.peer import LeanPeers
     from proctor.bootstrap import open_faces, open_live_state, usual_media
+    from proctor.bootstrap_evidence import build_evidence_keeper
+    from proctor.bootstrap_proof import open_subject_keys
     from proctor.services.host.evidence_box import KeepingLimits
     from proctor.services.host.pages import Pages
     from proctor.services.host.session_host import SessionHost
-    from proctor.services.host.unkept import Unkept
 
     cv2.setNumThreads(1)  # one event loop: OpenCV's own threads would only contend with it
     settings = begin(spec.name)
-    clock, metrics = SystemClock(), PrometheusMetrics()
+    assert settings.database_url is not None
+    clock, metrics, stores = SystemClock(), PrometheusMetrics(), SqlStores(settings.database_url)
     embedding, calibration = identity_of(settings)
     return SessionHost(
         name=spec.name,
@@ -87,7 +90,9 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         calibrations={embedding: calibration},
         likeness=likeness_of(settings),
         peers=LeanPeers(settings.webrtc, clock, metrics),
-        keeper=Unkept(),
+        keeper=build_evidence_keeper(
+            settings, stores.evidence, open_subject_keys(settings, stores), clock, metrics
+        ),
         clips=Remuxer(),
         keeping=KeepingLimits.of(settings.evidence_memory_mb),
         pages=Pages(live=open_live_state(settings), usual=usual_media(settings), clock=clock),
@@ -100,7 +105,8 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
     """A fusion shard that has taken over its checkpoints; runs in its actor's process."""
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_checkpoints, open_live_state, open_recordings
+    from proctor.bootstrap import open_checkpoints, open_live_state
+    from proctor.bootstrap_evidence import open_recordings
     from proctor.services.judge_sessions import JudgeShard
     from proctor.services.judging.recorder import Recorder
 
@@ -138,16 +144,9 @@ async def build_dispatcher() -> "Loops":
     from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import (
-        build_chain_keeper,
-        build_deliveries,
-        build_erase,
-        open_faces,
-        open_live_state,
-        open_recordings,
-        open_subject_keys,
-    )
-    from proctor.bootstrap_evidence import build_evidence_end
+    from proctor.bootstrap import build_deliveries, open_faces, open_live_state
+    from proctor.bootstrap_evidence import build_evidence_end, open_recordings
+    from proctor.bootstrap_proof import build_chain_keeper, build_erase, open_subject_keys
     from proctor.services.evidence.telling import EvidenceNews
     from proctor.services.news import IncidentNews
     from proctor.services.retain import Retain

@@ -8,19 +8,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from proctor.bootstrap_evidence import open_recordings
+from proctor.bootstrap_proof import build_erase, open_seal, open_subject_keys
 from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
 if TYPE_CHECKING:
-    from proctor.adapters.elsewhere import ObjectElsewhere
-    from proctor.adapters.key_rings import RotatingRing
     from proctor.adapters.lancedb_faces import LanceFaceIndex
-    from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
-    from proctor.adapters.seal import FileSeal
     from proctor.adapters.sinks.registry import SinkRegistry
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.adapters.sql.subject_keys import SqlSubjectKeys
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
     from proctor.domain.candidates import ModelRef
@@ -50,14 +47,10 @@ if TYPE_CHECKING:
         SessionPlacement,
         SessionStore,
         SinkStore,
-        StoredEvidence,
         SubjectKeys,
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
-    from proctor.services.erase import EndsSessions, Erase
-    from proctor.services.proof.export import Export
-    from proctor.services.proof.keep import ChainKeeper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,132 +172,6 @@ def open_secrets_ring(settings: Settings) -> "KeyRing":
     return secrets_ring(known.key_ring, known.key_file, known.key_ring_token, SystemClock())
 
 
-def open_rotating_ring(settings: Settings) -> "RotatingRing":
-    """The key ring itself, to be rotated. Raises `InvalidInput` when it cannot be used."""
-    from proctor.adapters.key_rings import rotating_ring
-
-    known = settings.resolved()
-    assert known.key_file is not None
-    return rotating_ring(known.key_ring, known.key_file, known.key_ring_token)
-
-
-def open_subject_keys(settings: Settings, sql: "SqlStores") -> "SqlSubjectKeys":
-    """Candidates' data keys; one per process. Raises `InvalidInput` as `open_secrets_ring`."""
-    from proctor.adapters.clock import SystemClock
-    from proctor.adapters.key_rings import wrapping_ring
-
-    known = settings.resolved()
-    assert known.key_file is not None
-    ring = wrapping_ring(known.key_ring, known.key_file, known.key_ring_token)
-    return sql.subject_keys(ring, SystemClock())
-
-
-def open_recordings(settings: Settings) -> "ObjectRecordings":
-    """The recordings of sessions. Raises `InvalidInput` for a URL of no store."""
-    from proctor.adapters.recordings.objects import ObjectRecordings
-
-    known = settings.resolved()
-    assert known.recordings_url is not None
-    return ObjectRecordings(known.recordings_url)
-
-
-def open_elsewhere(settings: Settings) -> "ObjectElsewhere":
-    """Where checkpoints and tombstones are kept. Raises `InvalidInput` for a URL of no store."""
-    from proctor.adapters.elsewhere import ObjectElsewhere
-
-    known = settings.resolved()
-    assert known.checkpoints_url is not None
-    return ObjectElsewhere(known.checkpoints_url)
-
-
-def open_seal(settings: Settings) -> "FileSeal":
-    """What signs proof. Raises `InvalidInput` when its key is not there or others may read it."""
-    from proctor.adapters.seal import FileSeal
-
-    known = settings.resolved()
-    assert known.proof_key is not None
-    return FileSeal(known.proof_key)
-
-
-def build_chain_keeper(
-    settings: Settings,
-    stores: "Stores | SqlStores",
-    evidence: "StoredEvidence | None" = None,
-) -> "ChainKeeper":
-    """What brings the chains of sessions up to what was committed, and signs them."""
-    from proctor.adapters.clock import SystemClock
-    from proctor.services.proof.keep import ChainKeeper
-
-    return ChainKeeper(
-        chain=stores.chain,
-        sessions=stores.sessions,
-        exams=stores.exams,
-        alerts=stores.archive,
-        erasures=stores.erasures,
-        recordings=open_recordings(settings),
-        elsewhere=open_elsewhere(settings),
-        seal=open_seal(settings),
-        clock=SystemClock(),
-        evidence=evidence,
-    )
-
-
-def build_erase(
-    settings: Settings,
-    stores: "Stores | SqlStores",
-    *,
-    keys: "SubjectKeys",
-    faces: "FaceIndex",
-    ends: "EndsSessions | None" = None,
-    live: "LiveState | None" = None,
-    evidence: "StoredEvidence | None" = None,
-) -> "Erase":
-    """What erases candidates; without `ends` it refuses while a session of theirs goes on."""
-    from proctor.adapters.clock import SystemClock
-    from proctor.services.erase import Erase
-
-    return Erase(
-        erasures=stores.erasures,
-        candidates=stores.candidates,
-        sessions=stores.sessions,
-        keys=keys,
-        faces=faces,
-        recordings=open_recordings(settings),
-        elsewhere=open_elsewhere(settings),
-        seal=open_seal(settings),
-        keeper=build_chain_keeper(settings, stores, evidence),
-        clock=SystemClock(),
-        ends=ends,
-        live=live,
-        evidence=evidence,
-    )
-
-
-def build_export(
-    settings: Settings, stores: "SqlStores", evidence: "StoredEvidence | None" = None
-) -> "Export":
-    """What writes sessions into files that anybody can check."""
-    from proctor.adapters.clock import SystemClock
-    from proctor.adapters.recordings.arrow import write_arrow
-    from proctor.services.proof.export import Export
-
-    return Export(
-        keeper=build_chain_keeper(settings, stores, evidence),
-        chain=stores.chain,
-        sessions=stores.sessions,
-        exams=stores.exams,
-        incidents=stores.incidents,
-        alerts=stores.archive,
-        recordings=open_recordings(settings),
-        elsewhere=open_elsewhere(settings),
-        seal=open_seal(settings),
-        clock=SystemClock(),
-        to_arrow=write_arrow,
-        evidence=evidence,
-        keys=open_subject_keys(settings, stores),
-    )
-
-
 def open_sinks(settings: Settings) -> "SinkRegistry":
     """What turns stored sinks into ones that send. Raises `InvalidInput` for an unusable setting."""
     from proctor.adapters.clock import SystemClock
@@ -371,7 +238,6 @@ def build_services(
     calibrations: "Mapping[ModelRef, MatchCalibration]",
     embedding: "ModelRef",
     groups: Collection[str] = (),
-    subject_keys: "SubjectKeys | None" = None,
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -384,7 +250,6 @@ def build_services(
         calibrations: How distances of each embedding model are read.
         embedding: The embedding model that enrols and verifies now.
         groups: The model groups that are served; the others' signals do not exist.
-        subject_keys: Opens evidence; without them none is shown.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
@@ -467,12 +332,10 @@ def build_services(
         news=IncidentNews(
             stores.incidents, stores.verdicts, stores.sessions, stores.exams, judges, clock
         ),
-        evidence=None
-        if subject_keys is None
-        else build_evidence_desk(
+        evidence=build_evidence_desk(
             known,
             ledger=stores.evidence,
-            subject_keys=subject_keys,
+            subject_keys=stores.keys,
             keys=keys,
             audit=stores.audit,
             incidents=stores.incidents,

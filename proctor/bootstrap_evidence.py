@@ -9,6 +9,7 @@ from proctor.settings import Settings
 
 if TYPE_CHECKING:
     from proctor.adapters.evidence.objects import ObjectEvidence
+    from proctor.adapters.recordings.objects import ObjectRecordings
     from proctor.ports import (
         AuditLog,
         Clock,
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from proctor.services.evidence.keeper import SpoolingKeeper
     from proctor.services.evidence.schedule import RetentionSchedule
     from proctor.services.evidence.showing import EvidenceDesk
+
+
+def open_recordings(settings: Settings) -> "ObjectRecordings":
+    """The recordings of sessions. Raises `InvalidInput` for a URL of no store."""
+    from proctor.adapters.recordings.objects import ObjectRecordings
+
+    known = settings.resolved()
+    assert known.recordings_url is not None
+    return ObjectRecordings(known.recordings_url)
 
 
 def open_evidence(settings: Settings) -> "ObjectEvidence":

@@ -46,7 +46,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write everything of a session into one file that `proctor verify` checks offline."""
-    from proctor.bootstrap import build_export
+    from proctor.bootstrap_proof import build_export
     from proctor.services.proof.export import EvidenceAs
 
     if evidence not in set(EvidenceAs):
@@ -123,7 +123,8 @@ def erase(
     A session that goes on is in the way: end it first, or have the service stop it
     (DELETE /v1/candidates/ID?stop=true).
     """
-    from proctor.bootstrap import build_erase, open_faces, open_live_state, open_subject_keys
+    from proctor.bootstrap import open_faces, open_live_state
+    from proctor.bootstrap_proof import build_erase, open_subject_keys
 
     if not yes:
         typer.confirm(f"Erase {candidate} of {tenant} for ever?", abort=True)
@@ -164,7 +165,7 @@ def erase(
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """Show the key ring's versions and the key that signs proof."""
-    from proctor.bootstrap import open_rotating_ring, open_seal
+    from proctor.bootstrap_proof import open_rotating_ring, open_seal
 
     settings = read_settings().resolved()
     ring, seal = open_rotating_ring(settings), open_seal(settings)
@@ -189,7 +190,7 @@ def rotate(as_json: AsJson = False) -> None:
 
     What older versions sealed stays readable: keep them as long as templates and secrets of then are.
     """
-    from proctor.bootstrap import open_rotating_ring, open_subject_keys
+    from proctor.bootstrap_proof import open_rotating_ring, open_subject_keys
 
     async def work(settings: "Settings", stores: "SqlStores") -> tuple[int, int]:
         newest = open_rotating_ring(settings).rotate()
@@ -203,7 +204,7 @@ def rotate(as_json: AsJson = False) -> None:
 @keys.command()
 def public() -> None:
     """Print the public key that checks exports and checkpoints, in PEM."""
-    from proctor.bootstrap import open_seal
+    from proctor.bootstrap_proof import open_seal
 
     typer.echo(open_seal(read_settings()).pem(), nl=False)
 

@@ -43,7 +43,7 @@ class Services:
         connections: WHIP.
         accommodations: What candidates are allowed, and breaks.
         news: Verdicts and other late news of incidents.
-        evidence: Evidence before human eyes; None where nothing can open it: then it has no routes.
+        evidence: Evidence before human eyes.
         retention: What is kept, and for how long.
         priorities: In which order sessions are worth a look.
         join: Join tickets.
@@ -79,7 +79,7 @@ class Services:
     connections: Connections
     accommodations: Accommodations
     news: IncidentNews
-    evidence: EvidenceDesk | None
+    evidence: EvidenceDesk
     retention: RetentionSchedule
     priorities: Priorities
     join: Join

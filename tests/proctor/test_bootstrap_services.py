@@ -8,7 +8,7 @@ import pytest
 
 from proctor.adapters.seal import make_proof_key
 from proctor.adapters.tokens import make_keys
-from proctor.api.app import create_app, route_names
+from proctor.api.app import create_app
 from proctor.bootstrap import Stores, build_services, open_tokens
 from proctor.domain.candidates import ModelRef
 from proctor.domain.errors import InvalidInput, PolicyRefused
@@ -74,9 +74,7 @@ def settings(home: Path) -> Settings:
     return Settings(home=home, public_url="https://exams.example", _env_file=None)  # type: ignore[call-arg]
 
 
-def build(  # type: ignore[no-untyped-def]
-    known: Settings, embedding: ModelRef = EMBEDDING, subject_keys: FakeSubjectKeys | None = None
-):
+def build(known: Settings, embedding: ModelRef = EMBEDDING):  # type: ignore[no-untyped-def]
     make_proof_key(known.home / "proof-key.pem")
     return build_services(
         known,
@@ -86,7 +84,6 @@ def build(  # type: ignore[no-untyped-def]
         judges=FakeJudges(),
         calibrations={EMBEDDING: CALIBRATION},
         embedding=embedding,
-        subject_keys=subject_keys,
     )
 
 
@@ -112,22 +109,6 @@ async def test_the_door_opens_with_a_token_of_the_launchers_key(tmp_path: Path) 
         assert (await client.get("/proctor")).status_code == 200
         metrics = await client.get("/metrics")
         assert 'proctor_http_requests_total{method="POST",route="/v1/exams"' in metrics.text
-
-
-def test_evidence_is_shown_where_it_can_be_opened_and_the_schedule_everywhere(
-    tmp_path: Path,
-) -> None:
-    make_keys(tmp_path / "tokens")
-    shown, hidden = (
-        {path for _, path in route_names(create_app(build(settings(tmp_path), subject_keys=k)), "")}
-        for k in (FakeSubjectKeys(), None)
-    )
-    assert shown - hidden == {
-        "/v1/incidents/{incident_id}/evidence",
-        "/v1/evidence/{evidence_id}/links",
-        "/v1/evidence/{evidence_id}",
-    }
-    assert "/v1/retention" in hidden
 
 
 def test_without_a_key_nothing_is_served(tmp_path: Path) -> None:

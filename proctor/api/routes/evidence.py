@@ -17,8 +17,7 @@ from proctor.api.ranges import Unsatisfiable, part_of
 from proctor.api.schemas import NewEvidenceLink
 from proctor.api.services import Services
 from proctor.domain.ids import IncidentId
-from proctor.services.evidence.schedule import RetentionSchedule
-from proctor.services.evidence.showing import EvidenceDesk, OpenedEvidence
+from proctor.services.evidence.showing import OpenedEvidence
 
 SHOWN_AS = {
     "image/jpeg": "jpg",
@@ -40,28 +39,14 @@ Signature = Annotated[str, Query(max_length=8192, description="As the link says.
 
 
 def evidence_router(services: Services) -> APIRouter:
-    """Routes of evidence."""
-    router = retention_router(services.retention)
-    return (
-        router
-        if services.evidence is None
-        else _with_evidence(router, services.evidence, services.public_url)
-    )
-
-
-def retention_router(retention: RetentionSchedule) -> APIRouter:
-    """The schedule alone."""
+    """Routes of evidence, and of how long it is kept."""
+    desk, retention, public_url = services.evidence, services.retention, services.public_url
     router = APIRouter(prefix="/v1", tags=["evidence"], route_class=GuardedRoute)
 
     @router.get("/retention")
     async def show_retention(caller: Caller) -> RetentionView:
         """What is kept, where, for how long and why: made from the running configuration and your exams."""
         return retention_view(await retention.of(caller.tenant_id))
-
-    return router
-
-
-def _with_evidence(router: APIRouter, desk: EvidenceDesk, public_url: str | None) -> APIRouter:
 
     @router.get("/incidents/{incident_id}/evidence")
     async def list_evidence(incident_id: str, caller: Caller) -> EvidenceListView:

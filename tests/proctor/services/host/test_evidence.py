@@ -3,6 +3,7 @@
 import hashlib
 from datetime import timedelta
 
+from bench.unkept import Unkept
 from proctor.domain.alerts import Alert, Transition
 from proctor.domain.evidence import EvidenceOrder, PieceKind
 from proctor.domain.ids import CandidateId, ExamId, IncidentId, TenantId
@@ -12,7 +13,6 @@ from proctor.domain.perception import BodyAsk, FaceAsk
 from proctor.domain.reports import Command, CommandName, OrderState, TickReport
 from proctor.services.host.evidence_box import KeepingLimits
 from proctor.services.host.handing import KEEP_WITHIN_MS
-from proctor.services.host.unkept import Unkept
 from tests.fakes.evidence_keeper import FakeEvidenceKeeper
 from tests.fakes.media_peers import Lens
 from tests.fakes.perception import Scene, template_of

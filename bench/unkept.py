@@ -1,4 +1,4 @@
-"""Where no store of evidence is wired, what was ordered is told as lost."""
+"""A keeper of evidence that takes nothing: what is measured here is the host, not the store."""
 
 from collections.abc import Sequence
 
