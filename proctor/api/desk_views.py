@@ -16,6 +16,7 @@ from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.incidents import Category, EvidenceStatus, Severity, Verdict
 from proctor.domain.priority import Withheld
 from proctor.domain.signals import SignalKind
+from proctor.services.timeline import MilestoneKind
 
 
 class Origin(StrEnum):
@@ -249,18 +250,6 @@ class SignalLaneView(View):
 
     kind: SignalKind
     items: list[TimelineSignalView]
-
-
-class MilestoneKind(StrEnum):
-    """What happened to a session, besides what was seen in it."""
-
-    JOINED = "joined"
-    CONNECTED = "connected"
-    LEFT = "left"
-    VERDICT = "verdict"
-    DECISION = "decision"
-    STATEMENT = "statement"
-    ADDED = "incident_added"
 
 
 class MilestoneView(View):

@@ -1,13 +1,20 @@
 """What a reviewer's desk shows of many sessions: rows that are read together, never written."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from proctor.domain.casework import DecisionWord, SessionDecision
-from proctor.domain.coverage import CoverageReason, CoverageState, Modality
+from proctor.domain.coverage import (
+    CoverageInterval,
+    CoverageReason,
+    CoverageState,
+    Modality,
+)
 from proctor.domain.ids import CandidateId, ExamId, IncidentId, SessionId
-from proctor.domain.incidents import Category, EvidenceStatus, Severity, Verdict
+from proctor.domain.incidents import Category, EvidenceStatus, Incident, Severity, Verdict
+from proctor.domain.notes import VerdictGiven
 from proctor.domain.priority import Priority
 from proctor.domain.sessions import Session, SessionState
 
@@ -72,6 +79,28 @@ class CoverageSum:
     reason: CoverageReason | None
     closed_ms: int
     open_since_ms: int | None = None
+
+
+def sums_of(intervals: Iterable[CoverageInterval]) -> tuple[CoverageSum, ...]:
+    """What a session's coverage adds up to, in the order in which each kind first came."""
+    closed: dict[tuple[Modality, CoverageState, CoverageReason | None], int] = {}
+    lasting: dict[tuple[Modality, CoverageState, CoverageReason | None], int] = {}
+    for each in intervals:
+        kind = (each.modality, each.state, each.reason)
+        lasted = 0 if each.end_ms is None else each.end_ms - each.start_ms
+        closed[kind] = closed.get(kind, 0) + lasted
+        if each.end_ms is None:
+            lasting[kind] = max(each.start_ms, lasting.get(kind, 0))
+    return tuple(
+        CoverageSum(
+            modality=modality,
+            state=state,
+            reason=reason,
+            closed_ms=total,
+            open_since_ms=lasting.get((modality, state, reason)),
+        )
+        for (modality, state, reason), total in closed.items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +190,15 @@ class SessionRecord:
     """What is stored of a session for its timeline, within bounds.
 
     Attributes:
-        incidents: The first `limit` by severity, then by length; in order of time.
+        incidents: The most severe, then the longest; in order of time.
         incidents_total: How many there are.
-        detailed: Of the incidents above, those whose signals were read, whole.
-        connections: By epoch.
+        detailed: The most severe of them whole, with their signals; in order of time.
+        verdicts: The newest words of reviewers; in order of time.
+        connections: The newest; by epoch.
     """
 
     incidents: tuple[IncidentLine, ...] = ()
     incidents_total: int = 0
-    detailed: tuple[IncidentId, ...] = ()
-    connections: tuple[Connected, ...] = field(default=())
+    detailed: tuple[Incident, ...] = ()
+    verdicts: tuple[VerdictGiven, ...] = ()
+    connections: tuple[Connected, ...] = ()
