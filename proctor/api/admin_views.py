@@ -38,11 +38,10 @@ class PrecisionView(View):
 
 
 class RulePrecisionView(PrecisionView):
-    """The precision of one rule of one policy version.
+    """The precision of one rule of one policy version; what people added is never in here.
 
     Attributes:
         hint: A sentence where reviewers dismiss most of what the rule finds; else null.
-        by_human: Incidents that people added to sessions under no rule are never in here.
     """
 
     policy_id: str
@@ -89,6 +88,16 @@ class SinkDepthView(View):
     oldest_at: datetime | None
 
 
+class HostView(View):
+    """A session host as it was last seen. Hosts serve every tenant."""
+
+    name: str
+    sessions: int
+    capacity: int
+    lag_ms: float
+    is_draining: bool
+
+
 class RetentionView(View):
     """How long exams keep what they keep."""
 
@@ -119,7 +128,7 @@ class OverviewView(View):
 
     at: datetime
     sessions: dict[SessionState, int]
-    live_coverage: dict[str, int]
+    live_coverage: dict[CoverageState, int]
     session_hours: float
     alerts: int
     alerts_per_session_hour: KnownView[float]
@@ -131,7 +140,7 @@ class OverviewView(View):
     outbox: int
     sinks: list[SinkDepthView]
     dead_letters: int
-    hosts: KnownView[list[dict[str, float]]]
+    hosts: KnownView[list[HostView]]
     storage_bytes: KnownView[int]
     retention: list[RetentionView]
 
@@ -191,6 +200,7 @@ class WhatIfView(View):
         state: `running`, `done` or `failed`.
         done: Sessions judged so far.
         total: Sessions to judge.
+        left_out: Recorded sessions of the exam that are not tried: those of the lowest priority.
         detail: Why it failed; else null.
         sessions: Once it is done, by their new place.
         skipped: What could not be judged.
@@ -200,6 +210,7 @@ class WhatIfView(View):
     state: str
     done: int
     total: int
+    left_out: int
     detail: str | None
     sessions: list[RerankedView]
     skipped: list[SkippedView]

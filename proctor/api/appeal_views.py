@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from proctor.api.desk_views import DecisionView, ModalityCoverageView, StatementView, StretchView
+from proctor.api.desk_views import ModalityCoverageView, StatementView, StretchView
 from proctor.api.views import View
+from proctor.domain.casework import DecisionWord
 from proctor.domain.coverage import Modality
 from proctor.domain.incidents import Category, EvidenceStatus, Severity, Verdict
 
@@ -42,6 +43,15 @@ class AppealVerdictView(View):
     given_at: datetime
     reviewer: str | None
     reason: str | None
+
+
+class AppealDecisionView(View):
+    """How a reviewer left the session. Name and notes are null for the candidate."""
+
+    word: DecisionWord
+    given_at: datetime
+    reviewer: str | None
+    notes: str | None
 
 
 class AppealIncidentView(View):
@@ -107,7 +117,7 @@ class AppealView(View):
     models: list[AppealModelView]
     coverage: list[ModalityCoverageView]
     gaps: list[CoverageGapsView]
-    decisions: list[DecisionView]
+    decisions: list[AppealDecisionView]
     statements: list[StatementView]
     policy_id: str
     policy_version: int

@@ -70,7 +70,7 @@ class NewWhatIf(Sent):
     )
     exam_id: Id | None = Field(
         default=None,
-        description=f"Its recorded sessions; the newest {MOST_SESSIONS} where there are more.",
+        description=f"Its recorded sessions; of more than {MOST_SESSIONS} those of highest priority.",
     )
     session_ids: list[Id] | None = Field(default=None, min_length=1, max_length=MOST_SESSIONS)
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from proctor.api.views import (
     EvidenceView,
@@ -14,7 +15,6 @@ from proctor.api.views import (
 from proctor.domain.casework import DecisionWord, StatementBy
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.incidents import Category, EvidenceStatus, Severity, Verdict
-from proctor.domain.priority import Withheld
 from proctor.domain.signals import SignalKind
 from proctor.services.timeline import MilestoneKind
 
@@ -100,7 +100,7 @@ class SessionCardView(SessionSummary):
     candidate_ref: str | None = None
     exam_title: str | None = None
     priority: PriorityView | None = None
-    withheld: Withheld | str | None = None
+    withheld: Literal["coverage", "none_yet"] | None = None
     coverage: list[ModalityCoverageView] | None = None
     incidents: IncidentCountsView | None = None
     decision: DecisionView | None = None

@@ -1,6 +1,6 @@
 """What those who review and administer read of many sessions at once, and what they add to one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -72,6 +72,12 @@ class ReviewDesk(Protocol):
 
     async def told(self, tenant_id: TenantId, incident_id: IncidentId) -> Sequence[Alert]:
         """Every alert about an incident, by seq."""
+        ...
+
+    async def openings(
+        self, tenant_id: TenantId, incident_ids: Sequence[IncidentId]
+    ) -> Mapping[IncidentId, Alert]:
+        """The newest alert of each that opened or escalated it; incidents without one are not in it."""
         ...
 
 

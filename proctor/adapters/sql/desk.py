@@ -3,7 +3,7 @@
 A page is found first, over narrow indexes; refs, sums and counts are read for its sessions alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from proctor.adapters.sql.tables import (
     sessions,
     verdicts,
 )
-from proctor.domain.alerts import Alert
+from proctor.domain.alerts import Alert, Transition
 from proctor.domain.desk import (
     Card,
     Connected,
@@ -110,6 +110,24 @@ class SqlReviewDesk:
         )
         async with self._database.reading() as connection:
             return list(await connection.scalars(wanted))
+
+    async def openings(
+        self, tenant_id: TenantId, incident_ids: Sequence[IncidentId]
+    ) -> Mapping[IncidentId, Alert]:
+        """The newest alert of each that opened or escalated it."""
+        told = [Transition.OPENED.value, Transition.ESCALATED.value]
+        wanted = (
+            select(alerts.c.incident_id, alerts.c.payload)
+            .where(
+                alerts.c.tenant_id == tenant_id,
+                alerts.c.incident_id.in_(incident_ids),
+                alerts.c.transition.in_(told),
+            )
+            .order_by(alerts.c.incident_id, alerts.c.seq)
+        )
+        async with self._database.reading() as connection:
+            rows = await connection.execute(wanted)
+            return {IncidentId(row.incident_id): row.payload for row in rows}
 
 
 async def _sessions(connection: AsyncConnection, page: Select[Any]) -> list[Session]:
