@@ -17,7 +17,7 @@ from proctor.domain.signals import Signal
 MOST_INCIDENTS = 500
 MOST_DETAILED = 200
 MOST_SIGNALS = 1_000
-MOST_STRETCHES = 1_000
+MOST_STRETCHES = 500
 MOST_MILESTONES = 500
 _WORST_LAST = (CoverageState.MONITORED, CoverageState.DEGRADED, CoverageState.BLIND)
 

@@ -151,7 +151,9 @@ def ranked(
     )
     if after is not None:
         page = page.where(tuple_(p.rank, p.session_id) < after)
-    return _filtered(page, wanted).order_by(p.rank.desc(), p.session_id.desc()).limit(limit)
+    return (
+        _filtered(page, tenant_id, wanted).order_by(p.rank.desc(), p.session_id.desc()).limit(limit)
+    )
 
 
 def withheld(
@@ -171,23 +173,22 @@ def withheld(
     page = select(sessions).where(s.tenant_id == tenant_id, ~has_one)
     if after is not None:
         page = page.where(s.session_id < after)
-    return _filtered(page, wanted).order_by(s.session_id.desc()).limit(limit)
+    return _filtered(page, tenant_id, wanted).order_by(s.session_id.desc()).limit(limit)
 
 
-def _filtered(page: Select[Any], wanted: QueueFilter) -> Select[Any]:
+def _filtered(page: Select[Any], tenant_id: TenantId, wanted: QueueFilter) -> Select[Any]:
     s = sessions.c
     if wanted.exam_id is not None:
         page = page.where(s.exam_id == wanted.exam_id)
     if wanted.state is not None:
         page = page.where(s.state == wanted.state.value)
     if wanted.words:
-        ref = candidates.c.external_ref.icontains(wanted.words, autoescape=True)
-        page = page.join(
-            candidates,
-            and_(
-                candidates.c.candidate_id == s.candidate_id, candidates.c.tenant_id == s.tenant_id
-            ),
-        ).where(or_(ref, s.session_id == wanted.words))
+        page = page.where(
+            or_(
+                s.candidate_id.in_(_referred(tenant_id, wanted.words)),
+                s.session_id == wanted.words,
+            )
+        )
     if wanted.status is not None:
         page = page.where(_stands(wanted.status))
     if wanted.asks_incidents:
@@ -198,6 +199,14 @@ def _filtered(page: Select[Any], wanted: QueueFilter) -> Select[Any]:
         )
         page = page.where(has_one.exists())
     return page
+
+
+def _referred(tenant_id: TenantId, words: str) -> Select[Any]:
+    """Candidates whose reference holds these words, found once for the page."""
+    c = candidates.c
+    return select(c.candidate_id).where(
+        c.tenant_id == tenant_id, c.external_ref.icontains(words, autoescape=True)
+    )
 
 
 def _stands(status: ReviewStatus) -> ColumnElement[bool]:

@@ -62,7 +62,7 @@ class SqlIncidentStore:
         # No index is named: with the key alone, PostgreSQL raises for (session, seq) when two commits of
         # the same alerts meet between its look and its insert.
         add = self._database.insert(alerts).on_conflict_do_nothing().returning(alerts.c.alert_id)
-        rows = [_alert_row(alert) for alert in new]
+        rows = [alert_row(alert) for alert in new]
         added = set((await connection.scalars(add, rows)).all())
         refused = {alert.alert_id for alert in new} - added
         if refused:
@@ -166,7 +166,8 @@ class SqlIncidentStore:
             return await read_allowances(connection, tenant_id, session_id)
 
 
-def _alert_row(alert: Alert) -> dict[str, object]:
+def alert_row(alert: Alert) -> dict[str, object]:
+    """An alert's columns."""
     return {
         "alert_id": alert.alert_id,
         "tenant_id": alert.tenant_id,

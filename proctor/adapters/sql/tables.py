@@ -38,7 +38,7 @@ metadata = MetaData(
 
 EPOCH = "1970-01-01 00:00:00.000000"
 """What stands for a time that nobody knows: of an incident whose session has no row."""
-_WHAT_IS_ASKED = ("severity", "verdict", "rule_id", "category")
+_WHAT_IS_ASKED = ("rule_id", "severity", "verdict", "category")
 _RULE_AND_VERDICT = ("rule_id", "verdict")
 
 

@@ -15,7 +15,7 @@ depends_on = None
 TIME = sa.DateTime(timezone=True)
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 EPOCH = "1970-01-01 00:00:00.000000"
-ASKED = ["severity", "verdict", "rule_id", "category"]
+ASKED = ["rule_id", "severity", "verdict", "category"]
 
 INDEXES = {
     "sessions": {"ix_sessions_tenant_id_session_id": ["tenant_id", "session_id"]},
