@@ -54,7 +54,6 @@ async def served(url: str, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
         sql.candidates,
         sql.incidents,
         sql.verdicts,
-        sql.allowances,
         known.reader,
         known.clock,
     )

@@ -348,7 +348,6 @@ def build_services(
             stores.candidates,
             stores.incidents,
             stores.verdicts,
-            stores.allowances,
             reader,
             clock,
         ),

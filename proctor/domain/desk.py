@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from proctor.domain.casework import DecisionWord, SessionDecision
+from proctor.domain.allowances import Break
+from proctor.domain.casework import Added, DecisionWord, SessionDecision, Statement
 from proctor.domain.coverage import (
     CoverageInterval,
     CoverageReason,
@@ -195,6 +196,10 @@ class SessionRecord:
         detailed: The most severe of them whole, with their signals; in order of time.
         verdicts: The newest words of reviewers; in order of time.
         connections: The newest; by epoch.
+        breaks: By their beginning.
+        decisions: Oldest first, like the two that follow.
+        statements: The candidate's words.
+        additions: Who added which incident.
     """
 
     incidents: tuple[IncidentLine, ...] = ()
@@ -202,3 +207,7 @@ class SessionRecord:
     detailed: tuple[Incident, ...] = ()
     verdicts: tuple[VerdictGiven, ...] = ()
     connections: tuple[Connected, ...] = ()
+    breaks: tuple[Break, ...] = ()
+    decisions: tuple[SessionDecision, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    additions: tuple[Added, ...] = ()

@@ -20,7 +20,6 @@ from proctor.domain.notes import VerdictGiven
 from proctor.domain.sessions import Exam, Session
 from proctor.fusion.explain import sentences
 from proctor.ports import (
-    AllowanceStore,
     CandidateStore,
     CaseStore,
     Clock,
@@ -109,7 +108,6 @@ class Desk:
         candidates: CandidateStore,
         incidents: IncidentStore,
         verdicts: VerdictStore,
-        allowances: AllowanceStore,
         reader: PolicyReader,
         clock: Clock,
     ) -> None:
@@ -120,7 +118,6 @@ class Desk:
         self._candidates = candidates
         self._incidents = incidents
         self._verdicts = verdicts
-        self._allowances = allowances
         self._reader = reader
         self._clock = clock
 
@@ -195,57 +192,32 @@ class Desk:
         self, tenant_id: TenantId, session_id: SessionId
     ) -> tuple[Timeline, ReadPolicy]:
         """A session ready to be drawn, and its policy for the names of rules. Raises `NotFound`."""
-        case = await self._drawn(tenant_id, session_id)
-        exam = await self._exams.get_exam(tenant_id, case[0].session.exam_id)
-        return case[0], await self._reader.read(exam.policy_text)
-
-    async def _drawn(self, tenant_id: TenantId, session_id: SessionId) -> tuple[Timeline, "_Parts"]:
         session = await self._sessions.get(tenant_id, session_id)
         record = await self._desk.record(tenant_id, session_id, MOST_INCIDENTS, MOST_DETAILED)
-        breaks = await self._allowances.list_breaks(tenant_id, session_id)
-        decisions = await self._cases.decisions(tenant_id, session_id)
-        statements = await self._cases.statements(tenant_id, session_id)
-        additions = await self._cases.additions(tenant_id, session_id)
-        timeline = drawn(
-            session, record, breaks, decisions, statements, additions, self._clock.now()
-        )
-        return timeline, _Parts(
-            details=record.detailed,
-            verdicts=record.verdicts,
-            decisions=tuple(decisions),
-            statements=tuple(statements),
-            additions=tuple(additions),
-        )
+        exam = await self._exams.get_exam(tenant_id, session.exam_id)
+        policy = await self._reader.read(exam.policy_text)
+        return drawn(session, record, self._clock.now()), policy
 
     async def case(self, tenant_id: TenantId, session_id: SessionId) -> CaseFile:
         """Everything that an appeal is made of. Raises `NotFound`."""
-        timeline, parts = await self._drawn(tenant_id, session_id)
-        session = timeline.session
+        session = await self._sessions.get(tenant_id, session_id)
+        record = await self._desk.record(tenant_id, session_id, MOST_INCIDENTS, MOST_DETAILED)
         exam = await self._exams.get_exam(tenant_id, session.exam_id)
-        names = [each.incident_id for each in parts.details]
+        names = [each.incident_id for each in record.detailed]
         (card,) = await self._desk.cards(tenant_id, [session])
         return CaseFile(
             exam=exam,
             candidate=await self._candidates.get_candidate(tenant_id, session.candidate_id),
             card=card,
-            timeline=timeline,
-            details=parts.details,
+            timeline=drawn(session, record, self._clock.now()),
+            details=record.detailed,
             openings=await self._desk.openings(tenant_id, names),
-            verdicts=parts.verdicts,
+            verdicts=record.verdicts,
             policy=await self._reader.read(exam.policy_text),
-            decisions=parts.decisions,
-            statements=parts.statements,
-            additions={each.incident_id: each for each in parts.additions},
+            decisions=record.decisions,
+            statements=record.statements,
+            additions={each.incident_id: each for each in record.additions},
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    details: tuple[Incident, ...]
-    verdicts: tuple[VerdictGiven, ...]
-    decisions: tuple[SessionDecision, ...]
-    statements: tuple[Statement, ...]
-    additions: tuple[Added, ...]
 
 
 def is_added(found: IncidentLine | Incident) -> bool:

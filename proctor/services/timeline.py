@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from proctor.domain.allowances import Break
-from proctor.domain.casework import Added, SessionDecision, Statement
 from proctor.domain.coverage import CoverageInterval, CoverageState, Modality
 from proctor.domain.desk import IncidentLine, SessionRecord
 from proctor.domain.ids import IncidentId, SignalId
@@ -89,10 +88,6 @@ def length_ms(session: Session, now: datetime) -> int:
 def drawn(
     session: Session,
     record: SessionRecord,
-    breaks: Sequence[Break],
-    decisions: Sequence[SessionDecision],
-    statements: Sequence[Statement],
-    additions: Sequence[Added],
     now: datetime,
 ) -> Timeline:
     """Everything that is known of a session, in lanes."""
@@ -131,7 +126,7 @@ def drawn(
                 rule=f"of the {MOST_DETAILED} most severe incidents, the longest signals",
             )
         )
-    found = _milestones(session, record, decisions, statements, additions)
+    found = _milestones(session, record)
     if len(found) > MOST_MILESTONES:
         truncated.append(
             Truncated(
@@ -148,7 +143,7 @@ def drawn(
         coverage=lanes,
         signals=signals,
         milestones=tuple(found[-MOST_MILESTONES:]),
-        breaks=tuple(breaks),
+        breaks=record.breaks,
         truncated=tuple(truncated),
     )
 
@@ -219,9 +214,6 @@ def _signals(incidents: Iterable[Incident]) -> tuple[tuple[Shown, ...], int]:
 def _milestones(
     session: Session,
     record: SessionRecord,
-    decisions: Sequence[SessionDecision],
-    statements: Sequence[Statement],
-    additions: Sequence[Added],
 ) -> list[Milestone]:
     begin = session.started_at or session.created_at
 
@@ -246,15 +238,15 @@ def _milestones(
     ]
     found += [
         at(each.given_at, MilestoneKind.DECISION, word=each.word.value, who=each.reviewer)
-        for each in decisions
+        for each in record.decisions
     ]
     found += [
         at(each.made_at, MilestoneKind.STATEMENT, incident_id=each.incident_id, word=each.by.value)
-        for each in statements
+        for each in record.statements
     ]
     found += [
         at(each.added_at, MilestoneKind.ADDED, incident_id=each.incident_id, who=each.reviewer)
-        for each in additions
+        for each in record.additions
     ]
     return sorted(found, key=lambda each: each.at)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from proctor.domain.alerts import Transition
+from proctor.domain.allowances import Break, BreakBy, SessionBreak
 from proctor.domain.casework import (
     MANUAL_RULE,
     Added,
@@ -22,6 +23,7 @@ from proctor.domain.desk import (
     IncidentFilter,
     QueueFilter,
     ReviewStatus,
+    SessionRecord,
 )
 from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.figures import CoverageTotal, RuleCount
@@ -314,7 +316,23 @@ async def test_a_record_keeps_the_most_severe_and_the_longest_and_says_how_many_
     assert record.verdicts == (given,)
     assert [each.verdict for each in record.detailed].count(Verdict.DISMISSED) == 1
     foreign = await stores.desk.record(OTHER, WHICH, 9, 9)
-    assert (foreign.incidents_total, foreign.verdicts, foreign.connections) == (0, (), ())
+    assert foreign == SessionRecord()
+
+
+async def test_a_record_holds_what_people_added(furnished: Relational) -> None:
+    stores = furnished
+    found, says = missed()
+    await stores.cases.add_incident(found, says, 9)
+    await stores.cases.decide(word(1))
+    await stores.cases.add_statement(words(1), 9)
+    pause = Break(break_id="brk_1", start_ms=5, end_ms=None, by=BreakBy.STAFF)
+    await stores.allowances.put_break(
+        SessionBreak(tenant_id=ACME, session_id=WHICH, given=pause), "ada", NOON
+    )
+    record = await stores.desk.record(ACME, WHICH, 9, 9)
+    assert (record.decisions, record.statements) == ((word(1),), (words(1),))
+    assert (record.additions, record.breaks) == ((says,), (pause,))
+    assert await stores.desk.record(OTHER, WHICH, 9, 9) == SessionRecord()
 
 
 async def test_what_was_told_of_an_incident_and_what_opened_it(furnished: Relational) -> None:

@@ -199,7 +199,6 @@ class FakeApi:
                 self.candidates,
                 self.incidents,
                 FakeVerdictStore(self.database),
-                FakeAllowanceStore(self.database),
                 reader,
                 clock,
             ),

@@ -22,7 +22,9 @@ from proctor.domain.incidents import Incident
 from proctor.domain.priority import WITHHELD_RANK
 from proctor.domain.sessions import Session, SessionState
 from proctor.fusion.grouping import ORDER
+from tests.fakes.casework import FakeCaseStore
 from tests.fakes.database import FakeRelational
+from tests.fakes.review import FakeAllowanceStore
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -169,12 +171,17 @@ class FakeReviewDesk(FakeRelational):
         session = self.database.sessions.get(session_id)
         is_ours = session is not None and session.tenant_id == tenant_id
         made = self.database.connections.get(session_id, []) if is_ours else []
+        cases, allowances = FakeCaseStore(self.database), FakeAllowanceStore(self.database)
         return SessionRecord(
             incidents=tuple(self._line(each) for each in in_time),
             incidents_total=len(found),
             detailed=tuple(each for each in in_time if each.incident_id in whole),
             verdicts=tuple(verdicts[-incidents:]),
             connections=tuple(made[-incidents:]),
+            breaks=tuple(await allowances.list_breaks(tenant_id, session_id)),
+            decisions=tuple(await cases.decisions(tenant_id, session_id)),
+            statements=tuple(await cases.statements(tenant_id, session_id)),
+            additions=tuple(await cases.additions(tenant_id, session_id)),
         )
 
     async def told(self, tenant_id: TenantId, incident_id: IncidentId) -> Sequence[Alert]:

@@ -54,12 +54,8 @@ class SqlCaseStore:
         self, tenant_id: TenantId, session_id: SessionId
     ) -> Sequence[SessionDecision]:
         """Oldest first."""
-        wanted = select(decisions).where(
-            decisions.c.tenant_id == tenant_id, decisions.c.session_id == session_id
-        )
         async with self._database.reading() as connection:
-            rows = await connection.execute(wanted.order_by(decisions.c.version))
-            return [decision_of(row) for row in rows]
+            return await read_decisions(connection, tenant_id, session_id)
 
     async def add_statement(self, statement: Statement, most: int) -> None:
         """Store it. Its words stand in no audit row. Raises `Conflict`, `NotFound`."""
@@ -92,12 +88,8 @@ class SqlCaseStore:
 
     async def statements(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Statement]:
         """Oldest first."""
-        wanted = select(statements).where(
-            statements.c.tenant_id == tenant_id, statements.c.session_id == session_id
-        )
-        order = (statements.c.made_at, statements.c.statement_id)
         async with self._database.reading() as connection:
-            return [_statement(row) for row in await connection.execute(wanted.order_by(*order))]
+            return await read_statements(connection, tenant_id, session_id)
 
     async def add_incident(self, incident: Incident, added: Added, most: int) -> None:
         """Store an incident that a person saw, and who says so. Raises `Conflict`, `NotFound`."""
@@ -124,13 +116,41 @@ class SqlCaseStore:
 
     async def additions(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Added]:
         """Who added which incident, oldest first."""
-        wanted = select(additions).where(
-            additions.c.tenant_id == tenant_id, additions.c.session_id == session_id
-        )
-        order = (additions.c.added_at, additions.c.incident_id)
         async with self._database.reading() as connection:
-            rows = await connection.execute(wanted.order_by(*order))
-            return [Added(**row._mapping) for row in rows]
+            return await read_additions(connection, tenant_id, session_id)
+
+
+async def read_decisions(
+    connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId
+) -> list[SessionDecision]:
+    """Oldest first."""
+    wanted = select(decisions).where(
+        decisions.c.tenant_id == tenant_id, decisions.c.session_id == session_id
+    )
+    rows = await connection.execute(wanted.order_by(decisions.c.version))
+    return [decision_of(row) for row in rows]
+
+
+async def read_statements(
+    connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId
+) -> list[Statement]:
+    """Oldest first."""
+    wanted = select(statements).where(
+        statements.c.tenant_id == tenant_id, statements.c.session_id == session_id
+    )
+    order = (statements.c.made_at, statements.c.statement_id)
+    return [_statement(row) for row in await connection.execute(wanted.order_by(*order))]
+
+
+async def read_additions(
+    connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId
+) -> list[Added]:
+    """Oldest first."""
+    wanted = select(additions).where(
+        additions.c.tenant_id == tenant_id, additions.c.session_id == session_id
+    )
+    rows = await connection.execute(wanted.order_by(additions.c.added_at, additions.c.incident_id))
+    return [Added(**row._mapping) for row in rows]
 
 
 async def _ensure_session(

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from proctor.adapters.sql.cases import read_additions, read_decisions, read_statements
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.desk_rows import cards_of, line_columns, line_of
-from proctor.adapters.sql.review import read_verdict
+from proctor.adapters.sql.review import read_breaks, read_verdict
 from proctor.adapters.sql.review_tables import connections, decisions
 from proctor.adapters.sql.sessions import read_session
 from proctor.adapters.sql.tables import (
@@ -300,4 +301,8 @@ async def _record(
         detailed=tuple(sorted(details, key=lambda each: (each.opened_ms, each.incident_id))),
         verdicts=tuple(read_verdict(row) for row in await connection.execute(said))[::-1],
         connections=tuple(Connected(*row) for row in await connection.execute(made))[::-1],
+        breaks=tuple(await read_breaks(connection, tenant_id, session_id)),
+        decisions=tuple(await read_decisions(connection, tenant_id, session_id)),
+        statements=tuple(await read_statements(connection, tenant_id, session_id)),
+        additions=tuple(await read_additions(connection, tenant_id, session_id)),
     )

@@ -4,17 +4,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Row, func, select
+from sqlalchemy import Column, Row, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.review_tables import coverage_sums, decisions
 from proctor.adapters.sql.tables import candidates, exams, incidents, priorities
+from proctor.adapters.sql.tables import sessions as sessions_table
 from proctor.domain.casework import DecisionWord, SessionDecision
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.desk import Card, CoverageSum, IncidentCount, IncidentLine
 from proctor.domain.ids import SessionId, TenantId
 from proctor.domain.incidents import Category, EvidenceStatus, Severity, Verdict
-from proctor.domain.priority import WITHHELD_RANK, Priority
+from proctor.domain.priority import WITHHELD_RANK
 from proctor.domain.sessions import Session
 
 _LINE = tuple(IncidentLine.__dataclass_fields__)
@@ -54,57 +55,68 @@ async def cards_of(
     if not sessions:
         return []
     names = [session.session_id for session in sessions]
-    refs = await _texts(
-        connection,
-        tenant_id,
-        candidates.c.candidate_id,
-        candidates.c.external_ref,
-        sorted({session.candidate_id for session in sessions}),
-    )
-    titles = await _texts(
-        connection,
-        tenant_id,
-        exams.c.exam_id,
-        exams.c.title,
-        sorted({session.exam_id for session in sessions}),
-    )
-    ranked = await _priorities(connection, tenant_id, names)
+    known = await _known(connection, tenant_id, names)
     sums = await _sums(connection, tenant_id, names)
     counts = await _counts(connection, tenant_id, names)
-    decided = await _decisions(connection, tenant_id, names)
     return [
         Card(
             session=session,
-            candidate_ref=refs.get(session.candidate_id, ""),
-            exam_title=titles.get(session.exam_id, ""),
-            rank=WITHHELD_RANK if priority is None else priority.rank,
-            priority=priority,
+            candidate_ref=row.external_ref,
+            exam_title=row.title,
+            rank=WITHHELD_RANK if row.priority is None else row.priority.rank,
+            priority=row.priority,
             coverage=tuple(sums[session.session_id]),
             counts=tuple(counts[session.session_id]),
-            decision=decided.get(session.session_id),
+            decision=None if row.version is None else _newest(tenant_id, row),
         )
         for session in sessions
-        for priority in (ranked.get(session.session_id),)
+        for row in (known[session.session_id],)
     ]
 
 
-async def _texts(
-    connection: AsyncConnection,
-    tenant_id: TenantId,
-    key: Column[str],
-    text: Column[str],
-    wanted: Sequence[str],
-) -> dict[str, str]:
-    found = select(key, text).where(key.in_(wanted), key.table.c.tenant_id == tenant_id)
-    return {row[0]: row[1] for row in await connection.execute(found)}
-
-
-async def _priorities(
+async def _known(
     connection: AsyncConnection, tenant_id: TenantId, names: Sequence[SessionId]
-) -> dict[SessionId, Priority]:
-    p = priorities.c
-    found = select(p.session_id, p.payload).where(p.session_id.in_(names), p.tenant_id == tenant_id)
-    return {row.session_id: row.payload for row in await connection.execute(found)}
+) -> dict[SessionId, Any]:
+    """Names, priority and newest decision of each session, in one read."""
+    s, d = sessions_table.c, decisions.c
+    later = decisions.alias("later")
+    newest = (
+        select(func.max(later.c.version)).where(later.c.session_id == s.session_id)
+    ).scalar_subquery()
+    found = (
+        select(
+            s.session_id,
+            candidates.c.external_ref,
+            exams.c.title,
+            priorities.c.payload.label("priority"),
+            d.version,
+            d.word,
+            d.reviewer,
+            d.notes,
+            d.given_at,
+        )
+        .join(candidates, candidates.c.candidate_id == s.candidate_id)
+        .join(exams, exams.c.exam_id == s.exam_id)
+        .outerjoin(
+            priorities,
+            and_(priorities.c.session_id == s.session_id, priorities.c.tenant_id == s.tenant_id),
+        )
+        .outerjoin(decisions, and_(d.session_id == s.session_id, d.version == newest))
+        .where(s.tenant_id == tenant_id, s.session_id.in_(names))
+    )
+    return {SessionId(row.session_id): row for row in await connection.execute(found)}
+
+
+def _newest(tenant_id: TenantId, row: Row[Any]) -> SessionDecision:
+    return SessionDecision(
+        tenant_id=tenant_id,
+        session_id=SessionId(row.session_id),
+        version=row.version,
+        word=DecisionWord(row.word),
+        reviewer=row.reviewer,
+        notes=row.notes,
+        given_at=row.given_at,
+    )
 
 
 async def _sums(
@@ -142,12 +154,3 @@ async def _counts(
     for name, severity, verdict, count in await connection.execute(found):
         counts[name].append(IncidentCount(Severity(severity), Verdict(verdict), count))
     return counts
-
-
-async def _decisions(
-    connection: AsyncConnection, tenant_id: TenantId, names: Sequence[SessionId]
-) -> dict[SessionId, SessionDecision]:
-    d = decisions.c
-    found = select(decisions).where(d.session_id.in_(names), d.tenant_id == tenant_id)
-    rows = await connection.execute(found.order_by(d.session_id, d.version))
-    return {row.session_id: decision_of(row) for row in rows}  # the highest version comes last

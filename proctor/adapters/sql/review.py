@@ -135,7 +135,7 @@ class SqlAllowanceStore:
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:
         """By their beginning."""
         async with self._database.reading() as connection:
-            return await _breaks(connection, tenant_id, session_id)
+            return await read_breaks(connection, tenant_id, session_id)
 
 
 async def read_allowances(
@@ -156,7 +156,7 @@ async def read_allowances(
     found = (await connection.execute(said)).scalar_one_or_none()
     return Allowances(
         accommodations=NOTHING_ALLOWED.accommodations if found is None else found,
-        breaks=tuple(await _breaks(connection, tenant_id, session_id)),
+        breaks=tuple(await read_breaks(connection, tenant_id, session_id)),
     )
 
 
@@ -172,9 +172,10 @@ async def _exam_and_candidate(
     return row.exam_id, row.candidate_id
 
 
-async def _breaks(
+async def read_breaks(
     connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId
 ) -> list[Break]:
+    """By their beginning."""
     wanted = select(breaks).where(
         breaks.c.tenant_id == tenant_id, breaks.c.session_id == session_id
     )
