@@ -5,6 +5,7 @@ Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for
 """
 
 from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker, SinkStore
+from proctor.ports.desk import CaseStore, FigureStore, ReviewDesk
 from proctor.ports.evidence import (
     AuditLog,
     EvidenceEnds,
@@ -32,6 +33,7 @@ __all__ = [
     "Answer",
     "AuditLog",
     "CandidateStore",
+    "CaseStore",
     "ChainStore",
     "Checkpoints",
     "ClipWriter",
@@ -46,6 +48,7 @@ __all__ = [
     "EvidenceSpool",
     "ExamStore",
     "FaceIndex",
+    "FigureStore",
     "IncidentStore",
     "Judged",
     "KeyRing",
@@ -60,6 +63,7 @@ __all__ = [
     "PriorityStore",
     "Recordings",
     "Resolver",
+    "ReviewDesk",
     "Seal",
     "SessionJudges",
     "SessionPlacement",

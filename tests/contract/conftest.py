@@ -23,21 +23,26 @@ from proctor.ports import (
     AllowanceStore,
     AuditLog,
     CandidateStore,
+    CaseStore,
     DeliveryStore,
     EvidenceEnds,
     EvidenceLedger,
     ExamStore,
     FaceIndex,
+    FigureStore,
     IncidentStore,
     PolicyStore,
     PriorityStore,
+    ReviewDesk,
     SessionStore,
     SinkStore,
     VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.casework import FakeCaseStore
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
 from tests.fakes.evidence import FakeAuditLog, FakeEvidenceEnds, FakeEvidenceLedger
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
@@ -74,6 +79,9 @@ class Relational:
     evidence: EvidenceLedger
     evidence_ends: EvidenceEnds
     audit: AuditLog
+    desk: ReviewDesk
+    cases: CaseStore
+    figures: FigureStore
     url: str = field(default="", repr=False)
 
 
@@ -113,6 +121,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeEvidenceLedger(database),
             FakeEvidenceEnds(database),
             FakeAuditLog(database),
+            FakeReviewDesk(database),
+            FakeCaseStore(database),
+            FakeFigureStore(database),
         )
         return
     if request.param == "sqlite":
@@ -126,9 +137,19 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await sql.open()
     more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
     kept = (sql.evidence, sql.evidence_ends, sql.audit)
+    review = (sql.desk, sql.cases, sql.figures)
     sinks = (sql.sinks, sql.deliveries)
     yield Relational(
-        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, *kept, url
+        sql.exams,
+        sql.candidates,
+        sql.sessions,
+        sql.incidents,
+        sql.feed,
+        *sinks,
+        *more,
+        *kept,
+        *review,
+        url,
     )
     await sql.close()
 

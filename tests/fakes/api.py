@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from proctor.api.live import create_live_app
 from proctor.api.services import Services
 from proctor.api.sockets import SocketLimits
 from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.recordings import RecordingKey
 from proctor.domain.roles import Role
 from proctor.domain.sending import MediaWish
 from proctor.identity.matching import MatchCalibration
@@ -29,27 +30,34 @@ from proctor.ports import EvidenceObjects
 from proctor.services.accommodations import Accommodations
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
+from proctor.services.casework import Casework
 from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
+from proctor.services.desk import Desk
 from proctor.services.enroll import Enroll
 from proctor.services.erase import Erase
 from proctor.services.evidence.schedule import Places, RetentionSchedule
 from proctor.services.evidence.showing import EvidenceDesk
 from proctor.services.exams import Exams
+from proctor.services.figures import Figures
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.looking import FaceLook
 from proctor.services.news import IncidentNews
 from proctor.services.pictures import PictureDesk
 from proctor.services.policies import Policies
+from proctor.services.policy_reader import PolicyReader
 from proctor.services.priorities import Priorities
 from proctor.services.proof.keep import ChainKeeper
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.tickets import Tickets
 from proctor.services.verify import Verify
+from proctor.services.what_if import Rejudged, Skipped, WhatIfs
+from tests.fakes.casework import FakeCaseStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
 from tests.fakes.evidence import (
     FakeAuditLog,
     FakeEvidenceEnds,
@@ -144,6 +152,8 @@ class FakeApi:
         self.subject_keys = FakeSubjectKeys()
         make_proof_key(folder / "proof-key.pem")
         self.seal = FileSeal(folder / "proof-key.pem")
+        self.desk = FakeReviewDesk(self.database)
+        self.again = FakeJudgeAgain()
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
         self.services = self._services(folder)
@@ -160,7 +170,7 @@ class FakeApi:
     def _services(self, folder: Path) -> Services:
         clock, live, tickets = self.clock, self.live, Tickets(self.live)
         look = FaceLook(self.perception, PictureDesk(), EMBEDDING)
-        keys = FileKeyRing(folder / "keys.json")
+        keys, reader = FileKeyRing(folder / "keys.json"), PolicyReader()
         presets = {"standard": standard_policy()}
         policies = Policies(self.policies, self.exams, presets, clock, self.cases)
         challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
@@ -229,6 +239,31 @@ class FakeApi:
                 FakeEvidenceEnds(self.database), Places("SQLite", "a folder", "S3", "S3")
             ),
             priorities=Priorities(FakePriorityStore(self.database), self.exams),
+            desk=Desk(
+                self.desk,
+                FakeCaseStore(self.database),
+                self.sessions,
+                self.exams,
+                self.candidates,
+                self.incidents,
+                FakeVerdictStore(self.database),
+                reader,
+                clock,
+            ),
+            casework=Casework(FakeCaseStore(self.database), self.sessions, clock),
+            figures=Figures(
+                FakeFigureStore(self.database), self.sinks, self.deliveries, None, clock
+            ),
+            what_ifs=WhatIfs(
+                self.again,
+                policies,
+                self.recordings,
+                self.sessions,
+                self.exams,
+                self.desk,
+                live,
+            ),
+            reader=reader,
             join=Join(tickets, self.issuer, self.sessions, self.exams),
             sign_in=SignIn(tickets, self.issuer, clock),
             live_tickets=LiveTickets(tickets),
@@ -346,6 +381,27 @@ class FakeApi:
         await self.live_client.aclose()
 
 
+class FakeJudgeAgain:
+    """A `JudgeAgain` that answers as it was told, once it may, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Rejudged | Skipped | Exception] = {}
+        self.asked: list[tuple[tuple[str, ...], str]] = []
+        self.may_go = asyncio.Event()
+        self.may_go.set()
+
+    async def __call__(
+        self, keys: Sequence[RecordingKey], policy_text: str
+    ) -> AsyncIterator[Rejudged | Skipped]:
+        self.asked.append((tuple(key.session_id for key in keys), policy_text))
+        for key in keys:
+            await self.may_go.wait()
+            answer = self.answers.get(key.session_id, Skipped(key.session_id, "no recording"))
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
 class FakeCases:
     """A `RunCases` that is told which cases fail, and keeps count."""
 
@@ -386,7 +442,7 @@ class FakeSocket:
             "subprotocols": [],
         }
         self._up: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._down: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._down: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         self.is_accepted = False
         self.is_stuck = False
         self.code: int | None = None
@@ -400,7 +456,7 @@ class FakeSocket:
         self.is_accepted = first["type"] == "websocket.accept"
         return self
 
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: MutableMapping[str, Any]) -> None:
         if self.is_stuck:  # a client that does not read
             await asyncio.Event().wait()
         await self._down.put(message)
@@ -415,7 +471,7 @@ class FakeSocket:
         async with asyncio.timeout(5):
             await self._task
 
-    async def _next(self) -> dict[str, Any]:
+    async def _next(self) -> MutableMapping[str, Any]:
         async with asyncio.timeout(5):
             return await self._down.get()
 

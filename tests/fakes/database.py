@@ -9,8 +9,10 @@ from typing import TypeVar
 from proctor.domain.alerts import Alert, FeedItem
 from proctor.domain.allowances import Accommodated, SessionBreak
 from proctor.domain.candidates import Candidate, Consent, Enrolment
+from proctor.domain.casework import Added, SessionDecision, Statement
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.deliveries import Delivery
+from proctor.domain.desk import Connected
 from proctor.domain.erasure import Erasure
 from proctor.domain.evidence import IncidentEvidence, KeptPiece
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, SinkId, TenantId
@@ -63,6 +65,10 @@ class FakeDatabase:
     erasures: dict[tuple[TenantId, CandidateId], Erasure] = field(default_factory=dict)
     chains: dict[SessionId, ChainHead] = field(default_factory=dict)
     chain_entries: dict[SessionId, list[Entry]] = field(default_factory=dict)
+    decisions: dict[SessionId, list[SessionDecision]] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    additions: dict[IncidentId, Added] = field(default_factory=dict)
+    connections: dict[SessionId, list[Connected]] = field(default_factory=dict)
     audit: list[tuple[TenantId, str, str, str, str | None]] = field(default_factory=list)
 
 

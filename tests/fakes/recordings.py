@@ -14,8 +14,8 @@ from proctor.domain.recordings import (
     Segment,
     take_began_at,
 )
+from tests.fakes.database import FakeRelational
 from tests.fakes.outage import Outage
-from tests.fakes.stores import FakeRelational
 
 
 class FakeRecordings(Outage):

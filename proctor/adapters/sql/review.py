@@ -135,7 +135,7 @@ class SqlAllowanceStore:
     async def list_breaks(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Break]:
         """By their beginning."""
         async with self._database.reading() as connection:
-            return await _breaks(connection, tenant_id, session_id)
+            return await read_breaks(connection, tenant_id, session_id)
 
 
 async def read_allowances(
@@ -156,7 +156,7 @@ async def read_allowances(
     found = (await connection.execute(said)).scalar_one_or_none()
     return Allowances(
         accommodations=NOTHING_ALLOWED.accommodations if found is None else found,
-        breaks=tuple(await _breaks(connection, tenant_id, session_id)),
+        breaks=tuple(await read_breaks(connection, tenant_id, session_id)),
     )
 
 
@@ -172,9 +172,10 @@ async def _exam_and_candidate(
     return row.exam_id, row.candidate_id
 
 
-async def _breaks(
+async def read_breaks(
     connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId
 ) -> list[Break]:
+    """By their beginning."""
     wanted = select(breaks).where(
         breaks.c.tenant_id == tenant_id, breaks.c.session_id == session_id
     )
@@ -242,7 +243,7 @@ class SqlVerdictStore:
             rows = await connection.execute(
                 wanted.order_by(verdicts.c.given_at, verdicts.c.verdict_id)
             )
-            return [_verdict(row) for row in rows]
+            return [read_verdict(row) for row in rows]
 
     async def told(self, tenant_id: TenantId, verdict_id: str, at: datetime) -> None:
         """The alert about it is safe; twice is once."""
@@ -265,10 +266,11 @@ class SqlVerdictStore:
             wanted = wanted.where(or_(given_at > at, and_(given_at == at, verdict_id > name)))
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted.order_by(given_at, verdict_id).limit(limit))
-            return [_verdict(row) for row in rows]
+            return [read_verdict(row) for row in rows]
 
 
-def _verdict(row: Row[Any]) -> VerdictGiven:
+def read_verdict(row: Row[Any]) -> VerdictGiven:
+    """A verdict of its columns."""
     fields = dict(row._mapping)
     return VerdictGiven(**(fields | {"verdict": Verdict(fields["verdict"])}))
 

@@ -6,14 +6,17 @@ from sqlalchemy.exc import DBAPIError
 from proctor.adapters.sql.archive import SqlAlertArchive
 from proctor.adapters.sql.audit import SqlAuditLog
 from proctor.adapters.sql.candidates import SqlCandidateStore
+from proctor.adapters.sql.cases import SqlCaseStore
 from proctor.adapters.sql.chain import SqlChainStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.deliveries import SqlDeliveryStore
+from proctor.adapters.sql.desk import SqlReviewDesk
 from proctor.adapters.sql.erasures import SqlErasureStore
 from proctor.adapters.sql.evidence import SqlEvidenceLedger
 from proctor.adapters.sql.evidence_ends import SqlEvidenceEnds
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
+from proctor.adapters.sql.figures import SqlFigureStore
 from proctor.adapters.sql.incidents import SqlIncidentStore
 from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
@@ -50,6 +53,9 @@ class SqlStores:
         audit: `AuditLog`.
         chain: `ChainStore`.
         erasures: `ErasureStore`.
+        desk: `ReviewDesk`.
+        cases: `CaseStore`.
+        figures: `FigureStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -71,6 +77,9 @@ class SqlStores:
         self.audit = SqlAuditLog(self._database)
         self.chain = SqlChainStore(self._database)
         self.erasures = SqlErasureStore(self._database)
+        self.desk = SqlReviewDesk(self._database)
+        self.cases = SqlCaseStore(self._database)
+        self.figures = SqlFigureStore(self._database)
 
     def subject_keys(self, ring: KeyRing, clock: Clock) -> SqlSubjectKeys:
         """`SubjectKeys` whose data keys the ring wraps; one per process, for it keeps opened keys."""
