@@ -3,7 +3,7 @@
 Imports are inside the functions, so that a process pays only for what it opens.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         FaceIndex,
         IncidentStore,
         LiveState,
+        NoticeStore,
         Perception,
         PolicyStore,
         PriorityStore,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.notices import ModelInUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Stores:
     allowances: "AllowanceStore"
     verdicts: "VerdictStore"
     priorities: "PriorityStore"
+    notices: "NoticeStore"
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
@@ -101,6 +104,7 @@ async def open_stores(settings: Settings) -> Stores:
             allowances=sql.allowances,
             verdicts=sql.verdicts,
             priorities=sql.priorities,
+            notices=sql.notices,
             live=live,
             checkpoints=checkpoints,
             faces=faces,
@@ -221,6 +225,7 @@ def build_services(
     calibrations: "Mapping[ModelRef, MatchCalibration]",
     embedding: "ModelRef",
     groups: Collection[str] = (),
+    models: "Sequence[ModelInUse]" = (),
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -233,6 +238,7 @@ def build_services(
         calibrations: How distances of each embedding model are read.
         embedding: The embedding model that enrols and verifies now.
         groups: The model groups that are served; the others' signals do not exist.
+        models: The models that run here, for the notice.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
@@ -240,6 +246,7 @@ def build_services(
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.keys import FileKeyRing
     from proctor.adapters.metrics import PrometheusMetrics, render
+    from proctor.adapters.notice_texts import load_notices
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
     from proctor.services.accommodations import Accommodations
@@ -253,9 +260,12 @@ def build_services(
     from proctor.services.join import Join, LiveTickets, SignIn
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
+    from proctor.services.notices import Notices
+    from proctor.services.own_session import OwnSessions
     from proctor.services.pictures import PictureDesk
     from proctor.services.policies import Policies
     from proctor.services.policy_cases import run_cases
+    from proctor.services.preflights import Preflights
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.sinks import Sinks
@@ -276,15 +286,16 @@ def build_services(
     calibration = calibrations[embedding]
     policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
+    consents = Consents(
+        stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock
+    )
     secret = webrtc.turn_secret
     keys = FileKeyRing(known.key_file)
     return Services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,
         candidates=Candidates(stores.candidates, stores.exams, clock),
-        consents=Consents(
-            stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock
-        ),
+        consents=consents,
         challenges=challenges,
         enroll=Enroll(
             stores.candidates, stores.faces, look, embedding, calibration, clock, challenges
@@ -308,6 +319,29 @@ def build_services(
             placement,
             clock,
             stores.incidents,
+            stores.notices,
+        ),
+        notices=Notices(
+            load_notices(),
+            models,
+            stores.notices,
+            stores.sessions,
+            stores.exams,
+            consents,
+            placement,
+            clock,
+            groups,
+        ),
+        preflights=Preflights(
+            stores.notices, stores.sessions, stores.exams, placement, stores.live, clock
+        ),
+        own=OwnSessions(
+            stores.sessions,
+            stores.exams,
+            stores.candidates,
+            stores.incidents,
+            stores.notices,
+            clock,
         ),
         accommodations=Accommodations(
             stores.allowances, stores.candidates, stores.exams, stores.sessions, judges, clock

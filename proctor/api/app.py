@@ -15,6 +15,7 @@ from proctor.api.routes.candidates import candidates_router
 from proctor.api.routes.doors import doors_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
+from proctor.api.routes.notices import notices_router
 from proctor.api.routes.pages import pages_router
 from proctor.api.routes.policies import policies_router
 from proctor.api.routes.review import review_router
@@ -36,6 +37,7 @@ def create_app(services: Services) -> FastAPI:
         accommodations_router(services.accommodations),
         review_router(services),
         whip_router(services),
+        notices_router(services),
         alerts_router(services.alerts),
         sinks_router(services.sinks),
         doors_router(services),

@@ -17,7 +17,10 @@ from proctor.services.exams import Exams
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.news import IncidentNews
+from proctor.services.notices import Notices
+from proctor.services.own_session import OwnSessions
 from proctor.services.policies import Policies
+from proctor.services.preflights import Preflights
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
@@ -41,6 +44,9 @@ class Services:
         accommodations: What candidates are allowed, and breaks.
         news: Verdicts and other late news of incidents.
         priorities: In which order sessions are worth a look.
+        notices: What candidates are told and answer.
+        preflights: Trials of camera, microphone and line.
+        own: What candidates may know of their own session.
         join: Join tickets.
         sign_in: Sign-in tickets of staff.
         live_tickets: Tickets for WebSockets.
@@ -73,6 +79,9 @@ class Services:
     accommodations: Accommodations
     news: IncidentNews
     priorities: Priorities
+    notices: Notices
+    preflights: Preflights
+    own: OwnSessions
     join: Join
     sign_in: SignIn
     live_tickets: LiveTickets

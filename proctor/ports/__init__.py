@@ -9,6 +9,7 @@ from proctor.ports.evidence import EvidenceKeeper
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
+from proctor.ports.notices import NoticeStore
 from proctor.ports.policies import PolicyStore
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
@@ -37,6 +38,7 @@ __all__ = [
     "MediaPeers",
     "MediaSink",
     "Metrics",
+    "NoticeStore",
     "Perception",
     "PolicyStore",
     "PriorityStore",

@@ -26,6 +26,7 @@ from proctor.ports import (
     ExamStore,
     FaceIndex,
     IncidentStore,
+    NoticeStore,
     PolicyStore,
     PriorityStore,
     SessionStore,
@@ -35,6 +36,7 @@ from proctor.ports import (
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.notices import FakeNoticeStore
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
@@ -67,6 +69,7 @@ class Relational:
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
+    notices: NoticeStore
     url: str = field(default="", repr=False)
 
 
@@ -103,6 +106,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
+            FakeNoticeStore(database),
         )
         return
     if request.param == "sqlite":
@@ -114,7 +118,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await _empty(url)
     sql = SqlStores(url)
     await sql.open()
-    more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
+    more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities, sql.notices)
     sinks = (sql.sinks, sql.deliveries)
     yield Relational(
         sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, url

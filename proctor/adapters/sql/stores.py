@@ -10,6 +10,7 @@ from proctor.adapters.sql.deliveries import SqlDeliveryStore
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.incidents import SqlIncidentStore
+from proctor.adapters.sql.notices import SqlNoticeStore
 from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
@@ -38,6 +39,7 @@ class SqlStores:
         allowances: `AllowanceStore`.
         verdicts: `VerdictStore`.
         priorities: `PriorityStore`.
+        notices: `NoticeStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -54,6 +56,7 @@ class SqlStores:
         self.allowances = SqlAllowanceStore(self._database)
         self.verdicts = SqlVerdictStore(self._database)
         self.priorities = SqlPriorityStore(self._database)
+        self.notices = SqlNoticeStore(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""

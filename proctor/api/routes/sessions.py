@@ -65,7 +65,14 @@ def sessions_router(services: Services) -> APIRouter:
             limit + 1,
         )
         items, following = cut(found, limit, "session_id")
-        return Page(items=[SessionSummary.model_validate(item) for item in items], next=following)
+        said = await services.notices.answers(caller.tenant_id, [each.session_id for each in items])
+        shown = [
+            SessionSummary.model_validate(item).model_copy(
+                update={"notice": said[item.session_id].choice if item.session_id in said else None}
+            )
+            for item in items
+        ]
+        return Page(items=shown, next=following)
 
     @router.get("/{session_id}")
     async def get_session(session_id: str, caller: Caller) -> SessionView:
@@ -74,10 +81,15 @@ def sessions_router(services: Services) -> APIRouter:
         shown = SessionView.model_validate(found)
         if caller.role is Role.CANDIDATE:
             return shown
-        off = await sessions.signals_off(found)
+        said = (await services.notices.answers(caller.tenant_id, [found.session_id])).get(
+            found.session_id
+        )
+        choice = None if said is None else said.choice
+        off = await sessions.signals_off(found, choice)
         priority = await services.priorities.of(caller.tenant_id, found.session_id)
         return shown.model_copy(
             update={
+                "notice": choice,
                 "signals_off": None if off is None else list(off),
                 "alert_log_sha256": await sessions.alert_log_sha256(found),
                 "priority": priority_view(priority, caller.role in KNOW_ACCOMMODATIONS),
