@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from proctor.ports import Perception
     from proctor.services.host.session_host import SessionHost
     from proctor.services.judge_sessions import JudgeShard
+    from proctor.services.notices import ModelInUse
 
 APPLICATION = "proctor"
 HOST_ASKS_WITHIN_S = 8.0
@@ -63,6 +64,7 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
         hosts=see_hosts(stores.live),
         published=published_models(),
         judge_again=partial(judge_again, settings),
+        models=models_of(deployments, settings),
     )
 
 
@@ -283,6 +285,17 @@ def offers_of(deployments: Mapping[str, str], settings: Settings) -> frozenset[s
     if SPEAKERS in offers and likeness_of(settings) is not None:
         offers.add(LIKENESS)
     return frozenset(offers)
+
+
+def models_of(deployments: Mapping[str, str], settings: Settings) -> "tuple[ModelInUse, ...]":
+    """The models of the groups that are served, for the notice to candidates."""
+    from models.selection import GROUP_TASKS, select
+    from proctor.services.notices import ModelInUse
+
+    chosen = select(settings.pack, settings.models)
+    tasks = [task for group in GROUP_TASKS if group in deployments for task in GROUP_TASKS[group]]
+    found = [(task, chosen.model(task)) for task in tasks]
+    return tuple(ModelInUse(task=task, title=each.title) for task, each in found if each)
 
 
 def likeness_of(settings: Settings) -> "VoiceCalibration | None":

@@ -3,7 +3,7 @@
 Imports are inside the functions, so that a process pays only for what it opens.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         IncidentStore,
         KeyRing,
         LiveState,
+        NoticeStore,
         Perception,
         PolicyStore,
         PriorityStore,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     )
     from proctor.services.delivering_crew import DeliveryCrew
     from proctor.services.figures import SeeHosts
+    from proctor.services.notices import ModelInUse
     from proctor.services.what_if import JudgeAgain
 
 
@@ -76,6 +78,7 @@ class Stores:
     desk: "ReviewDesk"
     cases: "CaseStore"
     figures: "FigureStore"
+    notices: "NoticeStore"
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
@@ -127,6 +130,7 @@ async def open_stores(settings: Settings) -> Stores:
             desk=sql.desk,
             cases=sql.cases,
             figures=sql.figures,
+            notices=sql.notices,
             live=live,
             checkpoints=checkpoints,
             faces=faces,
@@ -253,6 +257,7 @@ def build_services(
     hosts: "SeeHosts | None" = None,
     published: "Mapping[tuple[str, str], PublishedModel] | None" = None,
     judge_again: "JudgeAgain | None" = None,
+    models: "Sequence[ModelInUse]" = (),
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -268,12 +273,14 @@ def build_services(
         hosts: Sees the session hosts; None: their load is not known.
         published: What is published of models, by model and version.
         judge_again: Judges recordings by another policy; None: nobody does here.
+        models: The models that run here, for the notice.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
     """
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.metrics import PrometheusMetrics, render
+    from proctor.adapters.notice_texts import load_notices
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
     from proctor.bootstrap_evidence import build_evidence_desk, build_retention
@@ -291,10 +298,13 @@ def build_services(
     from proctor.services.join import Join, LiveTickets, SignIn
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
+    from proctor.services.notices import Notices
+    from proctor.services.own_session import OwnSessions
     from proctor.services.pictures import PictureDesk
     from proctor.services.policies import Policies
     from proctor.services.policy_cases import run_cases
     from proctor.services.policy_reader import PolicyReader
+    from proctor.services.preflights import Preflights
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.sinks import Sinks
@@ -315,6 +325,9 @@ def build_services(
     calibration = calibrations[embedding]
     policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
+    consents = Consents(
+        stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock
+    )
     secret = webrtc.turn_secret
     keys, reader = open_secrets_ring(known), PolicyReader()
     recordings = open_recordings(known)
@@ -333,9 +346,7 @@ def build_services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,
         candidates=Candidates(stores.candidates, stores.exams, clock),
-        consents=Consents(
-            stores.candidates, stores.faces, stores.sessions, placement, stores.live, clock
-        ),
+        consents=consents,
         challenges=challenges,
         enroll=Enroll(
             stores.candidates, stores.faces, look, embedding, calibration, clock, challenges
@@ -349,6 +360,29 @@ def build_services(
             placement,
             clock,
             stores.incidents,
+            stores.notices,
+        ),
+        notices=Notices(
+            load_notices(),
+            models,
+            stores.notices,
+            stores.sessions,
+            stores.exams,
+            consents,
+            placement,
+            clock,
+            groups,
+        ),
+        preflights=Preflights(
+            stores.notices, stores.sessions, stores.exams, placement, stores.live, clock
+        ),
+        own=OwnSessions(
+            stores.sessions,
+            stores.exams,
+            stores.candidates,
+            stores.incidents,
+            stores.notices,
+            clock,
         ),
         accommodations=Accommodations(
             stores.allowances, stores.candidates, stores.exams, stores.sessions, judges, clock

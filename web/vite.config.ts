@@ -19,5 +19,5 @@ export default defineConfig({
       input: [page("index.html"), page("candidate/index.html"), page("proctor/index.html")],
     },
   },
-  test: { environment: "node", include: ["src/**/*.test.ts"] },
+  test: { environment: "node", include: ["src/**/*.test.ts", "candidate/**/*.test.ts"] },
 });

@@ -76,6 +76,7 @@ _WHAT_IFS = Limit("what-if", per_caller=10, per_tenant=30)
 _CHECKS = Limit("policy-checks", per_caller=120, per_tenant=600)
 _APPEALS = Limit("appeals", per_caller=60, per_tenant=1200)
 _STATEMENTS = Limit("statements", per_caller=30, per_tenant=1200)
+_TRIALS = Limit("trials", per_caller=12, per_tenant=6000)
 _TICKETS = Limit("tickets", per_caller=600, per_tenant=20_000)
 _CREATE = Limit("create", per_caller=1200, per_tenant=6000)
 
@@ -181,6 +182,21 @@ TABLE: Mapping[tuple[str, str], Rule] = {
         roles=_CANDIDATE, takes=Takes.FRAGMENT
     ),
     ("DELETE", "/v1/sessions/{session_id}/whip/{epoch}"): Rule(roles=_CANDIDATE),
+    ("GET", "/v1/sessions/{session_id}/own"): _read(_CANDIDATE),
+    ("GET", "/v1/sessions/{session_id}/notice"): _read(_CANDIDATE),
+    ("POST", "/v1/sessions/{session_id}/notice-answers"): _create(_CANDIDATE),
+    ("GET", "/v1/sessions/{session_id}/preflights"): _read(_WATCHERS),
+    ("POST", "/v1/sessions/{session_id}/preflights"): Rule(
+        roles=_CANDIDATE, takes=Takes.SDP, limit=_TRIALS
+    ),
+    ("GET", "/v1/sessions/{session_id}/preflights/{preflight_id}"): _read(_CANDIDATE),
+    ("PATCH", "/v1/sessions/{session_id}/preflights/{preflight_id}"): Rule(
+        roles=_CANDIDATE, takes=Takes.FRAGMENT
+    ),
+    ("DELETE", "/v1/sessions/{session_id}/preflights/{preflight_id}"): Rule(roles=_CANDIDATE),
+    ("POST", "/v1/sessions/{session_id}/preflights/{preflight_id}/result"): Rule(
+        roles=_CANDIDATE, takes=Takes.JSON, limit=_TRIALS
+    ),
     ("GET", "/v1/alerts"): _read(_STAFF),
     ("GET", "/v1/alerts/stream"): _read(_WATCHERS),  # shows the way to `live`
     ("GET", "/v1/alerts/{alert_id}/deliveries"): _read(_OWNERS),

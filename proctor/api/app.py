@@ -20,6 +20,7 @@ from proctor.api.routes.erasures import erasures_router
 from proctor.api.routes.evidence import evidence_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
+from proctor.api.routes.notices import notices_router
 from proctor.api.routes.pages import pages_router
 from proctor.api.routes.policies import policies_router
 from proctor.api.routes.policy_trials import policy_trials_router
@@ -48,6 +49,7 @@ def create_app(services: Services) -> FastAPI:
         casework_router(services),
         admin_router(services.figures),
         whip_router(services),
+        notices_router(services),
         alerts_router(services.alerts),
         sinks_router(services.sinks),
         doors_router(services),

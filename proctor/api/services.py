@@ -24,8 +24,11 @@ from proctor.services.figures import Figures
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.news import IncidentNews
+from proctor.services.notices import Notices
+from proctor.services.own_session import OwnSessions
 from proctor.services.policies import Policies
 from proctor.services.policy_reader import PolicyReader
+from proctor.services.preflights import Preflights
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
@@ -57,6 +60,9 @@ class Services:
         figures: Sums for administrators.
         what_ifs: Policies tried on recorded sessions.
         reader: Policies, read once.
+        notices: What candidates are told and answer.
+        preflights: Trials of camera, microphone and line.
+        own: What candidates may know of their own session.
         join: Join tickets.
         sign_in: Sign-in tickets of staff.
         live_tickets: Tickets for WebSockets.
@@ -99,6 +105,9 @@ class Services:
     figures: Figures
     what_ifs: WhatIfs
     reader: PolicyReader
+    notices: Notices
+    preflights: Preflights
+    own: OwnSessions
     join: Join
     sign_in: SignIn
     live_tickets: LiveTickets

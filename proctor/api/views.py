@@ -11,6 +11,7 @@ from proctor.domain.candidates import Decision
 from proctor.domain.challenges import Step
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
 from proctor.domain.incidents import Category, EvidenceStatus, Severity, Verdict
+from proctor.domain.notices import NoticeChoice
 from proctor.domain.priority import Withheld
 from proctor.domain.roles import Role
 from proctor.domain.sessions import SessionState
@@ -145,7 +146,11 @@ class CoverageView(View):
 
 
 class SessionSummary(View):
-    """A session without its coverage, as lists have it."""
+    """A session without its coverage, as lists have it.
+
+    Attributes:
+        notice: What the candidate answered to the notice last; null for nothing, or where not asked for.
+    """
 
     session_id: str
     exam_id: str
@@ -155,6 +160,7 @@ class SessionSummary(View):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    notice: NoticeChoice | None = None
 
 
 class ContributionView(View):

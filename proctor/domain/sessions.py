@@ -80,7 +80,8 @@ class SessionSpec:
 
     `scopes` is what the candidate's consent was to when this connection began; `allowances` what was
     allowed then: a shard that knows the session already has newer ones. `retention_days` is how long
-    the exam keeps the recording, None when nobody said.
+    the exam keeps the recording, None when nobody said. Of a connection that `is_rehearsal`, nothing is
+    reported to a judge. Without `biometrics`, no face is compared and no voice is told from another.
     """
 
     session_id: SessionId
@@ -93,3 +94,5 @@ class SessionSpec:
     scopes: tuple[ConsentScope, ...] = ()
     retention_days: int | None = None
     allowances: Allowances = NOTHING_ALLOWED
+    is_rehearsal: bool = False
+    biometrics: bool = True

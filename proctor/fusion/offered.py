@@ -28,7 +28,12 @@ NEEDS: Mapping[SignalKind, str] = {
 }
 """The offer that a signal needs besides what is always there."""
 
-CONSENT_TO: Mapping[SignalKind, ConsentScope] = {SignalKind.OTHER_VOICE: ConsentScope.VOICE}
+CONSENT_TO: Mapping[SignalKind, ConsentScope] = {
+    SignalKind.DIFFERENT_PERSON: ConsentScope.FACE,
+    SignalKind.IDENTITY_UNVERIFIED: ConsentScope.FACE,
+    SignalKind.NOT_LIVE: ConsentScope.FACE,
+    SignalKind.OTHER_VOICE: ConsentScope.VOICE,
+}
 """What the candidate must have agreed to before a signal exists in their session."""
 
 

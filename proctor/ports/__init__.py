@@ -17,6 +17,7 @@ from proctor.ports.evidence import (
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import ClipWriter, MediaPeer, MediaPeers, MediaSink, MediaTap
+from proctor.ports.notices import NoticeStore
 from proctor.ports.policies import PolicyStore
 from proctor.ports.proof import ChainStore, Elsewhere, ErasureStore, Seal, StoredEvidence
 from proctor.ports.recordings import AlertArchive, Recordings
@@ -58,6 +59,7 @@ __all__ = [
     "MediaSink",
     "MediaTap",
     "Metrics",
+    "NoticeStore",
     "Perception",
     "PolicyStore",
     "PriorityStore",

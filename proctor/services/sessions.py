@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from proctor.domain.coverage import Modality
-from proctor.domain.errors import InvalidInput, StateStoreUnavailable, Unavailable
+from proctor.domain.errors import Conflict, InvalidInput, StateStoreUnavailable, Unavailable
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId, new_id
 from proctor.domain.incidents import Incident
+from proctor.domain.notices import NoticeChoice
 from proctor.domain.recordings import RecordingKey
 from proctor.domain.sessions import Session, SessionSpec, SessionState
 from proctor.domain.signals import SignalKind
-from proctor.fusion.offered import signals_off
+from proctor.fusion.offered import SPEAKERS, signals_off
 from proctor.fusion.policy import parse_policy
 from proctor.ports import (
     Answer,
@@ -21,6 +22,7 @@ from proctor.ports import (
     Clock,
     ExamStore,
     IncidentStore,
+    NoticeStore,
     Recordings,
     SessionJudges,
     SessionPlacement,
@@ -37,6 +39,12 @@ SETTLE_AT_ONCE = 100
 FOOTER_WITHIN_MS = 2_000
 """Who looks at a session does not wait longer for where its recording lies."""
 _log = structlog.get_logger(__name__)
+
+
+class Declined(Conflict):
+    """The candidate has declined to be watched."""
+
+    code = "session/declined"
 
 
 class Sessions:
@@ -103,10 +111,13 @@ class Sessions:
         """With its coverage. Raises `NotFound`."""
         return await self._store.get(tenant_id, session_id)
 
-    async def signals_off(self, session: Session) -> tuple[SignalKind, ...] | None:
+    async def signals_off(
+        self, session: Session, choice: NoticeChoice | None = None
+    ) -> tuple[SignalKind, ...] | None:
         """Signals of its exam's rules that do not exist in it now: no model, or no consent to them.
 
-        None when the exam's policy can no longer be read.
+        `choice` is what the candidate answered to the notice. None when the exam's policy can no longer
+        be read.
         """
         exam = await self._exams.get_exam(session.tenant_id, session.exam_id)
         consent = await self._candidates.live_consent(session.tenant_id, session.candidate_id)
@@ -114,7 +125,8 @@ class Sessions:
             policy = parse_policy(exam.policy_text)
         except InvalidInput:
             return None
-        return signals_off(policy, self._groups, scopes_of(consent))
+        without = {SPEAKERS} if choice is NoticeChoice.WITHOUT_BIOMETRICS else set()
+        return signals_off(policy, self._groups - without, scopes_of(consent))
 
     async def list(
         self,
@@ -193,6 +205,7 @@ class Connections:
         placement: SessionPlacement,
         clock: Clock,
         incidents: IncidentStore,
+        notices: NoticeStore,
     ) -> None:
         self._store = store
         self._exams = exams
@@ -200,6 +213,7 @@ class Connections:
         self._placement = placement
         self._clock = clock
         self._incidents = incidents
+        self._notices = notices
 
     async def offer(self, tenant_id: TenantId, session_id: SessionId, sdp: str) -> Answer:
         """Take an offer; every one is a new epoch, so a second one resumes the session.
@@ -209,6 +223,7 @@ class Connections:
                 have begun has not begun.
             NotFound: No such session.
             SessionEnded: It is over.
+            Declined: The candidate has declined, and said nothing else since.
             Unavailable: No host takes it now (`NoCapacity`), none can be reached, or the consent
                 was changed meanwhile: the next offer goes by the new one.
         """
@@ -216,13 +231,22 @@ class Connections:
         session = await self._store.get(tenant_id, session_id)
         if session.state is SessionState.ENDED:
             raise SessionEnded("The session has ended.")
+        said = await self._notices.newest_answer(tenant_id, session_id)
+        choice = None if said is None else said.choice
+        if choice is NoticeChoice.DECLINED:
+            raise Declined(
+                "You have declined; nothing is analysed. You may still change your answer."
+            )
         now = self._clock.now()
         session = await self._store.next_epoch(tenant_id, session_id, now)
         try:
             consent = await self._candidates.live_consent(tenant_id, session.candidate_id)
             allowed = await self._incidents.allowances(tenant_id, session_id)
             spec = replace(
-                await spec_of(self._exams, session), scopes=scopes_of(consent), allowances=allowed
+                await spec_of(self._exams, session),
+                scopes=scopes_of(consent),
+                allowances=allowed,
+                biometrics=choice is not NoticeChoice.WITHOUT_BIOMETRICS,
             )
             answer = await self._placement.join(spec, sdp)
         except Exception:

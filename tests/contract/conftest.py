@@ -31,6 +31,7 @@ from proctor.ports import (
     FaceIndex,
     FigureStore,
     IncidentStore,
+    NoticeStore,
     PolicyStore,
     PriorityStore,
     ReviewDesk,
@@ -44,6 +45,7 @@ from tests.fakes.casework import FakeCaseStore
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
 from tests.fakes.evidence import FakeAuditLog, FakeEvidenceEnds, FakeEvidenceLedger
+from tests.fakes.notices import FakeNoticeStore
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
@@ -82,6 +84,7 @@ class Relational:
     desk: ReviewDesk
     cases: CaseStore
     figures: FigureStore
+    notices: NoticeStore
     url: str = field(default="", repr=False)
 
 
@@ -124,6 +127,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeReviewDesk(database),
             FakeCaseStore(database),
             FakeFigureStore(database),
+            FakeNoticeStore(database),
         )
         return
     if request.param == "sqlite":
@@ -149,6 +153,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         *more,
         *kept,
         *review,
+        sql.notices,
         url,
     )
     await sql.close()

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 from proctor.adapters.keys import FileKeyRing
+from proctor.adapters.notice_texts import load_notices
 from proctor.adapters.seal import FileSeal, make_proof_key
 from proctor.adapters.tokens import TokenIssuer, TokenVerifier, make_keys
 from proctor.api.app import create_app
@@ -44,9 +45,12 @@ from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.looking import FaceLook
 from proctor.services.news import IncidentNews
+from proctor.services.notices import ModelInUse, Notices
+from proctor.services.own_session import OwnSessions
 from proctor.services.pictures import PictureDesk
 from proctor.services.policies import Policies
 from proctor.services.policy_reader import PolicyReader
+from proctor.services.preflights import Preflights
 from proctor.services.priorities import Priorities
 from proctor.services.proof.keep import ChainKeeper
 from proctor.services.sessions import Connections, Sessions
@@ -68,6 +72,7 @@ from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeLiveState
 from tests.fakes.metrics import FakeMetrics
+from tests.fakes.notices import FakeNoticeStore
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
@@ -91,6 +96,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = "http://test"
 CALIBRATION = MatchCalibration(
     metric="l2", slope=10.0, midpoint=0.7, match_above=0.9, no_match_below=0.1, fmr=1e-3
+)
+MODELS = (
+    ModelInUse(task="face_detection", title="A finder of faces"),
+    ModelInUse(task="face_embedding", title="A comparer of faces"),
+    ModelInUse(task="speakers", title="A teller of voices"),
 )
 OFFER = (
     "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
@@ -136,6 +146,7 @@ class FakeApi:
         self.candidates = FakeCandidateStore(self.database)
         self.sessions = FakeSessionStore(self.database)
         self.incidents = FakeIncidentStore(self.database)
+        self.notices = FakeNoticeStore(self.database)
         self.recordings = FakeRecordings()
         self.feed = FakeAlertFeed(self.database)
         self.sinks = FakeSinkStore(self.database)
@@ -173,6 +184,7 @@ class FakeApi:
         keys, reader = FileKeyRing(folder / "keys.json"), PolicyReader()
         presets = {"standard": standard_policy()}
         policies = Policies(self.policies, self.exams, presets, clock, self.cases)
+        consents = Consents(self.candidates, self.faces, self.sessions, self.placement, live, clock)
         challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
         sessions = Sessions(
             self.sessions,
@@ -188,9 +200,7 @@ class FakeApi:
             exams=Exams(self.exams, policies, clock),
             policies=policies,
             candidates=Candidates(self.candidates, self.exams, clock),
-            consents=Consents(
-                self.candidates, self.faces, self.sessions, self.placement, live, clock
-            ),
+            consents=consents,
             challenges=challenges,
             enroll=Enroll(
                 self.candidates, self.faces, look, EMBEDDING, CALIBRATION, clock, challenges
@@ -206,6 +216,23 @@ class FakeApi:
                 self.placement,
                 clock,
                 self.incidents,
+                self.notices,
+            ),
+            notices=Notices(
+                load_notices(),
+                MODELS,
+                self.notices,
+                self.sessions,
+                self.exams,
+                consents,
+                self.placement,
+                clock,
+            ),
+            preflights=Preflights(
+                self.notices, self.sessions, self.exams, self.placement, live, clock
+            ),
+            own=OwnSessions(
+                self.sessions, self.exams, self.candidates, self.incidents, self.notices, clock
             ),
             accommodations=Accommodations(
                 FakeAllowanceStore(self.database),

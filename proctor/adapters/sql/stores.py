@@ -18,6 +18,7 @@ from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.figures import SqlFigureStore
 from proctor.adapters.sql.incidents import SqlIncidentStore
+from proctor.adapters.sql.notices import SqlNoticeStore
 from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
 from proctor.adapters.sql.sessions import SqlSessionStore
@@ -56,6 +57,7 @@ class SqlStores:
         desk: `ReviewDesk`.
         cases: `CaseStore`.
         figures: `FigureStore`.
+        notices: `NoticeStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -80,6 +82,7 @@ class SqlStores:
         self.desk = SqlReviewDesk(self._database)
         self.cases = SqlCaseStore(self._database)
         self.figures = SqlFigureStore(self._database)
+        self.notices = SqlNoticeStore(self._database)
 
     def subject_keys(self, ring: KeyRing, clock: Clock) -> SqlSubjectKeys:
         """`SubjectKeys` whose data keys the ring wraps; one per process, for it keeps opened keys."""

@@ -74,14 +74,20 @@ def sessions_router(services: Services) -> APIRouter:
             limit + 1,
         )
         items, following = cut(found, limit, "session_id")
-        if not wanted:
-            return Page(
-                items=[SessionCardView.model_validate(item) for item in items], next=following
-            )
+        said = await services.notices.answers(caller.tenant_id, [each.session_id for each in items])
+        answers = {session_id: answer.choice for session_id, answer in said.items()}
         shown = fields_for(caller.role, wanted, in_full)
-        now = services.desk.now()
-        cards = await services.desk.cards(caller.tenant_id, items)
-        return Page(items=[card_view(card, now, shown, in_full) for card in cards], next=following)
+        if wanted:
+            cards = await services.desk.cards(caller.tenant_id, items)
+            now = services.desk.now()
+            views = [card_view(card, now, shown, in_full) for card in cards]
+        else:
+            views = [SessionCardView.model_validate(item) for item in items]
+        told = [
+            view.model_copy(update={"notice": answers.get(SessionId(view.session_id))})
+            for view in views
+        ]
+        return Page(items=told, next=following)
 
     @router.get("/{session_id}")
     async def get_session(session_id: str, caller: Caller) -> SessionView:
@@ -90,10 +96,15 @@ def sessions_router(services: Services) -> APIRouter:
         shown = SessionView.model_validate(found)
         if caller.role is Role.CANDIDATE:
             return shown
-        off = await sessions.signals_off(found)
+        said = (await services.notices.answers(caller.tenant_id, [found.session_id])).get(
+            found.session_id
+        )
+        choice = None if said is None else said.choice
+        off = await sessions.signals_off(found, choice)
         priority = await services.priorities.of(caller.tenant_id, found.session_id)
         return shown.model_copy(
             update={
+                "notice": choice,
                 "signals_off": None if off is None else list(off),
                 "alert_log_sha256": await sessions.alert_log_sha256(found),
                 "priority": priority_view(priority, caller.role in KNOW_ACCOMMODATIONS),

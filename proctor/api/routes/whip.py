@@ -32,7 +32,7 @@ def whip_router(services: Services) -> APIRouter:
     async def offer(session_id: str, sent: Sent, caller: Caller) -> Response:
         """Offer media. Every offer is a new connection (epoch); a second one resumes the session."""
         session = SessionId(session_id)
-        answer = await connections.offer(caller.tenant_id, session, _text(sent.raw))
+        answer = await connections.offer(caller.tenant_id, session, sdp_text(sent.raw))
         response = Response(answer.sdp, 201, media_type=Takes.SDP.value)
         response.headers["Location"] = f"{whip_path(session_id)}/{answer.epoch}"
         response.headers["ETag"] = _etag(answer.epoch)
@@ -52,7 +52,7 @@ def whip_router(services: Services) -> APIRouter:
         """Add ICE candidates. There is no ICE restart: a broken connection is offered anew."""
         if if_match not in (None, "*", _etag(epoch)):
             raise InvalidInput("This is another connection's ETag.", "webrtc/etag", 412)
-        fragment = _text(sent.raw)
+        fragment = sdp_text(sent.raw)
         await connections.trickle(caller.tenant_id, SessionId(session_id), epoch, fragment)
         return Response(status_code=204)
 
@@ -69,7 +69,8 @@ def _etag(epoch: int) -> str:
     return f'"{epoch}"'
 
 
-def _text(raw: bytes) -> str:
+def sdp_text(raw: bytes) -> str:
+    """What was sent, as text. Raises `Malformed`."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:

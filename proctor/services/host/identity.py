@@ -102,12 +102,19 @@ class IdentityCheck:
         self._look_up_ms: int | None = None
         self._unknown_since_ms: int | None = None
         self._is_looking_up = False
-        self._is_over = False
+        self._is_over = not spec.biometrics or spec.is_rehearsal
         self.schedule = IdentitySchedule(every_ms)
 
     def should_look_up(self, now_ms: int) -> bool:
-        """Whether the template should be (re)loaded: a True is given once per try, one try at a time."""
-        if self._is_looking_up or (self._look_up_ms is not None and now_ms < self._look_up_ms):
+        """Whether the template should be (re)loaded: a True is given once per try, one try at a time.
+
+        Never where nothing is compared: without biometrics, and while a connection is only tried out.
+        """
+        if (
+            self._is_over
+            or self._is_looking_up
+            or (self._look_up_ms is not None and now_ms < self._look_up_ms)
+        ):
             return False
         self._is_looking_up, self._look_up_ms = True, now_ms + RETRY_MS
         if self._unknown_since_ms is None:

@@ -19,6 +19,7 @@ from proctor.domain.perception import (
     SpeechAnswer,
     SpeechAsk,
 )
+from proctor.domain.preflights import Rehearsed
 from proctor.domain.reports import Acknowledgement, CommandName, EffectiveRate, OrderNews
 from proctor.domain.sessions import SessionSpec
 from proctor.fusion.policy import parse_policy
@@ -28,6 +29,7 @@ from proctor.ports import ClipWriter, FaceIndex, MediaTap
 from proctor.services.host.audio import AudioTrack
 from proctor.services.host.evidence_box import EvidenceBox, KeepingLimits
 from proctor.services.host.identity import IdentityCheck
+from proctor.services.host.rehearsal import LASTS_MS, Rehearsal
 from proctor.services.host.reporting import ReportLog
 from proctor.services.host.rounds import Group, Look
 from proctor.services.host.sampling import Need, Shed, face_hz
@@ -86,7 +88,7 @@ class LiveSession:
         self._sampling = policy.sampling
         self._offset_ms = base_ms - joined_at_ms
         self.box = None
-        if policy.evidence.pictures:
+        if policy.evidence.pictures and not spec.is_rehearsal:
             self.box = EvidenceBox(policy.evidence, keeping, clips, self._offset_ms)
         self._video = VideoTrack(
             policy=policy,
@@ -99,7 +101,7 @@ class LiveSession:
         self._audio = None
         if policy.sampling.audio:
             ears = Ears(
-                has_model=Group.SPEAKERS in groups,
+                has_model=Group.SPEAKERS in groups and spec.biometrics and not spec.is_rehearsal,
                 likeness=likeness,
                 has_consent=ConsentScope.VOICE in spec.scopes,
             )
@@ -108,7 +110,8 @@ class LiveSession:
             )
         self._events: deque[Observation] = deque(maxlen=MOST_EVENTS)
         self._rates: tuple[EffectiveRate, ...] = ()
-        self._attentive_until_ms = 0
+        self._rehearsal = Rehearsal(policy) if spec.is_rehearsal else None
+        self._attentive_until_ms = LASTS_MS if spec.is_rehearsal else 0
         self._gone_since_ms: int | None = base_ms
         self._last_tick_ms = base_ms
         self._closed = False
@@ -217,6 +220,9 @@ class LiveSession:
         """Make this tick's report if there is something to say, or silence has lasted long enough."""
         if self.reports.is_full or self._closed:
             return
+        if self._rehearsal is not None:
+            self._rehearsal.take(self._take_seen())
+            return
         seen, orders = self._take_seen(), self._take_orders()
         if seen or self._rates or orders or self.reports.owes_heartbeat(now_ms):
             self.reports.make(now_ms, seen, self._rates, orders=orders)
@@ -231,6 +237,12 @@ class LiveSession:
     def is_done(self) -> bool:
         """Whether a closed connection has nothing more to say."""
         return self.reports.is_empty and (self.box is None or self.box.is_settled)
+
+    def rehearsed(self, now_ms: int) -> Rehearsed | None:
+        """What a connection that is tried out has shown, when it is time to tell it."""
+        if self._rehearsal is None:
+            return None
+        return self._rehearsal.due(now_ms, self._video.received, self._video.size)
 
     def obey(self, acknowledgement: Acknowledgement) -> bool:
         """Take the shard's answer; True when the session is to stop here."""
@@ -250,16 +262,20 @@ class LiveSession:
         return False
 
     def is_gone(self, now_ms: int) -> bool:
-        """Whether its peer has been away for a minute."""
+        """Whether its peer has been away for a minute, or it was only tried out, and for long enough."""
+        if self._rehearsal is not None and now_ms > LASTS_MS:
+            return True
         return self._gone_since_ms is not None and now_ms - self._gone_since_ms > GONE_AFTER_MS
 
     def close(self, now_ms: int) -> None:
         """Take no more media and make the closing report; what waits to be acknowledged stays."""
         if not self._closed:
             self._closed = True
-            self.reports.make(
-                now_ms, self._take_seen(), self._rates, closing=True, orders=self._take_orders()
-            )
+            if self._rehearsal is None:
+                orders = self._take_orders()
+                self.reports.make(
+                    now_ms, self._take_seen(), self._rates, closing=True, orders=orders
+                )
             self._video.close()
             if self._audio is not None:
                 self._audio.close()

@@ -9,8 +9,10 @@ from dataclasses import asdict
 
 from proctor.domain.errors import StateStoreUnavailable
 from proctor.domain.ids import SessionId
+from proctor.domain.preflights import Rehearsed
 from proctor.domain.sending import MediaWish
 from proctor.ports import Clock, LiveState
+from proctor.services.host.rehearsal import KEPT_S, rehearsal_key, written
 from proctor.services.host.sampling import Shed
 from proctor.services.host.wishes import Wishes
 from proctor.services.judging.page_news import send_key, session_channel
@@ -37,6 +39,7 @@ class Pages:
         self._clock = clock
         self._wishes = Wishes(usual)
         self._batch: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[None] | None = None
         self._not_before_ms = 0
 
     def tick(self, looks_hz: Mapping[SessionId, float], shed: Shed, now_ms: int) -> None:
@@ -54,6 +57,11 @@ class Pages:
         if due:
             self._batch = asyncio.create_task(self._say(due))
 
+    def rehearsed(self, tried: Mapping[SessionId, Rehearsed]) -> None:
+        """Begin to note what connections that are tried out have shown, unless that goes on already."""
+        if tried and (self._trying is None or self._trying.done()):
+            self._trying = asyncio.create_task(self._note(tried))
+
     def connected(self, session_id: SessionId) -> None:
         """A new connection of a session stands: what it is to send is said again."""
         self._wishes.forget(session_id)
@@ -70,10 +78,19 @@ class Pages:
 
     async def close(self) -> None:
         """Leave nothing running."""
-        if self._batch is not None:
-            self._batch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._batch
+        for task in (self._batch, self._trying):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+    async def _note(self, tried: Mapping[SessionId, Rehearsed]) -> None:
+        for name, seen in tried.items():
+            try:
+                await self._live.put(rehearsal_key(name), written(seen), KEPT_S)
+            except StateStoreUnavailable as error:  # the page sees that nothing comes
+                logger.warning("a rehearsal could not be noted", extra={"code": error.code})
+                return
 
     async def _say(self, due: Mapping[SessionId, MediaWish]) -> None:
         for session_id, wish in due.items():

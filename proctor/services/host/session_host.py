@@ -323,8 +323,14 @@ class SessionHost:
                 self._spawn(self._remove(session.spec.session_id))
         self._asker.ask(times, shed)
         if self._pages is not None:
-            looks = {one.spec.session_id: one.looks_hz(at, shed) for one, at in times.items()}
+            looks = {
+                one.spec.session_id: one.looks_hz(at, shed)
+                for one, at in times.items()
+                if not one.spec.is_rehearsal
+            }
             self._pages.tick(looks, shed, now_ms)
+            tried = {one.spec.session_id: one.rehearsed(at) for one, at in times.items()}
+            self._pages.rehearsed({name: seen for name, seen in tried.items() if seen is not None})
         self._closing = [
             (session, until_ms)
             for session, until_ms in self._closing

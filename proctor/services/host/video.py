@@ -86,6 +86,8 @@ class VideoTrack:
         self.voice = StreamVoice(Modality.VIDEO, joined_ms)
         self.seen: list[Observation] = []
         self.counts: Counter[str] = Counter()
+        self.received = 0
+        self.size = (0, 0)
         self._camera = Camera(policy.sensing.picture, round(1000 / policy.sampling.face_hz))
         self._media = TrackWatch(joined_ms)
         watched = (Group.FACE, Group.BODY, Group.OBJECTS)
@@ -107,6 +109,8 @@ class VideoTrack:
             self.counts["unreadable"] += 1
             return
         self.counts["received"] += 1
+        self.received += 1
+        self.size = (image.shape[1], image.shape[0])
         if self._media.arrived(at_ms):
             self.voice.right(CoverageReason.NO_MEDIA, at_ms, at_ms)
             self._identity.schedule.restart(at_ms)

@@ -24,6 +24,9 @@ from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 from tests.fakes.engines import policy_text
 
 CLOSED = [(method, path) for (method, path), rule in TABLE.items() if rule.roles is not None]
+REFUSED_OTHERWISE = frozenset(
+    {"", "consent/required", "resource/not-found", "notice/changed", "preflight/begun"}
+)
 REQUEST_ID = "X-Request-Id"
 
 
@@ -72,6 +75,7 @@ class House:
         self.api = api
         self.tenant = tenant
         self.ids: dict[str, str] = {"epoch": "1", "path": "style.css"}
+        self.ids["preflight_id"] = f"pre_{tenant}"
 
     async def build(self) -> "House":
         made = (await self.api.new_session(self.tenant, ref=f"ref-{self.tenant}"))["session"]
@@ -179,6 +183,12 @@ class House:
             },
             "/v1/sessions/{session_id}/decision": {"word": "reviewed", "notes": "Nothing"},
             "/v1/sessions/{session_id}/statements": {"text": "I dropped my pen."},
+            "/v1/sessions/{session_id}/notice-answers": {
+                "choice": "declined",
+                "locale": "en",
+                "text_sha256": "0" * 64,
+            },
+            "/v1/sessions/{session_id}/preflights/{preflight_id}/result": {"browser": "Chromium"},
             "/v1/incidents/{incident_id}/verdict": {"verdict": "dismiss", "reason": "A poster"},
             "/v1/evidence/{evidence_id}/links": {"reason": "To review the incident"},
             "/v1/join": {"ticket": "nothing"},
@@ -214,6 +224,8 @@ def remembered(api: FakeApi, house: House) -> str:
         *(value for values in database.decisions.values() for value in values),
         *database.statements,
         *database.additions.values(),
+        *api.notices.answers,
+        *api.notices.tried,
     ]
     mine = [repr(value) for value in kept if value.tenant_id == house.tenant]
     hosted = api.placement.hosted.get(SessionId(house.ids["session_id"]))
@@ -299,10 +311,12 @@ async def test_a_candidate_reaches_only_their_own(
             answer = await other.call(method, template, headers)
             assert answer.status_code == 404, (method, template)
             own = await house.call(method, template, headers)
-            # The consent is withdrawn on the way, so some are refused, but not for who asks.
+            # The consent is withdrawn on the way and the exam has begun, so some are refused, but not
+            # for who asks.
             refused = own.json()["code"] if own.is_error else ""
             # The appeal waits for the session's end.
             known = ("", "consent/required", "resource/not-found", "session/state")
             assert refused in known, (method, template)
+            assert refused in REFUSED_OTHERWISE, (method, template)
             reached += 1
     assert reached >= 8

@@ -1,11 +1,13 @@
 // Calls to the HTTP API. Failures arrive as `ApiProblem` with the stable code of the RFC 9457 answer.
 
 export class ApiProblem extends Error {
-  constructor(status, code, detail, retryAfterS = null) {
+  /** `told` is the whole answer, for the members that some problems have (`reasons`, `steps`). */
+  constructor(status, code, detail, retryAfterS = null, told = {}) {
     super(detail);
     this.status = status;
     this.code = code;
     this.retryAfterS = retryAfterS;
+    this.told = told;
   }
 
   /** Whether the same call may work later. */
@@ -24,16 +26,20 @@ async function problemOf(response) {
   const code = told.code || `http/${response.status}`;
   const retryAfter = Number(response.headers.get("Retry-After"));
   const detail = told.detail || told.title || `The server answered ${response.status}.`;
-  return new ApiProblem(response.status, code, detail, Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null);
+  const waitS = Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null;
+  return new ApiProblem(response.status, code, detail, waitS, told);
 }
 
 /** One client per bearer token; `token` may be null for the public routes. */
 export class Api {
+  /** @param {string | null} [token] */
   constructor(token = null) {
     this.token = token;
   }
 
-  /** Raw response of a successful call; raises ApiProblem otherwise, also when nothing came within `withinMs`. */
+  /** Raw response of a successful call; raises ApiProblem otherwise, also when nothing came within `withinMs`.
+   *  @param {string} method @param {string} path
+   *  @param {{body?: BodyInit, headers?: Record<string, string>, keepalive?: boolean, withinMs?: number}} how */
   async send(method, path, { body = undefined, headers = {}, keepalive = false, withinMs = 30_000 } = {}) {
     const all = { Accept: "application/json", ...headers };
     if (this.token) all.Authorization = `Bearer ${this.token}`;

@@ -1,39 +1,4 @@
-// Plain words for the closed lists of the domain. A reason is never a reproach.
-
-const OURS = ["The fault is on our side", "You need not do anything. This time is noted as our gap, not yours."];
-
-/** What a candidate is told when a modality is not fully watched: [heading, advice]. */
-const CANDIDATE = {
-  video: {
-    no_media: ["We cannot see you: no picture is arriving", "We are reconnecting by ourselves. If it lasts, check your network."],
-    frozen_video: ["We cannot see you: the picture stands still", "Another program may have paused the camera. Close it, or unplug the camera and plug it in again."],
-    covered: ["We cannot see you: the camera seems covered", "Check its shutter, and whatever may be in front of it."],
-    too_dark: ["We can hardly see you: it is too dark", "A lamp in front of you helps."],
-    host_lost: OURS, shard_lost: OURS, model_timeout: OURS, model_output_invalid: OURS, gpu: OURS, overload: OURS, state_store: OURS,
-  },
-  audio: {
-    no_media: ["We cannot hear you: no sound is arriving", "We are reconnecting by ourselves. If it lasts, check your network."],
-    audio_missing: ["We cannot hear you: no microphone is connected", "Check that it is plugged in and allowed for this page."],
-    audio_silent: ["We cannot hear you: the microphone gives silence", "It may be muted by a switch or a key."],
-    audio_gap: ["Some sound was lost on the way", "You need not do anything."],
-    host_lost: OURS, shard_lost: OURS, model_timeout: OURS, model_output_invalid: OURS, gpu: OURS, overload: OURS, state_store: OURS,
-  },
-};
-const WELL = {
-  video: ["We can see you", "Sit as you like; short glances aside are normal."],
-  audio: ["We can hear the room", "Only whether somebody speaks is analysed, not what is said."],
-};
-const WAITING = {
-  video: ["Waiting for your picture", "This takes a few seconds."],
-  audio: ["Waiting for your sound", "This takes a few seconds."],
-};
-
-/** [heading, advice] for a candidate. */
-export function sightWords(modality, status) {
-  if (!status) return WAITING[modality];
-  if (status.state === "monitored") return WELL[modality];
-  return CANDIDATE[modality][status.reason] ?? OURS;
-}
+// Plain words for the closed lists of the domain, for staff. A reason is never a reproach.
 
 const REASONS = {
   no_media: "no media", frozen_video: "frozen picture", covered: "camera covered", too_dark: "too dark",
