@@ -113,6 +113,7 @@ class Orders:
             from_ms=min(from_ms, until_ms),
             until_ms=until_ms,
             with_sound=self._evidence.sound and not is_coverage,
+            severity=incident.severity,
         )
 
     def _add(self, order: EvidenceOrder, incident: Incident, epoch: int) -> None:
