@@ -272,7 +272,10 @@ def build_erase(
 
 
 def build_export(
-    settings: Settings, stores: "SqlStores", evidence: "StoredEvidence | None" = None
+    settings: Settings,
+    stores: "Stores | SqlStores",
+    keys: "SubjectKeys",
+    evidence: "StoredEvidence | None" = None,
 ) -> "Export":
     """What writes sessions into files that anybody can check."""
     from proctor.adapters.clock import SystemClock
@@ -292,7 +295,7 @@ def build_export(
         clock=SystemClock(),
         to_arrow=write_arrow,
         evidence=evidence,
-        keys=open_subject_keys(settings, stores),
+        keys=keys,
     )
 
 
@@ -479,6 +482,7 @@ def build_services(
         erase=build_erase(
             known, stores, keys=stores.keys, faces=stores.faces, ends=sessions, live=stores.live
         ),
+        export=build_export(known, stores, stores.keys),
         proof_key=open_seal(known).as_jwk(),
         web=known.web_dir,
         public_url=known.public_url,

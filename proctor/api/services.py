@@ -20,6 +20,7 @@ from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.news import IncidentNews
 from proctor.services.policies import Policies
 from proctor.services.priorities import Priorities
+from proctor.services.proof.export import Export
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.verify import Verify
@@ -57,6 +58,7 @@ class Services:
         metrics: Numbers for operators.
         render_metrics: Prometheus text of this process and its siblings.
         erase: Erasure of candidates.
+        export: Sessions as files that anybody can check.
         proof_key: The public key that checkpoints and exports are signed with, as JWK.
         web: Folder of the pages.
         public_url: Where people reach us, without a slash at the end; None: as the request says.
@@ -91,6 +93,7 @@ class Services:
     metrics: Metrics
     render_metrics: Callable[[], bytes]
     erase: Erase
+    export: Export
     proof_key: Mapping[str, str]
     web: Path
     public_url: str | None = None
