@@ -15,7 +15,7 @@ import structlog
 
 from proctor.domain.erasure import Erasure, Tombstone
 from proctor.domain.errors import Conflict, InvalidInput, NotFound, ProctorError
-from proctor.domain.ids import CandidateId, SessionId, TenantId, new_id
+from proctor.domain.ids import CandidateId, SessionId, TenantId, derive_id
 from proctor.domain.recordings import RecordingKey
 from proctor.domain.sessions import Session, SessionState
 from proctor.ports import (
@@ -182,7 +182,7 @@ class Erase:
     ) -> Erasure:
         """The tombstone comes first: what is begun can no longer be undone by a restore."""
         stone = Tombstone(
-            receipt_id=new_id("era"),
+            receipt_id=derive_id("era", tenant_id, candidate_id),  # the same when repeated
             tenant_id=tenant_id,
             candidate_id=candidate_id,
             asked_by=asked_by,
