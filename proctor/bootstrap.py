@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proctor.bootstrap_evidence import open_recordings
-from proctor.bootstrap_proof import build_erase, open_seal, open_subject_keys
+from proctor.bootstrap_proof import build_erase, build_export, open_seal, open_subject_keys
 from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
@@ -450,6 +450,7 @@ def build_services(
         erase=build_erase(
             known, stores, keys=stores.keys, faces=stores.faces, ends=sessions, live=stores.live
         ),
+        export=build_export(known, stores, stores.keys),
         proof_key=open_seal(known).as_jwk(),
         web=known.web_dir,
         published=published or {},

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         EvidenceEnds,
         ExamStore,
         FaceIndex,
+        IncidentStore,
         LiveState,
         SessionStore,
         SubjectKeys,
@@ -53,6 +54,11 @@ class ProofStores(Protocol):
     @property
     def candidates(self) -> "CandidateStore":
         """Candidates."""
+        ...
+
+    @property
+    def incidents(self) -> "IncidentStore":
+        """Incidents."""
         ...
 
     @property
@@ -168,7 +174,7 @@ def build_erase(
     )
 
 
-def build_export(settings: Settings, stores: "SqlStores") -> "Export":
+def build_export(settings: Settings, stores: ProofStores, keys: "SubjectKeys") -> "Export":
     """What writes sessions into files that anybody can check."""
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.recordings.arrow import write_arrow
@@ -187,5 +193,5 @@ def build_export(settings: Settings, stores: "SqlStores") -> "Export":
         clock=SystemClock(),
         to_arrow=write_arrow,
         evidence=open_kept_evidence(settings, stores),
-        keys=open_subject_keys(settings, stores),
+        keys=keys,
     )

@@ -46,14 +46,14 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write everything of a session into one file that `proctor verify` checks offline."""
-    from proctor.bootstrap_proof import build_export
+    from proctor.bootstrap_proof import build_export, open_subject_keys
     from proctor.services.proof.export import EvidenceAs
 
     if evidence not in set(EvidenceAs):
         raise InvalidInput(f"--evidence is one of: {', '.join(EvidenceAs)}")
 
     async def write(settings: "Settings", stores: "SqlStores") -> "Exported":
-        return await build_export(settings, stores).write(
+        return await build_export(settings, stores, open_subject_keys(settings, stores)).write(
             TenantId(tenant),
             SessionId(session),
             to,

@@ -86,6 +86,8 @@ _VIEWS = Limit("evidence-views", per_caller=1200, per_tenant=0)
 
 # Each may resolve a name that the caller chose; a test also sends to it.
 _SINKS = Limit("sinks", per_caller=60, per_tenant=120)
+# Each reads everything that is kept of a session.
+_EXPORTS = Limit("exports", per_caller=10, per_tenant=60)
 _SINK_TESTS = Limit("sink-tests", per_caller=6, per_tenant=20)
 
 
@@ -163,6 +165,7 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/sessions/{session_id}/end"): Rule(roles=_INVIGILATORS),
     ("POST", "/v1/sessions/{session_id}/tickets"): Rule(roles=_INVIGILATORS, limit=_TICKETS),
     ("GET", "/v1/sessions/{session_id}/incidents"): _read(_STAFF),
+    ("POST", "/v1/sessions/{session_id}/export"): Rule(roles=_REVIEWERS | _OWNERS, limit=_EXPORTS),
     ("GET", "/v1/sessions/{session_id}/breaks"): _read(_WATCHERS),
     ("POST", "/v1/sessions/{session_id}/breaks"): _create(_INVIGILATORS),
     ("DELETE", "/v1/sessions/{session_id}/breaks/{break_id}"): Rule(roles=_INVIGILATORS),

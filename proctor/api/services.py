@@ -30,6 +30,7 @@ from proctor.services.policies import Policies
 from proctor.services.policy_reader import PolicyReader
 from proctor.services.preflights import Preflights
 from proctor.services.priorities import Priorities
+from proctor.services.proof.export import Export
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.verify import Verify
@@ -78,6 +79,7 @@ class Services:
         metrics: Numbers for operators.
         render_metrics: Prometheus text of this process and its siblings.
         erase: Erasure of candidates.
+        export: Sessions as files that anybody can check.
         proof_key: The public key that checkpoints and exports are signed with, as JWK.
         web: Folder of the pages.
         published: (model, version) -> what is published of it.
@@ -123,6 +125,7 @@ class Services:
     metrics: Metrics
     render_metrics: Callable[[], bytes]
     erase: Erase
+    export: Export
     proof_key: Mapping[str, str]
     web: Path
     published: Mapping[tuple[str, str], PublishedModel] = field(default_factory=dict)

@@ -6,16 +6,15 @@ repeated; what breaks off is owed, and `sweep` goes on with it. A tombstone lies
 that a backup may bring back, so that who is erased stays erased after a restore.
 """
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 import structlog
 
 from proctor.domain.erasure import Erasure, Tombstone
-from proctor.domain.errors import Conflict, InvalidInput, NotFound, ProctorError
-from proctor.domain.ids import CandidateId, SessionId, TenantId, new_id
+from proctor.domain.errors import Conflict, NotFound, ProctorError
+from proctor.domain.ids import CandidateId, SessionId, TenantId, derive_id
 from proctor.domain.recordings import RecordingKey
 from proctor.domain.sessions import Session, SessionState
 from proctor.ports import (
@@ -33,11 +32,8 @@ from proctor.ports import (
 )
 from proctor.services import challenges, verify
 from proctor.services.judging.page_news import send_key, status_key
-from proctor.services.proof.entries import canonical
 from proctor.services.proof.keep import ChainKeeper
-
-TOMBSTONE = "rayproctor-tombstone"
-"""What the signature of a tombstone says that it signs."""
+from proctor.services.tombstones import TOMBSTONE, read_stone, receipt_of, write_stone
 
 LOOKED_AT_AGAIN = timedelta(days=1)
 """A recording or a picture that was on its way when its candidate was erased is deleted then."""
@@ -149,12 +145,12 @@ class Erase:
         }
         if with_tombstones:
             async for signed in self._elsewhere.tombstones():
-                stone = self._stone(signed)
+                stone = read_stone(signed, self._seal)
                 if stone is None or (stone.tenant_id, stone.candidate_id) in owed:
                     continue
                 known = await self._erasures.find(stone.tenant_id, stone.candidate_id)
                 if known is None or known.done_at is None:
-                    begun = await self._erasures.begin(_receipt_of(stone))
+                    begun = await self._erasures.begin(receipt_of(stone))
                     owed[(stone.tenant_id, stone.candidate_id)] = begun
         failed = 0
         for receipt in owed.values():
@@ -182,15 +178,15 @@ class Erase:
     ) -> Erasure:
         """The tombstone comes first: what is begun can no longer be undone by a restore."""
         stone = Tombstone(
-            receipt_id=new_id("era"),
+            receipt_id=derive_id("era", tenant_id, candidate_id),  # the same when repeated
             tenant_id=tenant_id,
             candidate_id=candidate_id,
             asked_by=asked_by,
             asked_at=self._clock.now(),
         )
-        signed = self._seal.sign(TOMBSTONE, _write_stone(stone))
+        signed = self._seal.sign(TOMBSTONE, write_stone(stone))
         await self._elsewhere.put_tombstone(tenant_id, candidate_id, signed)
-        return await self._erasures.begin(_receipt_of(stone))
+        return await self._erasures.begin(receipt_of(stone))
 
     async def _finish(self, receipt: Erasure) -> Erasure:
         tenant_id, candidate_id = receipt.tenant_id, receipt.candidate_id
@@ -263,41 +259,3 @@ class Erase:
             found += page
             after = page[-1].session_id
         return found
-
-    def _stone(self, signed: str) -> Tombstone | None:
-        """None for one that we did not sign: who can write there must not be able to erase people."""
-        try:
-            fields = json.loads(self._seal.read(TOMBSTONE, signed))
-            return Tombstone(
-                receipt_id=fields["receipt"],
-                tenant_id=TenantId(fields["tenant"]),
-                candidate_id=CandidateId(fields["candidate"]),
-                asked_by=fields["by"],
-                asked_at=datetime.fromisoformat(fields["at"]),
-            )
-        except (InvalidInput, ValueError, KeyError, TypeError):
-            _log.error("a tombstone is not ours")
-            return None
-
-
-def _write_stone(stone: Tombstone) -> bytes:
-    return canonical(
-        {
-            "v": 1,
-            "receipt": stone.receipt_id,
-            "tenant": stone.tenant_id,
-            "candidate": stone.candidate_id,
-            "by": stone.asked_by,
-            "at": stone.asked_at.astimezone(UTC).isoformat(timespec="microseconds"),
-        }
-    )
-
-
-def _receipt_of(stone: Tombstone) -> Erasure:
-    return Erasure(
-        receipt_id=stone.receipt_id,
-        tenant_id=stone.tenant_id,
-        candidate_id=stone.candidate_id,
-        asked_by=stone.asked_by,
-        asked_at=stone.asked_at,
-    )

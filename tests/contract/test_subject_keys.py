@@ -37,7 +37,7 @@ class FickleRing:
     """A key ring that can be away. Counts what it opens."""
 
     def __init__(self, inner: KeyRing) -> None:
-        self.inner, self.is_away, self.opened = inner, False, 0
+        self.inner, self.is_away, self.opened, self.asked = inner, False, 0, 0
 
     def seal(self, plain: bytes, associated: bytes) -> bytes:
         self._reach()
@@ -49,6 +49,7 @@ class FickleRing:
         return self.inner.open(sealed, associated)
 
     def _reach(self) -> None:
+        self.asked += 1
         if self.is_away:
             raise KeysUnavailable("the vault is away")
 
@@ -208,6 +209,11 @@ async def test_a_vault_that_is_away_is_outwaited_for_ten_minutes_and_then_refuse
     ring.is_away = True
     await site.clock.advance(UNWRAP_AGAIN_MS)
     assert await keys.open(ACME, ANN, "a.jpg", await keys.seal(ACME, ANN, "a.jpg", PLAIN)) == PLAIN
+    asked = ring.asked
+    for _ in range(3):  # each asking costs a timeout: not every seal pays it
+        await keys.seal(ACME, ANN, "a.jpg", PLAIN)
+        await site.clock.advance(FRESH_MS - 1)
+    assert ring.asked == asked
     with pytest.raises(KeysUnavailable):  # a candidate whose key is not known here
         await keys.seal(ACME, BOB, "a.jpg", PLAIN)
     await site.clock.advance(KEPT_MS - UNWRAP_AGAIN_MS)

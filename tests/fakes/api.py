@@ -16,6 +16,7 @@ from PIL import Image
 
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.notice_texts import load_notices
+from proctor.adapters.recordings.arrow import write_arrow
 from proctor.adapters.seal import FileSeal, make_proof_key
 from proctor.adapters.tokens import TokenIssuer, TokenVerifier, make_keys
 from proctor.api.app import create_app
@@ -52,6 +53,7 @@ from proctor.services.policies import Policies
 from proctor.services.policy_reader import PolicyReader
 from proctor.services.preflights import Preflights
 from proctor.services.priorities import Priorities
+from proctor.services.proof.export import Export
 from proctor.services.proof.keep import ChainKeeper
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
@@ -208,6 +210,7 @@ class FakeApi:
             verify=Verify(self.candidates, self.faces, look, EMBEDDING, CALIBRATION, live),
             sessions=sessions,
             erase=self._erase(sessions),
+            export=self._export(),
             proof_key=self.seal.as_jwk(),
             connections=Connections(
                 self.sessions,
@@ -309,8 +312,8 @@ class FakeApi:
             allowed_origins=frozenset({"https://desk.example"}),
         )
 
-    def _erase(self, sessions: Sessions) -> Erase:
-        keeper = ChainKeeper(
+    def _keeper(self) -> ChainKeeper:
+        return ChainKeeper(
             chain=self.chain,
             sessions=self.sessions,
             exams=self.exams,
@@ -321,6 +324,24 @@ class FakeApi:
             seal=self.seal,
             clock=self.clock,
         )
+
+    def _export(self) -> Export:
+        return Export(
+            keeper=self._keeper(),
+            chain=self.chain,
+            sessions=self.sessions,
+            exams=self.exams,
+            incidents=self.incidents,
+            alerts=FakeAlertArchive(self.database),
+            recordings=self.recordings,
+            elsewhere=self.elsewhere,
+            seal=self.seal,
+            clock=self.clock,
+            to_arrow=write_arrow,
+            keys=self.subject_keys,
+        )
+
+    def _erase(self, sessions: Sessions) -> Erase:
         return Erase(
             erasures=self.erasures,
             candidates=self.candidates,
@@ -330,7 +351,7 @@ class FakeApi:
             recordings=self.recordings,
             elsewhere=self.elsewhere,
             seal=self.seal,
-            keeper=keeper,
+            keeper=self._keeper(),
             clock=self.clock,
             ends=sessions,
             live=self.live,

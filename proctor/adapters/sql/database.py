@@ -117,8 +117,8 @@ class Database:
         finally:
             self._one_writer.release()
 
-    async def scrub(self, table: Table) -> None:
-        """See to it that what was just deleted from a table, or overwritten, lies in no file of ours.
+    async def scrub(self, *tables: Table) -> None:
+        """See to it that what was just deleted from tables, or overwritten, lies in no file of ours.
 
         SQLite zeroes it in the file (`secure_delete`); its log is written back and cut off here.
         PostgreSQL frees its place (`VACUUM`); old pages and its own log fade as they are reused.
@@ -126,14 +126,15 @@ class Database:
         """
         if self.is_sqlite:  # outside a transaction: the log cannot be cut inside one
             engine = self._engine.execution_options(sqlite_begin="SELECT 1")
-            how = "PRAGMA wal_checkpoint(TRUNCATE)"
+            commands = ["PRAGMA wal_checkpoint(TRUNCATE)"]
         else:
             engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-            how = f"VACUUM {table.name}"
+            commands = [f"VACUUM {table.name}" for table in tables]
         async with self._turn():
             with told_as_ours():
                 async with engine.connect() as connection:
-                    await connection.exec_driver_sql(how)
+                    for command in commands:
+                        await connection.exec_driver_sql(command)
 
     def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """An INSERT that knows ON CONFLICT."""

@@ -95,8 +95,7 @@ class SqlErasureStore:
                     chain_openings.c.session_id.in_(theirs),
                 )
             )
-        for table in (candidates, accommodations, chain_openings):
-            await self._database.scrub(table)
+        await self._database.scrub(candidates, accommodations, chain_openings)
 
     async def done(self, erasure: Erasure) -> None:
         """Write down that nothing of it is owed any more."""

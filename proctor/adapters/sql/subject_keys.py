@@ -36,6 +36,9 @@ from proctor.ports import Clock, KeyRing
 FRESH_MS = 5_000
 UNWRAP_AGAIN_MS = 5 * 60_000
 KEPT_MS = 10 * 60_000
+ASK_EVERY_MS = 15_000
+"""How often a ring that is away is asked: each time costs whoever seals its timeout."""
+
 MOST_KEPT = 2_000
 """Keys in memory; the one used longest ago goes first."""
 
@@ -51,12 +54,16 @@ _Whose = tuple[TenantId, CandidateId]
 
 @dataclass(slots=True)
 class _Known:
-    """An opened key: what its row held, when row and ring last spoke, how much it sealed here."""
+    """An opened key: what its row held, when row and ring last spoke, how much it sealed here.
+
+    `ask_ms` is when the ring is asked again.
+    """
 
     wrapped: bytes
     cipher: AESGCM
     row_ms: int
     ring_ms: int
+    ask_ms: int
     sealed: int = 0
 
 
@@ -194,7 +201,8 @@ class SqlSubjectKeys:
             return None
         if known is None or known.wrapped != row:
             sealed = 0 if known is None else known.sealed
-            known = _Known(row, await self._unwrap(*whose, row), now_ms, now_ms, sealed)
+            ask_ms = now_ms + UNWRAP_AGAIN_MS
+            known = _Known(row, await self._unwrap(*whose, row), now_ms, now_ms, ask_ms, sealed)
         elif self._is_old(known):
             await self._ask_again(whose, known)
         known.row_ms = now_ms
@@ -205,17 +213,21 @@ class SqlSubjectKeys:
         return known
 
     def _is_old(self, known: _Known) -> bool:
-        return self._clock.monotonic_ms() - known.ring_ms >= UNWRAP_AGAIN_MS
+        now_ms = self._clock.monotonic_ms()
+        return now_ms >= known.ask_ms or now_ms - known.ring_ms >= KEPT_MS
 
     async def _ask_again(self, whose: _Whose, known: _Known) -> None:
         try:
             known.cipher = await self._unwrap(*whose, known.wrapped)
         except KeysUnavailable:
-            if self._clock.monotonic_ms() - known.ring_ms >= KEPT_MS:
+            now_ms = self._clock.monotonic_ms()
+            known.ask_ms = now_ms + ASK_EVERY_MS
+            if now_ms - known.ring_ms >= KEPT_MS:
                 self._known.pop(whose, None)
                 raise
         else:
             known.ring_ms = self._clock.monotonic_ms()
+            known.ask_ms = known.ring_ms + UNWRAP_AGAIN_MS
 
     async def _read(self, tenant_id: TenantId, candidate_id: CandidateId) -> bytes | None:
         wanted = select(subject_keys.c.wrapped).where(*_row(tenant_id, candidate_id))

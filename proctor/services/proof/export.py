@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from proctor.domain.alerts import Alert
-from proctor.domain.errors import InvalidInput, NotFound
+from proctor.domain.errors import Conflict, InvalidInput, NotFound
 from proctor.domain.evidence import EvidenceRef
 from proctor.domain.ids import SessionId, TenantId
 from proctor.domain.incidents import Incident
@@ -46,6 +46,8 @@ from proctor.services.proof.keep import ChainKeeper
 
 EXPORT = "rayproctor-export"
 """What the signature of a manifest says that it signs."""
+
+TRIES = 5
 
 
 class EvidenceAs(StrEnum):
@@ -120,6 +122,7 @@ class Export:
 
         Raises:
             NotFound: There is no such session, or it has not begun.
+            Conflict: Its verdicts change without end.
             StateStoreUnavailable: A store is away, or the audit row could not be written.
         """
         session = await self._sessions.get(tenant_id, session_id)
@@ -127,20 +130,39 @@ class Export:
             raise NotFound(f"session {session_id} has not begun")
         told = f"evidence {evidence.value}"
         await self._chain.note_export(tenant_id, session_id, actor, told, self._clock.now())
-        head = await self._keeper.sign_now(tenant_id, session_id)
+        incidents, size = await self._settled(tenant_id, session_id)
         draft = path.with_name(f".{path.name}.part")
         try:
             with draft.open("wb") as file:
                 bundle = BundleWriter(file)
-                done = await self._fill(bundle, session, evidence, head.size)
+                done = await self._fill(bundle, session, evidence, incidents, size)
                 bundle.close()
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
         return done
 
+    async def _settled(
+        self, tenant_id: TenantId, session_id: SessionId
+    ) -> tuple[Sequence[Incident], int]:
+        """Incidents whose verdicts are the ones that are chained: a reviewer may be at work now."""
+        for _ in range(TRIES):
+            before = await self._incidents.list_incidents(tenant_id, session_id)
+            head = await self._keeper.sign_now(tenant_id, session_id)
+            after = await self._incidents.list_incidents(tenant_id, session_id)
+            if {(one.incident_id, one.verdict) for one in before} == {
+                (one.incident_id, one.verdict) for one in after
+            }:
+                return after, head.size
+        raise Conflict(f"session {session_id} is being reviewed; try again", "export/busy")
+
     async def _fill(
-        self, bundle: BundleWriter, session: Session, how: EvidenceAs, size: int
+        self,
+        bundle: BundleWriter,
+        session: Session,
+        how: EvidenceAs,
+        incidents: Sequence[Incident],
+        size: int,
     ) -> Exported:
         tenant_id, session_id = session.tenant_id, session.session_id
         exam = await self._exams.get_exam(tenant_id, session.exam_id)
@@ -161,7 +183,6 @@ class Export:
         bundle.add("checkpoints.jsonl", lines(one.encode() for one in checkpoints))
         bundle.add("session.json", canonical(_session(session, exam)))
         bundle.add("policy.yaml", exam.policy_text.encode())
-        incidents = await self._incidents.list_incidents(tenant_id, session_id)
         for name, items, kind in (
             ("alerts.jsonl", alerts, Alert),
             ("incidents.jsonl", incidents, Incident),

@@ -9,7 +9,6 @@ retention, is told and is no failure.
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,28 +29,10 @@ from proctor.services.proof.bundle import BundleReader, reading
 from proctor.services.proof.checkpoints import read_checkpoint
 from proctor.services.proof.entries import FIRST, commitment, read_entry
 from proctor.services.proof.export import EXPORT
+from proctor.services.proof.report import Report
 
 _MANIFEST = ("manifest.json", "manifest.jws")
 _KEPT_FOR_A_TIME = frozenset({FactKind.EVIDENCE, FactKind.RECORDING})
-
-
-@dataclass(slots=True)
-class Report:
-    """What was found.
-
-    Attributes:
-        faults: What does not hold, in words; () when all does.
-        notes: What cannot be checked any more, and why that is no fault.
-        session_id: Whose export it says it is.
-        entries: How many entries were read.
-        checkpoints: How many checkpoints were believed.
-    """
-
-    faults: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    session_id: str = ""
-    entries: int = 0
-    checkpoints: int = 0
 
 
 def verify(

@@ -1,11 +1,16 @@
 """DELETE /v1/candidates/{id}: everything goes, a receipt stays, and nobody comes back."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
+from proctor.adapters.recordings.arrow import read_arrow
 from proctor.adapters.seal import SealReader
 from proctor.domain.errors import NotFound
 from proctor.domain.ids import CandidateId, SessionId, TenantId
 from proctor.domain.roles import Role
+from proctor.services.proof.verify import verify as run_verify
 from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 
 ACME = TenantId("acme")
@@ -136,3 +141,34 @@ async def test_the_key_of_proof_is_published_for_everybody(api: FakeApi) -> None
     reader = SealReader.from_pem(api.seal.pem().encode())
     assert reader.as_jwk() == key
     assert reader.read("kind", api.seal.sign("kind", b"canary")) == b"canary"
+
+
+async def test_a_session_is_exported_as_a_file_that_verifies_and_nothing_stays_on_the_disk(
+    api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "disk"))
+    _, session_id = await joined(api)
+    path = f"/v1/sessions/{session_id}/export"
+    answer = await api.client.post(path, headers=api.as_(Role.REVIEWER, subject="rita"))
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "application/zip"
+    (tmp_path / "export.zip").write_bytes(answer.content)
+    report = run_verify(
+        tmp_path / "export.zip", SealReader.from_pem(api.seal.pem().encode()), read_arrow
+    )
+    assert (report.faults, report.session_id, report.entries) == ([], session_id, 1)
+    assert ("acme", "rita", "session.exported", session_id, "evidence sealed") in api.database.audit
+    for refused, status in (
+        (await api.client.post(path, headers=api.as_(tenant="other")), 404),
+        (await api.client.post("/v1/sessions/ses_none/export", headers=api.as_()), 404),
+        (await api.client.post(path, headers=api.as_(Role.ANALYST)), 403),
+        (await api.client.post(path, params={"evidence": "opened"}, headers=api.as_()), 422),
+    ):
+        assert refused.status_code == status, refused.text
+    api.elsewhere.down = True
+    made = (await api.new_session(ref="c-2"))["session"]
+    assert (
+        await api.client.post(f"/v1/sessions/{made['session_id']}/export", headers=api.as_())
+    ).status_code == 404
+    assert list((tmp_path / "disk").iterdir()) == []

@@ -18,7 +18,8 @@ from proctor.domain.recordings import Footer, RecordingKey, Segment
 from proctor.fusion.alert_log import alert_log_sha256
 from proctor.services.proof.export import EvidenceAs, Export, Exported
 from proctor.services.proof.keep import ChainKeeper
-from proctor.services.proof.verify import Report, verify
+from proctor.services.proof.report import Report
+from proctor.services.proof.verify import verify
 from tests.contract.samples import (
     ACME,
     NOON,

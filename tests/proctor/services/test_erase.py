@@ -14,9 +14,9 @@ from proctor.domain.errors import InvalidInput, StateStoreUnavailable
 from proctor.domain.ids import CandidateId, TenantId
 from proctor.services.consents import Agreement, Consents
 from proctor.services.enroll import Enroll
-from proctor.services.erase import TOMBSTONE
 from proctor.services.looking import FaceLook
 from proctor.services.pictures import PictureDesk
+from proctor.services.tombstones import TOMBSTONE
 from tests.fakes.api import CALIBRATION, CONSENT, FakeApi, picture
 from tests.fakes.perception import EMBEDDING
 
