@@ -40,6 +40,7 @@ async def served(url: str, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     from proctor.services.casework import Casework
     from proctor.services.desk import Desk
     from proctor.services.figures import Figures
+    from proctor.services.sessions import Sessions
     from tests.fakes.api import FakeApi
 
     api = FakeApi(folder)
@@ -60,10 +61,18 @@ async def served(url: str, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     services = replace(
         known,
         desk=desk,
+        sessions=Sessions(
+            sql.sessions,
+            sql.exams,
+            sql.candidates,
+            sql.incidents,
+            api.placement,
+            api.judges,
+            known.clock,
+        ),
         casework=Casework(sql.cases, sql.sessions, known.clock),
         figures=Figures(sql.figures, sql.sinks, sql.deliveries, None, known.clock),
     )
-    services.sessions._store = sql.sessions  # the list of sessions alone is asked of it
     app = create_app(services)
     gc.collect()
     gc.freeze()  # as the gateway does

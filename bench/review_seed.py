@@ -278,7 +278,7 @@ def _priority(draw: random.Random, row: dict) -> dict:  # type: ignore[type-arg]
 
 
 def _incidents(draw: random.Random, begun: list[dict], found: int) -> list[Incident]:  # type: ignore[type-arg]
-    weights = [draw.paretovariate(1.3) for _ in begun]
+    weights = [min(draw.paretovariate(1.3), 25.0) for _ in begun]
     where = draw.choices(begun, weights, k=max(0, found - BUSY)) + [begun[0]] * min(BUSY, found)
     noted = [_incident(draw, row) for row in where]
     for index in range(0, len(noted), max(1, len(noted) // 20)):  # a rule that finds twenty in all

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,8 @@ from proctor.domain.alerts import Alert
 from proctor.domain.ids import SessionId
 from proctor.domain.observations import Observation
 from proctor.domain.recordings import RecordingKey
+from proctor.replaying import compare_all, judge_again
+from proctor.services.what_if import Rejudged, Skipped, rejudged
 from proctor.settings import Settings
 from tests.fakes import facts
 
@@ -194,3 +197,16 @@ def test_a_recording_that_was_tampered_with_is_told(home: Path, keys: list[Recor
     assert done.returncode == 2
     assert done.stderr.startswith("proctor: no recording")
     segment.write_bytes(data)
+
+
+async def test_a_try_in_a_process_beside_the_door_says_what_the_command_says(
+    home: Path, keys: list[RecordingKey]
+) -> None:
+    chosen = Settings(home=home, _env_file=None)
+    missing = replace(keys[0], session_id=SessionId("ses_never_recorded"))
+    asked = [keys[1], keys[2], missing]
+    found = [one async for one in judge_again(chosen, asked, facts.STANDARD_POLICY)]
+    same = await asyncio.to_thread(compare_all, chosen, asked[:2], facts.STANDARD_POLICY, 1)
+    assert found[:2] == [rejudged(one) for one in same]
+    assert isinstance(found[2], Skipped) and found[2].session_id == missing.session_id
+    assert all(one.before == one.after for one in found[:2] if isinstance(one, Rejudged))
