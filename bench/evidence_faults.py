@@ -7,12 +7,12 @@ python -m bench.evidence_faults --only F31-hang --seeds 5 --json faults.json
 import argparse
 import asyncio
 import json
+import logging
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -45,6 +45,12 @@ def at(share: float, values: Sequence[float]) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else 0.0
 
 
+def plain(tally: Tally) -> dict[str, object]:
+    """As JSON takes it."""
+    found = {name: getattr(tally, name) for name in tally.__slots__}
+    return found | {"lost": dict(tally.lost)}
+
+
 def main() -> int:
     """Play, print a table; 1 when something was late, unstated, wrong or in plain."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -53,8 +59,9 @@ def main() -> int:
     parser.add_argument("--outage", type=float, default=OUTAGE_S, help="seconds")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    logging.getLogger("proctor").setLevel(logging.ERROR)  # a loss is a figure of the table
     table = Table(
-        *("fault", "what", "seeds", "alerts", "p50", "p99", "max ms", "keep p99 ms", "stored"),
+        *("fault", "what", "seeds", "alerts", "p50", "p95", "max ms", "keep p95 ms", "stored"),
         *("lost", "unstated", "wrong", "plain", "settled s", "s"),
         box=None,
     )
@@ -65,12 +72,12 @@ def main() -> int:
             total += play(name, seed, asked.outage)
         took_s = time.monotonic() - began_s
         is_all_good = is_all_good and is_good(total)
-        rows.append({"fault": name, "seeds": asked.seeds, "seconds": took_s, **asdict(total)})
+        rows.append({"fault": name, "seeds": asked.seeds, "seconds": took_s, **plain(total)})
         lost = ", ".join(f"{count} {why}" for why, count in sorted(total.lost.items()))
         table.add_row(
             *(name, FAULTS[name][0], str(asked.seeds), str(total.alerts)),
-            *(f"{at(share, total.alert_ms):.0f}" for share in (0.5, 0.99, 1.0)),
-            *(f"{at(0.99, total.keep_ms):.0f}", str(total.stored), lost or "0"),
+            *(f"{at(share, total.alert_ms):.0f}" for share in (0.5, 0.95, 1.0)),
+            *(f"{at(0.95, total.keep_ms):.0f}", str(total.stored), lost or "0"),
             *(str(total.unstated), str(total.wrong), str(total.plain)),
             *(f"{statistics.median(total.healed_s):.1f}", f"{took_s:.0f}"),
         )

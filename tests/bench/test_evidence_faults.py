@@ -1,10 +1,13 @@
 """F25, F31, F35: whatever fails, alerts are on time and every incident says truly where its evidence is."""
 
+import json
+from collections import Counter
+
 import pytest
 
 from bench.evidence.faults import FAULTS, INCIDENTS
 from bench.evidence.scene import Tally
-from bench.evidence_faults import is_good, play
+from bench.evidence_faults import at, is_good, plain, play
 from proctor.domain.evidence import Loss
 
 NOTHING_IS_LOST = ("none", "F31-500", "F31-403", "F31-hang", "F31-slow", "F31-altered")
@@ -33,6 +36,13 @@ def test_what_cannot_be_kept_is_told_with_its_reason(fault: str) -> None:
     assert (tally.alerts, tally.stored + tally.lost.total()) == (INCIDENTS, INCIDENTS)
     assert tally.stored > 0
     assert tally.lost and set(tally.lost) <= SOME_IS_LOST[fault]
+
+
+def test_the_figures_are_json() -> None:
+    tally = Tally(alerts=2, lost=Counter(["disk_full"]), alert_ms=(1.5, 2.5))
+    told = json.loads(json.dumps(plain(tally + tally)))
+    assert (told["lost"], told["alert_ms"]) == ({"disk_full": 2}, [1.5, 2.5, 1.5, 2.5])
+    assert (at(0.5, tally.alert_ms), at(1.0, tally.alert_ms), at(0.5, ())) == (2.5, 2.5, 0.0)
 
 
 def test_every_fault_is_tested() -> None:

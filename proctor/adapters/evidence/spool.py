@@ -183,7 +183,11 @@ def _locked(folder: Path) -> int | None:
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        lies = (folder / ".lock").stat().st_ino
+    except OSError:  # locked, or taken over and removed between the two steps
+        os.close(handle)
+        return None
+    if lies != os.fstat(handle).st_ino:
         os.close(handle)
         return None
     return handle

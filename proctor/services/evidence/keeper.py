@@ -39,6 +39,7 @@ ADOPT_EVERY_MS = 60_000
 SEAL_WITHIN_MS = 10_000
 TAKE_AT_ONCE = 50
 MOST_UNWRITTEN = 10_000
+"""Losses that wait for the database; the oldest is forgotten then, and told as never delivered."""
 logger = logging.getLogger(__name__)
 
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -97,6 +97,7 @@ class _Claims:
 
     tenant_id: str
     subject: str
+    role: str
     token_id: str
     reason: str
     expires_at: str
@@ -172,8 +173,16 @@ class EvidenceDesk:
                 f"This piece of evidence is {piece.state.value}; there is nothing to see."
             )
         expires_at = self._clock.now() + LINK_LIFETIME
-        claims = [caller.tenant_id, caller.subject, caller.token_id, reason, expires_at.isoformat()]
-        sealed = self._keys.seal(json.dumps(claims).encode(), _ABOUT + evidence_id.encode())
+        claims = _Claims(
+            caller.tenant_id,
+            caller.subject,
+            caller.role.value,
+            caller.token_id,
+            reason,
+            expires_at.isoformat(),
+        )
+        said = json.dumps(astuple(claims)).encode()
+        sealed = self._keys.seal(said, _ABOUT + evidence_id.encode())
         signature = base64.urlsafe_b64encode(sealed).decode().rstrip("=")
         return EvidenceLink(signature=signature, expires_at=expires_at)
 
@@ -196,8 +205,8 @@ class EvidenceDesk:
         claims = self._believe(evidence_id, signature)
         if datetime.fromisoformat(claims.expires_at) <= self._clock.now():
             raise LinkRefused("This link is over; ask for another.", "evidence/link-expired")
-        whose = (claims.tenant_id, claims.subject)
-        if caller is not None and (caller.tenant_id, caller.subject) != whose:
+        whose = (claims.tenant_id, claims.subject, claims.role)
+        if caller is not None and (caller.tenant_id, caller.subject, caller.role) != whose:
             _log.warning("refused: another's link", subject=caller.subject)
             raise LinkRefused("This link was made for somebody else.")
         if await self._live.get(revoked_key(claims.token_id)) is not None:

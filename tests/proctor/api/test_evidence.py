@@ -242,6 +242,7 @@ async def test_a_link_with_anothers_token_is_refused_the_candidates_above_all(ca
     candidate = api.candidate_token(case.candidate_id, case.session_id)
     for headers in (
         {"Authorization": f"Bearer {candidate}"},
+        {"Authorization": f"Bearer {api.candidate_token('rita', case.session_id)}"},
         api.as_(Role.REVIEWER, subject="eve"),
         api.as_(Role.REVIEWER, tenant="umbrella", subject="rita"),
     ):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from proctor.adapters.evidence.spool import FolderSpool
+from proctor.adapters.evidence.spool import FolderSpool, _locked
 from proctor.domain.errors import InvalidInput, NoRoom
 from proctor.domain.evidence import SpooledPiece
 from proctor.domain.incidents import Severity
@@ -108,6 +109,21 @@ async def test_a_living_process_keeps_its_own_and_a_dead_ones_are_taken_over(
     assert len([name for name in files(tmp_path) if name == ".lock"]) == 2
     for spool in (living, heir):
         spool.close()
+
+
+def test_a_lock_that_was_taken_away_meanwhile_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening the file and locking it, somebody took the empty folder for a dead one's."""
+    lock = fcntl.flock
+
+    def late(handle: int, how: int) -> None:
+        (tmp_path / ".lock").unlink()
+        (tmp_path / ".lock").touch()
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert _locked(tmp_path) is None
 
 
 async def test_a_killed_process_leaves_its_pieces_to_the_next(tmp_path: Path) -> None:
