@@ -26,6 +26,7 @@ from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.facts import STANDARD_POLICY
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
+from tests.fakes.notices import FakeNoticeStore
 from tests.fakes.perception import EMBEDDING, FakePerception
 from tests.fakes.placement import FakePlacement
 from tests.fakes.policies import FakePolicyStore
@@ -72,6 +73,7 @@ def stores() -> Stores:
         chain=FakeChainStore(database),
         erasures=FakeErasureStore(database),
         keys=FakeSubjectKeys(),
+        notices=FakeNoticeStore(database),
     )
 
 
