@@ -95,7 +95,7 @@ async def check(candidate: Candidate, within_s: float = 40) -> dict[str, str]:
 async def enrol(candidate: Candidate, within_s: float = 100) -> list[str]:
     """Follow what the page asks for, when the fake camera shows it; the poses, in order."""
     page, asked, deadline = candidate.page, list[str](), time.monotonic() + within_s
-    await page.click("#start-enrolment")
+    await page.click("#start-enrolment, #enrol-again")
     await page.wait_for_selector("#enrolment[data-state=posing]")
     while time.monotonic() < deadline:
         pose = await page.evaluate(POSE)
@@ -109,3 +109,13 @@ async def enrol(candidate: Candidate, within_s: float = 100) -> list[str]:
             await page.evaluate("() => document.getElementById('take')?.click()")
         await asyncio.sleep(0.04)
     raise AssertionError(f"{asked}: {candidate.problems} {await page.inner_text('main')}")
+
+
+async def enrol_with_patience(candidate: Candidate, tries: int = 3) -> list[str]:
+    """Enrol, again where it was refused: a browser on a busy machine takes its pictures late."""
+    for _ in range(tries):
+        asked = await enrol(candidate)
+        await candidate.page.wait_for_selector("#ready, #refusal", timeout=60_000)
+        if await candidate.page.is_visible("#ready"):
+            return asked
+    raise AssertionError(await candidate.page.inner_text("#refusal"))
