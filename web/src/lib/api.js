@@ -29,11 +29,17 @@ async function problemOf(response) {
 
 /** One client per bearer token; `token` may be null for the public routes. */
 export class Api {
+  /** @param {string | null} token */
   constructor(token = null) {
     this.token = token;
   }
 
-  /** Raw response of a successful call; raises ApiProblem otherwise, also when nothing came within `withinMs`. */
+  /**
+   * Raw response of a successful call; raises ApiProblem otherwise, also when nothing came within `withinMs`.
+   * @param {string} method
+   * @param {string} path
+   * @param {{body?: BodyInit, headers?: Record<string, string>, keepalive?: boolean, withinMs?: number}} options
+   */
   async send(method, path, { body = undefined, headers = {}, keepalive = false, withinMs = 30_000 } = {}) {
     const all = { Accept: "application/json", ...headers };
     if (this.token) all.Authorization = `Bearer ${this.token}`;
