@@ -74,7 +74,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedItem:
-    """An alert with its place in the tenant's feed: readers resume after the last position they saw."""
+    """An alert with its place in the tenant's feed: readers resume after the last position they saw.
+
+    Its `seq` counts what was told of the session, 1, 2, 3 ... without holes. The number it is stored
+    under counts what was held back as well, and would show readers that something was.
+    """
 
     position: int
     alert: Alert

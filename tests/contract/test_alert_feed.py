@@ -42,7 +42,25 @@ async def test_reading_goes_on_after_a_position_and_filters(furnished: Relationa
 async def test_a_suppressed_alert_gets_no_position(furnished: Relational) -> None:
     await furnished.incidents.commit([judged(alert(1, suppressed_by="break"), alert(2))])
     assert await furnished.feed.publish_pending(10) == 1
-    assert [item.alert.seq for item in await furnished.feed.read(ACME, 0, 10)] == [2]
+    [item] = await furnished.feed.read(ACME, 0, 10)
+    assert item.alert.alert_id == alert(2).alert_id
+
+
+async def test_nobody_sees_by_the_numbers_that_something_was_held_back(
+    furnished: Relational,
+) -> None:
+    first, held, third, fourth = alert(1), alert(2, suppressed_by="break"), alert(3), alert(4)
+    other = judged(alert(1, "ses_2"), session_id="ses_2")
+    await furnished.incidents.commit([judged(first, held, third), other])
+    await furnished.feed.publish_pending(10)
+    await furnished.incidents.commit([judged(fourth)])
+    await furnished.feed.publish_pending(10)
+    items = await furnished.feed.read(ACME, 0, 10, SessionId("ses_1"))
+    assert [item.alert.seq for item in items] == [1, 2, 3]
+    assert [item.alert.alert_id for item in items] == [
+        each.alert_id for each in (first, third, fourth)
+    ]
+    assert await furnished.incidents.last_seq(SessionId("ses_1")) == 4
 
 
 async def test_tenants_have_feeds_of_their_own(furnished: Relational) -> None:

@@ -83,6 +83,25 @@ async def test_going_down_leaves_nothing(empty_url: str) -> None:
     await database.close()
 
 
+async def test_alerts_of_before_are_counted_in_the_order_they_were_told(empty_url: str) -> None:
+    await asyncio.to_thread(upgrade, empty_url, "0006")
+    names = "alert_id, tenant_id, exam_id, session_id, candidate_id, incident_id, seq, transition"
+    row = (
+        f"INSERT INTO alerts ({names}, severity, raised_at, position, payload) VALUES "
+        "('{0}', 't', 'e', '{1}', 'c', 'i', {2}, 'opened', 'low', '2026-11-30', {3}, '')"
+    )
+    told = [("a", "s1", 2, 7), ("b", "s1", 5, 9), ("held", "s1", 3, "NULL"), ("c", "s2", 1, 8)]
+    database = Database(empty_url)
+    async with database.writing() as connection:
+        for each in told:
+            await connection.execute(text(row.format(*each)))
+    await asyncio.to_thread(upgrade, empty_url)
+    async with database.reading() as connection:
+        found = await connection.execute(text("SELECT alert_id, told FROM alerts ORDER BY 1"))
+        assert [tuple(each) for each in found] == [("a", 1), ("b", 2), ("c", 1), ("held", None)]
+    await database.close()
+
+
 def test_every_table_says_whose_its_rows_are() -> None:
     without = [table.name for table in metadata.sorted_tables if "tenant_id" not in table.c]
     assert without == []

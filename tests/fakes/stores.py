@@ -233,7 +233,8 @@ class FakeAlertFeed(FakeRelational):
         while self.database.outbox and published < limit:
             alert = self.database.outbox.popleft()
             feed = self.database.feeds.setdefault(alert.tenant_id, [])
-            feed.append(FeedItem(position=len(feed) + 1, alert=alert))
+            told = 1 + sum(item.alert.session_id == alert.session_id for item in feed)
+            feed.append(FeedItem(position=len(feed) + 1, alert=replace(alert, seq=told)))
             published += 1
         return published
 

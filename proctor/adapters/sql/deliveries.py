@@ -14,8 +14,8 @@ from sqlalchemy import Update, and_, bindparam, exists, func, select, update
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.delivery_log import SqlDeliveryLog
 from proctor.adapters.sql.delivery_tables import deliveries, delivery_attempts, sinks
+from proctor.adapters.sql.feed import feed_item
 from proctor.adapters.sql.tables import alerts
-from proctor.domain.alerts import FeedItem
 from proctor.domain.deliveries import (
     Attempt,
     DeliveryState,
@@ -88,7 +88,12 @@ class SqlDeliveryStore(SqlDeliveryLog):
             earlier.c.next_at > now,
         )
         wanted = select(
-            d.c.position, alerts.c.payload, d.c.attempts, d.c.planned_at, d.c.batch_id
+            d.c.position,
+            alerts.c.told,
+            alerts.c.payload,
+            d.c.attempts,
+            d.c.planned_at,
+            d.c.batch_id,
         ).join_from(d, alerts, alerts.c.alert_id == d.c.alert_id)
         pending = wanted.where(d.c.state == _PENDING, d.c.sink_id == sink_id)
         free = pending.where(d.c.next_at <= now, ~is_held_back).order_by(d.c.position).limit(limit)
@@ -100,7 +105,7 @@ class SqlDeliveryStore(SqlDeliveryLog):
                 rows = [row for row in rows if row.batch_id is None] + list(whole)
         owed = [
             Owed(
-                item=FeedItem(position=row.position, alert=row.payload),
+                item=feed_item(row.position, row.told, row.payload),
                 attempts=row.attempts,
                 planned_at=row.planned_at,
                 batch_id=row.batch_id,

@@ -6,14 +6,17 @@ other does not hold (SKIP LOCKED; on SQLite the write lock), so no two ever numb
 alerts at once: no holes, no doubles, and a session's alerts stay in order.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.tables import alerts, feed_heads, outbox
-from proctor.domain.alerts import FeedItem
+from proctor.domain.alerts import Alert, FeedItem
 from proctor.domain.ids import ExamId, SessionId, TenantId
 
 
@@ -50,7 +53,7 @@ class SqlAlertFeed:
         exam_id: ExamId | None = None,
     ) -> Sequence[FeedItem]:
         """Items with a position above `after`, in order."""
-        page = select(alerts.c.position, alerts.c.payload).where(
+        page = select(alerts.c.position, alerts.c.told, alerts.c.payload).where(
             alerts.c.tenant_id == tenant_id, alerts.c.position > after
         )
         if session_id is not None:
@@ -59,7 +62,7 @@ class SqlAlertFeed:
             page = page.where(alerts.c.exam_id == exam_id)
         async with self._database.reading() as connection:
             rows = await connection.execute(page.order_by(alerts.c.position).limit(limit))
-            return [FeedItem(position=position, alert=alert) for position, alert in rows]
+            return [feed_item(*row) for row in rows]
 
     async def head(self, tenant_id: TenantId) -> int:
         """The highest position given so far, 0 when none."""
@@ -75,27 +78,56 @@ class SqlAlertFeed:
             return {TenantId(tenant): head for tenant, head in rows}
 
 
+def feed_item(position: int, told: int, alert: Alert) -> FeedItem:
+    """An alert as readers of the feed see it: under the number of what was told."""
+    return FeedItem(position=position, alert=replace(alert, seq=told))
+
+
 async def _publish(connection: AsyncConnection, tenant: TenantId, limit: int) -> int:
     whose = feed_heads.c.tenant_id == tenant
     lock = select(feed_heads.c.head).where(whose).with_for_update(skip_locked=True)
     head = await connection.scalar(lock)
     if head is None:  # another dispatcher is at it
         return 0
-    oldest = select(outbox.c.outbox_id, outbox.c.alert_id).where(outbox.c.tenant_id == tenant)
+    oldest = (
+        select(outbox.c.outbox_id, outbox.c.alert_id, alerts.c.session_id)
+        .join_from(outbox, alerts, alerts.c.alert_id == outbox.c.alert_id)
+        .where(outbox.c.tenant_id == tenant)
+    )
     rows = (await connection.execute(oldest.order_by(outbox.c.outbox_id).limit(limit))).all()
     if not rows:
         return 0
-    place = (
+    give = (
         update(alerts)
         .where(alerts.c.alert_id == bindparam("alert"))
-        .values(position=bindparam("place"))
+        .values(position=bindparam("place"), told=bindparam("number"))
     )
-    places = [
-        {"alert": alert_id, "place": head + number}
-        for number, (_, alert_id) in enumerate(rows, start=1)
-    ]
-    await connection.execute(place, places)
-    taken = outbox.c.outbox_id.in_([outbox_id for outbox_id, _ in rows])
+    told = await _told(connection, {SessionId(row.session_id) for row in rows})
+    places = []
+    for place, row in enumerate(rows, start=1):
+        told[row.session_id] += 1
+        places.append(
+            {
+                "alert": row.alert_id,
+                "place": head + place,
+                "number": told[row.session_id],
+            }
+        )
+    await connection.execute(give, places)
+    taken = outbox.c.outbox_id.in_([outbox_id for outbox_id, *_ in rows])
     await connection.execute(delete(outbox).where(taken))
     await connection.execute(update(feed_heads).where(whose).values(head=head + len(rows)))
     return len(rows)
+
+
+async def _told(
+    connection: AsyncConnection, session_ids: AbstractSet[SessionId]
+) -> defaultdict[SessionId, int]:
+    """How many alerts of each session have been told."""
+    counted = (
+        select(alerts.c.session_id, func.max(alerts.c.told))
+        .where(alerts.c.session_id.in_(session_ids), alerts.c.told.is_not(None))
+        .group_by(alerts.c.session_id)
+    )
+    rows = await connection.execute(counted)
+    return defaultdict(int, {SessionId(session): told for session, told in rows})

@@ -24,7 +24,7 @@ from proctor.domain.candidates import ConsentScope
 from proctor.domain.incidents import Incident
 from proctor.domain.priority import Priority
 
-REVISION = "0006"
+REVISION = "0007"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(
@@ -189,11 +189,13 @@ alerts = Table(
     Column("severity", Text, nullable=False),
     Column("raised_at", UtcDateTime, nullable=False),
     Column("position", BigId),  # in the tenant's feed; None until the dispatcher gave it one
+    Column("told", Integer),  # the seq that readers of the feed see, given with the position
     Column("payload", DomainJson(Alert), nullable=False),
     UniqueConstraint("session_id", "seq"),
     UniqueConstraint("tenant_id", "position"),
     Index(None, "tenant_id", "session_id", "position"),
     Index(None, "tenant_id", "exam_id", "position"),
+    Index(None, "session_id", "told", unique=True),
 )
 
 outbox = Table(  # alerts that have no position yet; empty when nothing waits
