@@ -40,8 +40,9 @@ WEB = Path(__file__).parents[1] / "web" / "dist"
 SIZE = (480, 640)
 CLIP_FPS = 10
 CLIP_MS = 8_000
-SHOWN_SESSIONS = 12
-"""Sessions whose incidents have pictures and clips."""
+SHOWN_SESSIONS = 4
+SHOWN_INCIDENTS = 12
+"""Sessions, and incidents of each, that have pictures and a clip."""
 WORDS = {
     "looking_away": (
         "Looking away",
@@ -201,7 +202,8 @@ async def _keep_evidence(
         if incident.session_id not in seen and len(seen) < SHOWN_SESSIONS:
             seen.append(incident.session_id)
     for session_id in seen:
-        for incident in await stores.incidents.list_incidents(TENANT, session_id):  # type: ignore[arg-type]
+        found = await stores.incidents.list_incidents(TENANT, session_id)  # type: ignore[arg-type]
+        for incident in found[:SHOWN_INCIDENTS]:
             order = EvidenceOrder(
                 tenant_id=TENANT,
                 exam_id=incident.exam_id,
@@ -212,10 +214,10 @@ async def _keep_evidence(
                 from_ms=incident.opened_ms,
                 until_ms=incident.closed_ms or incident.opened_ms,
             )
-            for piece in _pieces(incident):
-                ref = ref_of(order, piece)
-                sealed = await keys.seal(TENANT, ref.candidate_id, ref.object_key, piece.content)
-                await stores.evidence.take([ref], now)
+            refs = {ref_of(order, piece): piece.content for piece in _pieces(incident)}
+            await stores.evidence.take(list(refs), now)
+            for ref, plain in refs.items():
+                sealed = await keys.seal(TENANT, ref.candidate_id, ref.object_key, plain)
                 await objects.put(ref.object_key, sealed)
                 await stores.evidence.stored(ref, now)
 
