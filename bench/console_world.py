@@ -17,14 +17,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from sqlalchemy import select, update
+from sqlalchemy import func, insert, select, update
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from bench import review_seed
 from bench.review_seed import ADMIN_TENANT, Seeded
 from proctor.adapters.sql.database import Database
-from proctor.adapters.sql.tables import alerts
+from proctor.adapters.sql.tables import alerts, feed_heads
 from proctor.adapters.tokens import TokenIssuer
 from proctor.bootstrap import Stores
 from proctor.domain.alerts import Alert
@@ -174,6 +174,10 @@ async def _seed(url: str, sessions: int, incidents: int) -> Seeded:
     review_seed.NOON = datetime.now(UTC) - timedelta(milliseconds=review_seed.LENGTH_MS, minutes=12)
     review_seed.BUSY = min(review_seed.BUSY, 40)
     seeded = await review_seed.seed(database, sessions, incidents)
+    async with database.writing() as connection:  # as the dispatcher leaves them
+        await connection.execute(update(alerts).values(told=alerts.c.seq))
+        head = select(func.coalesce(func.max(alerts.c.position), 0)).scalar_subquery()
+        await connection.execute(insert(feed_heads).values(tenant_id=TENANT, head=head))
     async with database.reading() as connection:
         rows = (await connection.execute(select(alerts.c.alert_id, alerts.c.payload))).all()
     for start in range(0, len(rows), 500):
