@@ -41,7 +41,11 @@ SHARD_CPUS = 0.1
 
 async def open_services(process: str, deployments: Mapping[str, str]) -> "Services":
     """Everything behind the HTTP door and the WebSockets."""
+    from functools import partial
+
+    from deployments.shown import published_models, see_hosts
     from proctor.bootstrap import build_services, open_stores
+    from proctor.replaying import judge_again
 
     settings = begin(process)
     embedding, calibration = identity_of(settings)
@@ -55,6 +59,9 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
         calibrations={embedding: calibration},
         embedding=embedding,
         groups=offers_of(deployments, settings),
+        hosts=see_hosts(stores.live),
+        published=published_models(),
+        judge_again=partial(judge_again, settings),
     )
 
 

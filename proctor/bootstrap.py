@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from proctor.adapters.tokens import TokenIssuer, TokenVerifier
     from proctor.api.services import Services as Services
     from proctor.domain.candidates import ModelRef
+    from proctor.domain.published import PublishedModel
     from proctor.domain.sending import MediaWish
     from proctor.identity.matching import MatchCalibration
     from proctor.ports import (
@@ -27,15 +28,18 @@ if TYPE_CHECKING:
         AlertFeed,
         AllowanceStore,
         CandidateStore,
+        CaseStore,
         Checkpoints,
         DeliveryStore,
         ExamStore,
         FaceIndex,
+        FigureStore,
         IncidentStore,
         LiveState,
         Perception,
         PolicyStore,
         PriorityStore,
+        ReviewDesk,
         SessionJudges,
         SessionPlacement,
         SessionStore,
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
+    from proctor.services.figures import SeeHosts
+    from proctor.services.what_if import JudgeAgain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,9 @@ class Stores:
     allowances: "AllowanceStore"
     verdicts: "VerdictStore"
     priorities: "PriorityStore"
+    desk: "ReviewDesk"
+    cases: "CaseStore"
+    figures: "FigureStore"
     live: "LiveState"
     checkpoints: "Checkpoints"
     faces: "FaceIndex"
@@ -101,6 +110,9 @@ async def open_stores(settings: Settings) -> Stores:
             allowances=sql.allowances,
             verdicts=sql.verdicts,
             priorities=sql.priorities,
+            desk=sql.desk,
+            cases=sql.cases,
+            figures=sql.figures,
             live=live,
             checkpoints=checkpoints,
             faces=faces,
@@ -221,6 +233,9 @@ def build_services(
     calibrations: "Mapping[ModelRef, MatchCalibration]",
     embedding: "ModelRef",
     groups: Collection[str] = (),
+    hosts: "SeeHosts | None" = None,
+    published: "Mapping[tuple[str, str], PublishedModel] | None" = None,
+    judge_again: "JudgeAgain | None" = None,
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -233,6 +248,9 @@ def build_services(
         calibrations: How distances of each embedding model are read.
         embedding: The embedding model that enrols and verifies now.
         groups: The model groups that are served; the others' signals do not exist.
+        hosts: Sees the session hosts; None: their load is not known.
+        published: What is published of models, by model and version.
+        judge_again: Judges recordings by another policy; None: nobody does here.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
@@ -245,10 +263,13 @@ def build_services(
     from proctor.services.accommodations import Accommodations
     from proctor.services.alerts import Alerts
     from proctor.services.candidates import Candidates
+    from proctor.services.casework import Casework
     from proctor.services.challenges import Challenges
     from proctor.services.consents import Consents
+    from proctor.services.desk import Desk
     from proctor.services.enroll import Enroll
     from proctor.services.exams import Exams
+    from proctor.services.figures import Figures
     from proctor.services.ice import IceServers
     from proctor.services.join import Join, LiveTickets, SignIn
     from proctor.services.looking import FaceLook
@@ -256,11 +277,13 @@ def build_services(
     from proctor.services.pictures import PictureDesk
     from proctor.services.policies import Policies
     from proctor.services.policy_cases import run_cases
+    from proctor.services.policy_reader import PolicyReader
     from proctor.services.priorities import Priorities
     from proctor.services.sessions import Connections, Sessions
     from proctor.services.sinks import Sinks
     from proctor.services.tickets import Tickets
     from proctor.services.verify import Verify
+    from proctor.services.what_if import WhatIfs
 
     known = settings.resolved()
     assert known.key_file is not None
@@ -277,7 +300,8 @@ def build_services(
     policies = Policies(stores.policies, stores.exams, _presets(known), clock, run_cases)
     challenges = Challenges(stores.candidates, stores.sessions, stores.exams, stores.live, clock)
     secret = webrtc.turn_secret
-    keys = FileKeyRing(known.key_file)
+    keys, reader = FileKeyRing(known.key_file), PolicyReader()
+    recordings = open_recordings(known)
     return Services(
         exams=Exams(stores.exams, policies, clock, groups),
         policies=policies,
@@ -299,7 +323,7 @@ def build_services(
             judges,
             clock,
             groups,
-            open_recordings(known),
+            recordings,
         ),
         connections=Connections(
             stores.sessions,
@@ -316,6 +340,30 @@ def build_services(
             stores.incidents, stores.verdicts, stores.sessions, stores.exams, judges, clock
         ),
         priorities=Priorities(stores.priorities, stores.exams),
+        desk=Desk(
+            stores.desk,
+            stores.cases,
+            stores.sessions,
+            stores.exams,
+            stores.candidates,
+            stores.incidents,
+            stores.verdicts,
+            stores.allowances,
+            reader,
+            clock,
+        ),
+        casework=Casework(stores.cases, stores.sessions, clock),
+        figures=Figures(stores.figures, stores.sinks, stores.deliveries, hosts, clock),
+        what_ifs=WhatIfs(
+            judge_again,
+            policies,
+            recordings,
+            stores.sessions,
+            stores.exams,
+            stores.desk,
+            stores.live,
+        ),
+        reader=reader,
         join=Join(tickets, issuer, stores.sessions, stores.exams),
         sign_in=SignIn(tickets, issuer, clock),
         live_tickets=LiveTickets(tickets),
@@ -337,6 +385,7 @@ def build_services(
         metrics=metrics,
         render_metrics=render,
         web=known.web_dir,
+        published=published or {},
         public_url=known.public_url,
         allowed_origins=frozenset(known.allowed_origins),
         token_cap=MAX_LIFETIME,

@@ -7,8 +7,10 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 
 from proctor.bootstrap import open_recordings, open_sql
+from proctor.domain.errors import InvalidInput
 from proctor.domain.recordings import RecordingKey
 from proctor.services.replays import Compared, Replays
+from proctor.services.what_if import Rejudged, Skipped, rejudged
 from proctor.settings import Settings
 
 MOST_AT_ONCE = 8
@@ -59,3 +61,29 @@ def _compare(
             return [await replays.compare(key, policy_text) for key in keys]
 
     return asyncio.run(work())
+
+
+async def judge_again(
+    settings: Settings, keys: Sequence[RecordingKey], policy_text: str
+) -> AsyncIterator[Rejudged | Skipped]:
+    """Judge recordings by another policy, one after the other, in one process beside this one.
+
+    A process and not a thread: judging is Python from end to end, and would take turns with the event
+    loop. It is begun for the work and ended with it.
+    """
+    loop = asyncio.get_running_loop()
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(1, mp_context=context)
+    try:
+        for key in keys:
+            yield await loop.run_in_executor(pool, _judge_one, settings, key, policy_text)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _judge_one(settings: Settings, key: RecordingKey, policy_text: str) -> Rejudged | Skipped:
+    try:
+        (compared,) = _compare(settings, [key], policy_text)
+    except InvalidInput as error:  # no recording (yet), or one that cannot be read
+        return Skipped(key.session_id, error.detail)
+    return rejudged(compared)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,7 +17,6 @@ from proctor.domain.errors import InvalidInput
 from proctor.domain.ids import TenantId
 
 if TYPE_CHECKING:
-    from proctor.domain.alerts import Alert
     from proctor.domain.recordings import Row
     from proctor.services.replays import Compared
 
@@ -140,21 +138,16 @@ def _said(rank: int) -> float | None:
 
 def _changes(one: "Compared") -> dict[str, tuple[int, int]]:
     """Rules that opened more or fewer incidents than before."""
-    before, after = _opened(one.committed), _opened(one.again)
-    return {
-        rule: (before[rule], after[rule])
-        for rule in sorted(before.keys() | after.keys())
-        if before[rule] != after[rule]
-    }
+    from proctor.services.what_if import changes, opened
 
-
-def _opened(alerts: "Sequence[Alert]") -> Counter[str]:
-    return Counter(alert.rule_id for alert in alerts if alert.transition == "opened")
+    return changes(opened(one.committed), opened(one.again))
 
 
 def _sum(compared: "Sequence[Compared]") -> str:
-    before = sum(_opened(one.committed).total() for one in compared)
-    after = sum(_opened(one.again).total() for one in compared)
+    from proctor.services.what_if import opened
+
+    before = sum(opened(one.committed).total() for one in compared)
+    after = sum(opened(one.again).total() for one in compared)
     changed = sum(bool(_changes(one)) for one in compared)
     lost = sum(not one.is_whole for one in compared)
     text = f"{len(compared)} sessions, {before} incidents > {after}; {changed} sessions change"

@@ -178,27 +178,9 @@ def _json(one: "Compared", is_other: bool) -> dict[str, object]:
 
 
 def _explained(found: "Explanation") -> list[str]:
-    alert = found.alert
-    lines = [
-        f"{alert.alert_id}: {alert.title}, {alert.transition} at {alert.occurred_ms / 1000:.1f} s, "
-        f"severity {alert.severity}",
-        alert.reason,
-        f"rule {alert.rule_id} of policy {alert.policy_id} version {alert.policy_version}:",
-        *(f"  {line}" for line in found.rule_text.splitlines()),
-    ]
-    for signal in alert.signals:
-        until = "open" if signal.ended_ms is None else f"{signal.ended_ms / 1000:.1f} s"
-        lines.append(
-            f"signal {signal.kind} from {signal.started_ms / 1000:.1f} s to {until}, "
-            f"probability {signal.probability:.3f}, {signal.support.observations} readings"
-        )
-        lines += [f"  {name} {value:g}" for name, value in signal.support.numbers]
-        if signal.support.labels:
-            lines.append(f"  seen: {', '.join(signal.support.labels)}")
-    lines += [f"model {one.model} {one.version} sha256 {one.digest}" for one in alert.producers]
-    lines.append(f"frame sha256 {alert.frame_digest or 'none: it rests on no picture'}")
-    if alert.suppressed_by:
-        lines.append(f"not delivered: {alert.suppressed_by}")
+    from proctor.fusion.explain import sentences
+
+    lines = sentences(found.alert, found.rule_text)
     if found.is_beyond:
         lines.append(
             "recomputed: it is beyond what is recorded: news of after the session's end, "

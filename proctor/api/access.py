@@ -72,6 +72,10 @@ _PUBLIC = Rule(roles=None)
 _SIGN_IN = Limit("sign-in", per_caller=3000, per_tenant=0)
 _FACES = Limit("faces", per_caller=120, per_tenant=1200)
 _OFFERS = Limit("offers", per_caller=30, per_tenant=6000)
+_WHAT_IFS = Limit("what-if", per_caller=10, per_tenant=30)
+_CHECKS = Limit("policy-checks", per_caller=120, per_tenant=600)
+_APPEALS = Limit("appeals", per_caller=60, per_tenant=1200)
+_STATEMENTS = Limit("statements", per_caller=30, per_tenant=1200)
 _TICKETS = Limit("tickets", per_caller=600, per_tenant=20_000)
 _CREATE = Limit("create", per_caller=1200, per_tenant=6000)
 
@@ -97,7 +101,33 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("GET", "/v1/policies/{policy_id}"): _read(_STAFF),
     ("GET", "/v1/policies/{policy_id}/versions/{version}"): _read(_STAFF),
     ("POST", "/v1/policies/{policy_id}/retire"): Rule(roles=_OWNERS),
+    ("POST", "/v1/policies/check"): Rule(roles=_STAFF, takes=Takes.POLICY, limit=_CHECKS),
+    ("POST", "/v1/policies/what-if"): Rule(
+        roles=KNOW_ACCOMMODATIONS, takes=Takes.POLICY, limit=_WHAT_IFS
+    ),
+    ("GET", "/v1/policies/what-if/{what_if_id}"): _read(KNOW_ACCOMMODATIONS),
     ("GET", "/v1/exams/{exam_id}/priorities"): _read(_WATCHERS),
+    ("GET", "/v1/review/queue"): _read(KNOW_ACCOMMODATIONS),
+    ("GET", "/v1/incidents"): _read(KNOW_ACCOMMODATIONS),
+    ("GET", "/v1/incidents/{incident_id}"): _read(KNOW_ACCOMMODATIONS),
+    ("GET", "/v1/sessions/{session_id}/timeline"): _read(KNOW_ACCOMMODATIONS),
+    ("POST", "/v1/sessions/{session_id}/incidents"): _create(_REVIEWERS),
+    ("GET", "/v1/sessions/{session_id}/decision"): _read(KNOW_ACCOMMODATIONS),
+    ("PUT", "/v1/sessions/{session_id}/decision"): Rule(
+        roles=_REVIEWERS, takes=Takes.JSON, limit=_CREATE
+    ),
+    ("GET", "/v1/sessions/{session_id}/statements"): _read(KNOW_ACCOMMODATIONS | _CANDIDATE),
+    ("POST", "/v1/sessions/{session_id}/statements"): Rule(
+        roles=KNOW_ACCOMMODATIONS | _CANDIDATE,
+        takes=Takes.JSON,
+        creates=True,
+        limit=_STATEMENTS,
+    ),
+    ("GET", "/v1/sessions/{session_id}/appeal"): Rule(
+        roles=KNOW_ACCOMMODATIONS | _CANDIDATE, limit=_APPEALS
+    ),
+    ("GET", "/v1/admin/overview"): _read(_OWNERS),
+    ("GET", "/v1/admin/rules"): _read(_OWNERS | {Role.ANALYST}),
     ("POST", "/v1/candidates"): _create(_OWNERS),
     ("GET", "/v1/candidates"): _read(_WATCHERS),
     ("GET", "/v1/candidates/{candidate_id}"): _read(_WATCHERS | _CANDIDATE),

@@ -10,13 +10,17 @@ from proctor.api.door import Door
 from proctor.api.guard import Guard, GuardedRoute
 from proctor.api.problems import install
 from proctor.api.routes.accommodations import accommodations_router
+from proctor.api.routes.admin import admin_router
 from proctor.api.routes.alerts import alerts_router
 from proctor.api.routes.candidates import candidates_router
+from proctor.api.routes.casework import casework_router
+from proctor.api.routes.desk import desk_router
 from proctor.api.routes.doors import doors_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
 from proctor.api.routes.pages import pages_router
 from proctor.api.routes.policies import policies_router
+from proctor.api.routes.policy_trials import policy_trials_router
 from proctor.api.routes.review import review_router
 from proctor.api.routes.sessions import sessions_router
 from proctor.api.routes.sinks import sinks_router
@@ -30,11 +34,15 @@ def create_app(services: Services) -> FastAPI:
     add_routes(
         app,
         exams_router(services.exams),
-        policies_router(services.policies),
+        policies_router(services.policies, services.reader),
+        policy_trials_router(services.what_ifs, services.reader),
         candidates_router(services),
         sessions_router(services),
         accommodations_router(services.accommodations),
         review_router(services),
+        desk_router(services.desk),
+        casework_router(services),
+        admin_router(services.figures),
         whip_router(services),
         alerts_router(services.alerts),
         sinks_router(services.sinks),

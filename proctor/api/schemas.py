@@ -16,12 +16,12 @@ from pydantic import (
 from proctor.fusion.overrides import NOTHING, Overrides
 from proctor.fusion.plain_yaml import DIRECTION_CHARS
 
-_FORBIDDEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+FORBIDDEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def _plain(text: str) -> str:
     """Text that shows what it says: no control or direction characters, no broken code points."""
-    if any(char in DIRECTION_CHARS or unicodedata.category(char) in _FORBIDDEN for char in text):
+    if any(char in DIRECTION_CHARS or unicodedata.category(char) in FORBIDDEN for char in text):
         raise ValueError("control and direction characters are not taken")
     if text != text.strip() or not text:
         raise ValueError("must not be empty nor begin or end with a space")

@@ -1,27 +1,33 @@
 """Everything that the HTTP and WebSocket applications are given; built in the composition root."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from proctor.domain.published import PublishedModel
 from proctor.domain.sending import MediaWish
 from proctor.ports import Clock, KeyRing, LiveState, Metrics, SessionPlacement, TokenCheck
 from proctor.services.accommodations import Accommodations
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
+from proctor.services.casework import Casework
 from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
+from proctor.services.desk import Desk
 from proctor.services.enroll import Enroll
 from proctor.services.exams import Exams
+from proctor.services.figures import Figures
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.news import IncidentNews
 from proctor.services.policies import Policies
+from proctor.services.policy_reader import PolicyReader
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.verify import Verify
+from proctor.services.what_if import WhatIfs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,11 @@ class Services:
         accommodations: What candidates are allowed, and breaks.
         news: Verdicts and other late news of incidents.
         priorities: In which order sessions are worth a look.
+        desk: What reviewers look at.
+        casework: What people add to sessions.
+        figures: Sums for administrators.
+        what_ifs: Policies tried on recorded sessions.
+        reader: Policies, read once.
         join: Join tickets.
         sign_in: Sign-in tickets of staff.
         live_tickets: Tickets for WebSockets.
@@ -56,6 +67,7 @@ class Services:
         metrics: Numbers for operators.
         render_metrics: Prometheus text of this process and its siblings.
         web: Folder of the pages.
+        published: (model, version) -> what is published of it.
         public_url: Where people reach us, without a slash at the end; None: as the request says.
         allowed_origins: Origins that may open WebSockets besides our own pages.
         token_cap: Longest life of a token; how long a revocation must be remembered.
@@ -73,6 +85,11 @@ class Services:
     accommodations: Accommodations
     news: IncidentNews
     priorities: Priorities
+    desk: Desk
+    casework: Casework
+    figures: Figures
+    what_ifs: WhatIfs
+    reader: PolicyReader
     join: Join
     sign_in: SignIn
     live_tickets: LiveTickets
@@ -88,6 +105,7 @@ class Services:
     metrics: Metrics
     render_metrics: Callable[[], bytes]
     web: Path
+    published: Mapping[tuple[str, str], PublishedModel] = field(default_factory=dict)
     public_url: str | None = None
     allowed_origins: frozenset[str] = frozenset()
     token_cap: timedelta = timedelta(hours=24)

@@ -57,12 +57,52 @@ def explain(alert: Alert, takes: Sequence[Iterable[Row]]) -> Explanation:
     )
 
 
+def sentences(alert: Alert, rule: str | None) -> list[str]:
+    """An alert at length, a line for each thing it rests on.
+
+    Args:
+        alert: As it was committed.
+        rule: Its rule as YAML; None where it is not known.
+    """
+    lines = [
+        f"{alert.alert_id}: {alert.title}, {alert.transition} at {alert.occurred_ms / 1000:.1f} s, "
+        f"severity {alert.severity}",
+        alert.reason,
+        f"rule {alert.rule_id} of policy {alert.policy_id} version {alert.policy_version}:",
+        *(f"  {line}" for line in (rule or "(not known any more)").splitlines()),
+    ]
+    for signal in alert.signals:
+        until = "open" if signal.ended_ms is None else f"{signal.ended_ms / 1000:.1f} s"
+        lines.append(
+            f"signal {signal.kind} from {signal.started_ms / 1000:.1f} s to {until}, "
+            f"probability {signal.probability:.3f}, {signal.support.observations} readings"
+        )
+        lines += [f"  {name} {value:g}" for name, value in signal.support.numbers]
+        if signal.support.labels:
+            lines.append(f"  seen: {', '.join(signal.support.labels)}")
+    lines += [f"model {one.model} {one.version} sha256 {one.digest}" for one in alert.producers]
+    lines.append(f"frame sha256 {alert.frame_digest or 'none: it rests on no picture'}")
+    if alert.suppressed_by:
+        lines.append(f"not delivered: {alert.suppressed_by}")
+    return lines
+
+
+def rule_texts(policy_text: str) -> dict[str, str]:
+    """Every rule of a policy as YAML, by id."""
+    tree: dict[str, Any] = yaml.load(policy_text, Loader=PlainLoader)
+    return {rule["id"]: _dumped(rule) for rule in tree["rules"]}
+
+
+def _dumped(rule: dict[str, Any]) -> str:
+    return yaml.safe_dump(rule, sort_keys=False, allow_unicode=True, width=100).rstrip()
+
+
 def rule_text(policy_text: str, rule_id: str) -> str:
     """One rule of a policy as YAML. Raises `InvalidInput` when it has none of this name."""
     tree: dict[str, Any] = yaml.load(policy_text, Loader=PlainLoader)
     for rule in tree["rules"]:
         if rule["id"] == rule_id:
-            return yaml.safe_dump(rule, sort_keys=False, allow_unicode=True, width=100).rstrip()
+            return _dumped(rule)
     raise InvalidInput(f"the recorded policy has no rule {rule_id}", "recording/other-policy")
 
 

@@ -5,6 +5,7 @@ Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for
 """
 
 from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker, SinkStore
+from proctor.ports.desk import CaseStore, FigureStore, ReviewDesk
 from proctor.ports.evidence import EvidenceKeeper
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
@@ -23,12 +24,14 @@ __all__ = [
     "AllowanceStore",
     "Answer",
     "CandidateStore",
+    "CaseStore",
     "Checkpoints",
     "Clock",
     "DeliveryStore",
     "EvidenceKeeper",
     "ExamStore",
     "FaceIndex",
+    "FigureStore",
     "IncidentStore",
     "Judged",
     "KeyRing",
@@ -42,6 +45,7 @@ __all__ = [
     "PriorityStore",
     "Recordings",
     "Resolver",
+    "ReviewDesk",
     "SessionJudges",
     "SessionPlacement",
     "SessionStore",

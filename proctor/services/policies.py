@@ -159,14 +159,29 @@ class Policies:
                 no policy that may be attached.
         """
         if isinstance(choice, str):
-            if choice not in self._presets:
-                known = ", ".join(sorted(self._presets)) or "none"
-                raise InvalidInput(f"No such policy; known are: {known}.", "policy/unknown")
-            text, _ = self._presets[choice]
+            text = await self.text_of(tenant_id, choice)
         else:
             text = await self._own(tenant_id, choice)
         text = await asyncio.to_thread(overridden, text, overrides, language)
         return await asyncio.to_thread(parse_policy, text), text
+
+    async def text_of(self, tenant_id: TenantId, choice: str | PolicyChoice) -> str:
+        """A preset's text, or that of a version of the tenant's own, whether its tests pass or not.
+
+        Raises `InvalidInput` (`policy/unknown`).
+        """
+        if not isinstance(choice, str):
+            try:
+                found = await self._store.get_policy(tenant_id, choice.policy_id, choice.version)
+            except NotFound:
+                raise InvalidInput(
+                    "You have no such policy or version.", "policy/unknown"
+                ) from None
+            return found.text
+        if choice not in self._presets:
+            known = ", ".join(sorted(self._presets)) or "none"
+            raise InvalidInput(f"No such policy; known are: {known}.", "policy/unknown")
+        return self._presets[choice][0]
 
     async def _own(self, tenant_id: TenantId, choice: PolicyChoice) -> str:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from proctor.domain.alerts import Alert
 from proctor.domain.errors import NotFound
@@ -144,7 +145,26 @@ class Ranked:
     rank_after: int
 
 
-def rank(sessions: Sequence[Compared]) -> Sequence[Ranked]:
+class Comparable(Protocol):
+    """A session with what it is ranked by, before and after."""
+
+    @property
+    def session_id(self) -> SessionId:
+        """Which."""
+        ...
+
+    @property
+    def rank_before(self) -> int:
+        """Before."""
+        ...
+
+    @property
+    def rank_after(self) -> int:
+        """After."""
+        ...
+
+
+def rank(sessions: Sequence[Comparable]) -> Sequence[Ranked]:
     """Sessions by the replay's review priority, the most urgent first; equal ones by id."""
 
     def places(ranks: dict[SessionId, int]) -> dict[SessionId, int]:

@@ -22,19 +22,24 @@ from proctor.ports import (
     AlertFeed,
     AllowanceStore,
     CandidateStore,
+    CaseStore,
     DeliveryStore,
     ExamStore,
     FaceIndex,
+    FigureStore,
     IncidentStore,
     PolicyStore,
     PriorityStore,
+    ReviewDesk,
     SessionStore,
     SinkStore,
     VerdictStore,
 )
 from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
+from tests.fakes.casework import FakeCaseStore
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
@@ -67,6 +72,9 @@ class Relational:
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
+    desk: ReviewDesk
+    cases: CaseStore
+    figures: FigureStore
     url: str = field(default="", repr=False)
 
 
@@ -103,6 +111,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
+            FakeReviewDesk(database),
+            FakeCaseStore(database),
+            FakeFigureStore(database),
         )
         return
     if request.param == "sqlite":
@@ -115,9 +126,18 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     sql = SqlStores(url)
     await sql.open()
     more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
+    review = (sql.desk, sql.cases, sql.figures)
     sinks = (sql.sinks, sql.deliveries)
     yield Relational(
-        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, url
+        sql.exams,
+        sql.candidates,
+        sql.sessions,
+        sql.incidents,
+        sql.feed,
+        *sinks,
+        *more,
+        *review,
+        url,
     )
     await sql.close()
 

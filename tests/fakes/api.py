@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -21,29 +21,37 @@ from proctor.api.live import create_live_app
 from proctor.api.services import Services
 from proctor.api.sockets import SocketLimits
 from proctor.domain.ids import SessionId, TenantId
+from proctor.domain.recordings import RecordingKey
 from proctor.domain.roles import Role
 from proctor.domain.sending import MediaWish
 from proctor.identity.matching import MatchCalibration
 from proctor.services.accommodations import Accommodations
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
+from proctor.services.casework import Casework
 from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
+from proctor.services.desk import Desk
 from proctor.services.enroll import Enroll
 from proctor.services.exams import Exams
+from proctor.services.figures import Figures
 from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.looking import FaceLook
 from proctor.services.news import IncidentNews
 from proctor.services.pictures import PictureDesk
 from proctor.services.policies import Policies
+from proctor.services.policy_reader import PolicyReader
 from proctor.services.priorities import Priorities
 from proctor.services.sessions import Connections, Sessions
 from proctor.services.sinks import Sinks
 from proctor.services.tickets import Tickets
 from proctor.services.verify import Verify
+from proctor.services.what_if import Rejudged, Skipped, WhatIfs
+from tests.fakes.casework import FakeCaseStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeLiveState
@@ -114,6 +122,8 @@ class FakeApi:
         self.sinks = FakeSinkStore(self.database)
         self.deliveries = FakeDeliveryStore(self.database)
         self.maker = FakeSinkMaker()
+        self.desk = FakeReviewDesk(self.database)
+        self.again = FakeJudgeAgain()
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
         self.services = self._services(folder)
@@ -130,7 +140,7 @@ class FakeApi:
     def _services(self, folder: Path) -> Services:
         clock, live, tickets = self.clock, self.live, Tickets(self.live)
         look = FaceLook(self.perception, PictureDesk(), EMBEDDING)
-        keys = FileKeyRing(folder / "keys.json")
+        keys, reader = FileKeyRing(folder / "keys.json"), PolicyReader()
         presets = {"standard": standard_policy()}
         policies = Policies(self.policies, self.exams, presets, clock, self.cases)
         challenges = Challenges(self.candidates, self.sessions, self.exams, live, clock)
@@ -181,6 +191,32 @@ class FakeApi:
                 clock,
             ),
             priorities=Priorities(FakePriorityStore(self.database), self.exams),
+            desk=Desk(
+                self.desk,
+                FakeCaseStore(self.database),
+                self.sessions,
+                self.exams,
+                self.candidates,
+                self.incidents,
+                FakeVerdictStore(self.database),
+                FakeAllowanceStore(self.database),
+                reader,
+                clock,
+            ),
+            casework=Casework(FakeCaseStore(self.database), self.sessions, clock),
+            figures=Figures(
+                FakeFigureStore(self.database), self.sinks, self.deliveries, None, clock
+            ),
+            what_ifs=WhatIfs(
+                self.again,
+                policies,
+                self.recordings,
+                self.sessions,
+                self.exams,
+                self.desk,
+                live,
+            ),
+            reader=reader,
             join=Join(tickets, self.issuer, self.sessions, self.exams),
             sign_in=SignIn(tickets, self.issuer, clock),
             live_tickets=LiveTickets(tickets),
@@ -269,6 +305,27 @@ class FakeApi:
     async def close(self) -> None:
         await self.client.aclose()
         await self.live_client.aclose()
+
+
+class FakeJudgeAgain:
+    """A `JudgeAgain` that answers as it was told, once it may, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Rejudged | Skipped | Exception] = {}
+        self.asked: list[tuple[tuple[str, ...], str]] = []
+        self.may_go = asyncio.Event()
+        self.may_go.set()
+
+    async def __call__(
+        self, keys: Sequence[RecordingKey], policy_text: str
+    ) -> AsyncIterator[Rejudged | Skipped]:
+        self.asked.append((tuple(key.session_id for key in keys), policy_text))
+        for key in keys:
+            await self.may_go.wait()
+            answer = self.answers.get(key.session_id, Skipped(key.session_id, "no recording"))
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
 
 
 class FakeCases:

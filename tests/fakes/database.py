@@ -8,8 +8,10 @@ from typing import TypeVar
 from proctor.domain.alerts import Alert, FeedItem
 from proctor.domain.allowances import Accommodated, SessionBreak
 from proctor.domain.candidates import Candidate, Consent, Enrolment
+from proctor.domain.casework import Added, SessionDecision, Statement
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.deliveries import Delivery
+from proctor.domain.desk import Connected
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, SinkId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
@@ -45,6 +47,10 @@ class FakeDatabase:
     breaks: dict[str, SessionBreak] = field(default_factory=dict)
     verdicts: dict[str, VerdictGiven] = field(default_factory=dict)
     priorities: dict[SessionId, tuple[TenantId, Priority]] = field(default_factory=dict)
+    decisions: dict[SessionId, list[SessionDecision]] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    additions: dict[IncidentId, Added] = field(default_factory=dict)
+    connections: dict[SessionId, list[Connected]] = field(default_factory=dict)
     audit: list[tuple[TenantId, str, str, str, str | None]] = field(default_factory=list)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from proctor.domain.alerts import FeedItem
 from proctor.domain.allowances import Allowances
+from proctor.domain.desk import Connected
 from proctor.domain.errors import Conflict, NotFound, StateStoreUnavailable
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
@@ -120,6 +121,8 @@ class FakeSessionStore(FakeRelational):
         if session.state is SessionState.ENDED:
             raise Conflict(f"session {session_id} has ended")
         started = session.started_at or at
+        made = Connected(session.epoch + 1, at)
+        self.database.connections.setdefault(session_id, []).append(made)
         return await self._put(
             replace(session, state=SessionState.LIVE, epoch=session.epoch + 1, started_at=started)
         )
@@ -128,6 +131,8 @@ class FakeSessionStore(FakeRelational):
         session = await self.get(tenant_id, session_id)
         if session.state is SessionState.LIVE and session.epoch == epoch:
             await self._put(replace(session, state=SessionState.CREATED, started_at=None))
+            made = self.database.connections.get(session_id, [])
+            made[:] = [each for each in made if each.epoch != epoch]
 
     async def end(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:
         session = await self.get(tenant_id, session_id)

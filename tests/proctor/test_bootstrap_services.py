@@ -16,8 +16,10 @@ from proctor.domain.roles import Role
 from proctor.services.policies import PolicyChoice
 from proctor.settings import Settings
 from tests.fakes.api import CALIBRATION
+from tests.fakes.casework import FakeCaseStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.facts import STANDARD_POLICY
 from tests.fakes.judges import FakeJudges
@@ -52,6 +54,9 @@ def stores() -> Stores:
         allowances=FakeAllowanceStore(database),
         verdicts=FakeVerdictStore(database),
         priorities=FakePriorityStore(database),
+        desk=FakeReviewDesk(database),
+        cases=FakeCaseStore(database),
+        figures=FakeFigureStore(database),
         live=FakeLiveState(),
         checkpoints=FakeCheckpoints(),
         faces=FakeFaceIndex(),

@@ -1,21 +1,34 @@
 """`IncidentStore` in SQL: what a fusion shard leaves behind, in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.review import read_allowances
-from proctor.adapters.sql.tables import alerts, coverage, incidents, outbox, priorities
+from proctor.adapters.sql.review_tables import coverage_sums
+from proctor.adapters.sql.tables import (
+    EPOCH,
+    alerts,
+    coverage,
+    incidents,
+    outbox,
+    priorities,
+    sessions,
+)
 from proctor.domain.alerts import Alert
 from proctor.domain.allowances import Allowances
 from proctor.domain.coverage import CoverageInterval
+from proctor.domain.desk import sums_of
 from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.ids import AlertId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident, Verdict
 from proctor.ports import Judged
+
+_NEVER = datetime.fromisoformat(EPOCH).replace(tzinfo=UTC)
 
 
 class SqlIncidentStore:
@@ -49,7 +62,7 @@ class SqlIncidentStore:
         # No index is named: with the key alone, PostgreSQL raises for (session, seq) when two commits of
         # the same alerts meet between its look and its insert.
         add = self._database.insert(alerts).on_conflict_do_nothing().returning(alerts.c.alert_id)
-        rows = [_alert_row(alert) for alert in new]
+        rows = [alert_row(alert) for alert in new]
         added = set((await connection.scalars(add, rows)).all())
         refused = {alert.alert_id for alert in new} - added
         if refused:
@@ -75,11 +88,17 @@ class SqlIncidentStore:
             set_={
                 "severity": new.excluded.severity,
                 "closed_ms": new.excluded.closed_ms,
+                "evidence": new.excluded.evidence,
+                "suppressed_by": new.excluded.suppressed_by,
                 "payload": new.excluded.payload,
             },
             where=incidents.c.tenant_id == new.excluded.tenant_id,
         )
-        await connection.execute(put, [_incident_row(incident) for incident in changed])
+        began = await began_at(connection, {incident.session_id for incident in changed})
+        rows = [
+            incident_row(incident, began.get(incident.session_id, _NEVER)) for incident in changed
+        ]
+        await connection.execute(put, rows)
 
     async def _put_priorities(self, connection: AsyncConnection, ranked: Sequence[Judged]) -> None:
         rows = [
@@ -147,7 +166,8 @@ class SqlIncidentStore:
             return await read_allowances(connection, tenant_id, session_id)
 
 
-def _alert_row(alert: Alert) -> dict[str, object]:
+def alert_row(alert: Alert) -> dict[str, object]:
+    """An alert's columns."""
     return {
         "alert_id": alert.alert_id,
         "tenant_id": alert.tenant_id,
@@ -163,7 +183,19 @@ def _alert_row(alert: Alert) -> dict[str, object]:
     }
 
 
-def _incident_row(incident: Incident) -> dict[str, object]:
+async def began_at(
+    connection: AsyncConnection, session_ids: Collection[SessionId]
+) -> dict[SessionId, datetime]:
+    """Wall time of the sessions' time 0; of one that has not begun, when it was made."""
+    wanted = select(sessions.c.session_id, sessions.c.started_at, sessions.c.created_at).where(
+        sessions.c.session_id.in_(session_ids)
+    )
+    rows = await connection.execute(wanted)
+    return {row.session_id: row.started_at or row.created_at for row in rows}
+
+
+def incident_row(incident: Incident, began: datetime) -> dict[str, object]:
+    """An incident's columns; `began` is the wall time of its session's time 0."""
     return {
         "incident_id": incident.incident_id,
         "tenant_id": incident.tenant_id,
@@ -177,6 +209,11 @@ def _incident_row(incident: Incident) -> dict[str, object]:
         "closed_ms": incident.closed_ms,
         "verdict": incident.verdict.value,
         "payload": incident,
+        "policy_id": incident.policy_id,
+        "policy_version": incident.policy_version,
+        "opened_at": began + timedelta(milliseconds=incident.opened_ms),
+        "evidence": incident.evidence.status.value,
+        "suppressed_by": incident.suppressed_by,
     }
 
 
@@ -199,3 +236,20 @@ async def _replace_coverage(
     ]
     if rows:
         await connection.execute(insert(coverage), rows)
+    await connection.execute(
+        delete(coverage_sums).where(coverage_sums.c.session_id == part.session_id)
+    )
+    sums = [
+        {
+            "tenant_id": part.tenant_id,
+            "session_id": part.session_id,
+            "modality": each.modality.value,
+            "state": each.state.value,
+            "reason": "" if each.reason is None else each.reason.value,
+            "closed_ms": each.closed_ms,
+            "open_since_ms": each.open_since_ms,
+        }
+        for each in sums_of(intervals)
+    ]
+    if sums:
+        await connection.execute(insert(coverage_sums), sums)

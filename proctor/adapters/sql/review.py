@@ -242,7 +242,7 @@ class SqlVerdictStore:
             rows = await connection.execute(
                 wanted.order_by(verdicts.c.given_at, verdicts.c.verdict_id)
             )
-            return [_verdict(row) for row in rows]
+            return [read_verdict(row) for row in rows]
 
     async def told(self, tenant_id: TenantId, verdict_id: str, at: datetime) -> None:
         """The alert about it is safe; twice is once."""
@@ -265,10 +265,11 @@ class SqlVerdictStore:
             wanted = wanted.where(or_(given_at > at, and_(given_at == at, verdict_id > name)))
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted.order_by(given_at, verdict_id).limit(limit))
-            return [_verdict(row) for row in rows]
+            return [read_verdict(row) for row in rows]
 
 
-def _verdict(row: Row[Any]) -> VerdictGiven:
+def read_verdict(row: Row[Any]) -> VerdictGiven:
+    """A verdict of its columns."""
     fields = dict(row._mapping)
     return VerdictGiven(**(fields | {"verdict": Verdict(fields["verdict"])}))
 

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.review_tables import connections
 from proctor.adapters.sql.tables import coverage, sessions
 from proctor.domain.coverage import CoverageInterval, CoverageReason, CoverageState, Modality
 from proctor.domain.errors import Conflict, NotFound
@@ -85,6 +86,9 @@ class SqlSessionStore:
         async with self._database.writing() as connection:
             found = (await connection.execute(counted)).one_or_none()
             session = await _get(connection, tenant_id, session_id)
+            if found is not None:
+                row = {"session_id": session_id, "epoch": session.epoch, "tenant_id": tenant_id}
+                await connection.execute(insert(connections).values(**row, at=at))
         if found is None:
             raise Conflict(f"session {session_id} has ended")
         return session
@@ -98,7 +102,11 @@ class SqlSessionStore:
             .values(state=SessionState.CREATED.value, started_at=None)
         )
         async with self._database.writing() as connection:
-            await connection.execute(undone)
+            if (await connection.execute(undone)).rowcount:
+                made = connections.c.session_id == session_id
+                await connection.execute(
+                    delete(connections).where(made, connections.c.epoch == epoch)
+                )
             await _get(connection, tenant_id, session_id)
 
     async def end(self, tenant_id: TenantId, session_id: SessionId, at: datetime) -> Session:

@@ -5,10 +5,13 @@ from sqlalchemy.exc import DBAPIError
 
 from proctor.adapters.sql.archive import SqlAlertArchive
 from proctor.adapters.sql.candidates import SqlCandidateStore
+from proctor.adapters.sql.cases import SqlCaseStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.deliveries import SqlDeliveryStore
+from proctor.adapters.sql.desk import SqlReviewDesk
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
+from proctor.adapters.sql.figures import SqlFigureStore
 from proctor.adapters.sql.incidents import SqlIncidentStore
 from proctor.adapters.sql.policies import SqlPolicyStore
 from proctor.adapters.sql.review import SqlAllowanceStore, SqlPriorityStore, SqlVerdictStore
@@ -38,6 +41,9 @@ class SqlStores:
         allowances: `AllowanceStore`.
         verdicts: `VerdictStore`.
         priorities: `PriorityStore`.
+        desk: `ReviewDesk`.
+        cases: `CaseStore`.
+        figures: `FigureStore`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -54,6 +60,9 @@ class SqlStores:
         self.allowances = SqlAllowanceStore(self._database)
         self.verdicts = SqlVerdictStore(self._database)
         self.priorities = SqlPriorityStore(self._database)
+        self.desk = SqlReviewDesk(self._database)
+        self.cases = SqlCaseStore(self._database)
+        self.figures = SqlFigureStore(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""

@@ -24,7 +24,7 @@ from proctor.domain.candidates import ConsentScope
 from proctor.domain.incidents import Incident
 from proctor.domain.priority import Priority
 
-REVISION = "0007"
+REVISION = "0009"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(
@@ -35,6 +35,11 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+EPOCH = "1970-01-01 00:00:00.000000"
+"""What stands for a time that nobody knows: of an incident whose session has no row."""
+_WHAT_IS_ASKED = ("rule_id", "severity", "verdict", "category")
+_RULE_AND_VERDICT = ("rule_id", "verdict")
 
 
 def _tenant() -> Column[str]:
@@ -142,6 +147,7 @@ sessions = Table(
     Index(None, "tenant_id", "exam_id", "session_id"),
     Index(None, "tenant_id", "state", "session_id"),
     Index(None, "settled_at", "state", "session_id"),
+    Index(None, "tenant_id", "session_id"),
 )
 
 coverage = Table(
@@ -172,7 +178,17 @@ incidents = Table(
     Column("closed_ms", BigId),
     Column("verdict", Text, nullable=False),  # a human's word: a shard never writes over it
     Column("payload", DomainJson(Incident), nullable=False),
+    # What lists and sums ask for, taken out of the payload so that none has to be read.
+    Column("policy_id", Text, nullable=False, server_default=""),
+    Column("policy_version", Integer, nullable=False, server_default="0"),  # 0: a person's
+    Column("opened_at", UtcDateTime, nullable=False, server_default=EPOCH),
+    Column("evidence", Text, nullable=False, server_default="none"),
+    Column("suppressed_by", Text),
     Index(None, "tenant_id", "session_id", "opened_ms"),
+    Index("ix_incidents_by_session", "tenant_id", "session_id", *_WHAT_IS_ASKED),
+    Index("ix_incidents_by_time", "tenant_id", "opened_at", "incident_id", *_WHAT_IS_ASKED),
+    Index("ix_incidents_by_exam", "tenant_id", "exam_id", "opened_at", "incident_id"),
+    Index("ix_incidents_by_rule", "tenant_id", "policy_id", "policy_version", *_RULE_AND_VERDICT),
 )
 
 alerts = Table(
@@ -196,6 +212,7 @@ alerts = Table(
     Index(None, "tenant_id", "session_id", "position"),
     Index(None, "tenant_id", "exam_id", "position"),
     Index(None, "session_id", "told", unique=True),
+    Index(None, "tenant_id", "incident_id", "seq"),
 )
 
 outbox = Table(  # alerts that have no position yet; empty when nothing waits
@@ -268,6 +285,7 @@ verdicts = Table(  # every word of a reviewer; the newest stands in the incident
     Column("given_at", UtcDateTime, nullable=False),
     Column("told_at", UtcDateTime),  # None: the alert about it is owed
     Index(None, "tenant_id", "incident_id", "given_at"),
+    Index(None, "tenant_id", "session_id", "given_at"),
     Index(None, "told_at", "given_at"),
 )
 
@@ -278,4 +296,5 @@ priorities = Table(  # by value, like all that a shard writes
     _tenant(),
     Column("rank", Integer, nullable=False),
     Column("payload", DomainJson(Priority), nullable=False),
+    Index(None, "tenant_id", "rank", "session_id"),
 )

@@ -5,6 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from proctor.api.access import KNOW_ACCOMMODATIONS
+from proctor.api.desk_shown import FIELDS, card_view, fields_for
+from proctor.api.desk_views import SessionCardView
 from proctor.api.guard import Caller, GuardedRoute
 from proctor.api.links import join_url
 from proctor.api.paging import Cursor, Limit, checked, cut
@@ -16,15 +18,19 @@ from proctor.api.views import (
     JoinTicketView,
     NewSessionView,
     Page,
-    SessionSummary,
     SessionView,
 )
+from proctor.domain.errors import InvalidInput
 from proctor.domain.ids import CandidateId, ExamId, SessionId
 from proctor.domain.roles import Role
 from proctor.domain.sessions import SessionState
 from proctor.services.tickets import LIFE_S, TicketKind
 
 ExamFilter = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+Fields = Annotated[
+    str, Query(max_length=100, description=f"Comma-separated: {', '.join(sorted(FIELDS))}.")
+]
 
 
 def sessions_router(services: Services) -> APIRouter:
@@ -52,10 +58,13 @@ def sessions_router(services: Services) -> APIRouter:
         caller: Caller,
         exam_id: ExamFilter = None,
         state: SessionState | None = None,
+        fields: Fields = "",
         cursor: Cursor = None,
         limit: Limit = 50,
-    ) -> Page[SessionSummary]:
-        """The tenant's sessions, by id, without coverage."""
+    ) -> Page[SessionCardView]:
+        """The tenant's sessions, by id; of what a grid shows, the fields that are asked for."""
+        in_full = caller.role in KNOW_ACCOMMODATIONS
+        wanted = _fields(fields)
         after = checked(cursor)
         found = await sessions.list(
             caller.tenant_id,
@@ -65,7 +74,14 @@ def sessions_router(services: Services) -> APIRouter:
             limit + 1,
         )
         items, following = cut(found, limit, "session_id")
-        return Page(items=[SessionSummary.model_validate(item) for item in items], next=following)
+        if not wanted:
+            return Page(
+                items=[SessionCardView.model_validate(item) for item in items], next=following
+            )
+        shown = fields_for(caller.role, wanted, in_full)
+        now = services.desk.now()
+        cards = await services.desk.cards(caller.tenant_id, items)
+        return Page(items=[card_view(card, now, shown, in_full) for card in cards], next=following)
 
     @router.get("/{session_id}")
     async def get_session(session_id: str, caller: Caller) -> SessionView:
@@ -108,3 +124,11 @@ def sessions_router(services: Services) -> APIRouter:
         return IncidentsView(items=incident_views(found, caller.role in KNOW_ACCOMMODATIONS))
 
     return router
+
+
+def _fields(text: str) -> frozenset[str]:
+    """Fields of a card. Raises `InvalidInput` for one that there is not."""
+    wanted = frozenset(text.split(",")) - {""}
+    if not wanted <= FIELDS:
+        raise InvalidInput(f"The fields are {', '.join(sorted(FIELDS))}.")
+    return wanted
