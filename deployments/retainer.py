@@ -1,6 +1,6 @@
-"""Deletes recordings at the end of their exam's retention, again and again.
+"""Deletes recordings and evidence at the end of their exam's retention, again and again.
 
-When one is due is written in the recording itself, so nothing is missed while this is away.
+When one is due follows from what is stored, so nothing is missed while this is away.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,11 +17,20 @@ STEP_S = 900.0
 
 
 class Retainer:
-    """Calls `erase_due` (`Retain.erase_due`) again and again, and counts what was deleted."""
+    """Calls `erase_due` again and again, and counts what was deleted.
+
+    That is `Retain.erase_due`, or `EndEvidence.erase_due` with a counter of its own.
+    """
 
     def __init__(
-        self, erase_due: Callable[[], Awaitable[int]], *, clock: Clock, metrics: Metrics
+        self,
+        erase_due: Callable[[], Awaitable[int]],
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        counter: str = "recordings_erased",
     ) -> None:
+        self._counter = counter
         self._erase_due = erase_due
         self._clock = clock
         self._metrics = metrics
@@ -30,7 +39,7 @@ class Retainer:
         """Step until cancelled; a store that is away is waited for."""
         while True:
             try:
-                self._metrics.count("recordings_erased", await self._erase_due())
+                self._metrics.count(self._counter, await self._erase_due())
             except ProctorError as error:
                 log.warning("step failed", code=error.code)
                 self._metrics.count("retainer_failed_steps_total")

@@ -137,6 +137,8 @@ async def build_dispatcher() -> "Loops":
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
     from proctor.bootstrap import build_deliveries, open_live_state, open_recordings
+    from proctor.bootstrap_evidence import build_evidence_end
+    from proctor.services.evidence.telling import EvidenceNews
     from proctor.services.news import IncidentNews
     from proctor.services.retain import Retain
     from proctor.services.sessions import Sessions
@@ -157,12 +159,16 @@ async def build_dispatcher() -> "Loops":
     news = IncidentNews(
         stores.incidents, stores.verdicts, stores.sessions, stores.exams, _judges(settings), clock
     )
+    end_evidence = build_evidence_end(settings, stores.evidence_ends)
+    evidence_news = EvidenceNews(stores.evidence, news, clock)
     return Loops(
         Dispatcher(feed=stores.feed, live=live, clock=clock, metrics=metrics),
         Settler(sessions.settle_ended, clock=clock, metrics=metrics),
         Retainer(Retain(open_recordings(settings), clock).erase_due, clock=clock, metrics=metrics),
         build_deliveries(settings, stores, live),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
+        Settler(evidence_news.settle, clock=clock, metrics=metrics, gauge="evidence_untold"),
+        Retainer(end_evidence.erase_due, clock=clock, metrics=metrics, counter="evidence_erased"),
     )
 
 
@@ -310,6 +316,8 @@ def require_shared_stores(settings: Settings, nodes: int) -> None:
         raise InvalidInput(
             f"{nodes} nodes need one store of recordings: set PROCTOR_RECORDINGS_URL"
         )
+    if nodes > 1 and (settings.evidence_url or "").startswith("file:"):
+        raise InvalidInput(f"{nodes} nodes need one store of evidence: set PROCTOR_EVIDENCE_URL")
 
 
 def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":

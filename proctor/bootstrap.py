@@ -27,10 +27,13 @@ if TYPE_CHECKING:
         AlertArchive,
         AlertFeed,
         AllowanceStore,
+        AuditLog,
         CandidateStore,
         CaseStore,
         Checkpoints,
         DeliveryStore,
+        EvidenceEnds,
+        EvidenceLedger,
         ExamStore,
         FaceIndex,
         FigureStore,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
         SessionPlacement,
         SessionStore,
         SinkStore,
+        SubjectKeys,
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
@@ -73,6 +77,9 @@ class Stores:
     faces: "FaceIndex"
     sinks: "SinkStore"
     deliveries: "DeliveryStore"
+    evidence: "EvidenceLedger"
+    evidence_ends: "EvidenceEnds"
+    audit: "AuditLog"
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack, repr=False)
 
     async def close(self) -> None:
@@ -118,6 +125,9 @@ async def open_stores(settings: Settings) -> Stores:
             faces=faces,
             sinks=sql.sinks,
             deliveries=sql.deliveries,
+            evidence=sql.evidence,
+            evidence_ends=sql.evidence_ends,
+            audit=sql.audit,
             _opened=opened.pop_all(),
         )
 
@@ -236,6 +246,7 @@ def build_services(
     hosts: "SeeHosts | None" = None,
     published: "Mapping[tuple[str, str], PublishedModel] | None" = None,
     judge_again: "JudgeAgain | None" = None,
+    subject_keys: "SubjectKeys | None" = None,
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -251,6 +262,7 @@ def build_services(
         hosts: Sees the session hosts; None: their load is not known.
         published: What is published of models, by model and version.
         judge_again: Judges recordings by another policy; None: nobody does here.
+        subject_keys: Opens evidence; without them none is shown.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
@@ -260,6 +272,7 @@ def build_services(
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
+    from proctor.bootstrap_evidence import build_evidence_desk, build_retention
     from proctor.services.accommodations import Accommodations
     from proctor.services.alerts import Alerts
     from proctor.services.candidates import Candidates
@@ -339,6 +352,21 @@ def build_services(
         news=IncidentNews(
             stores.incidents, stores.verdicts, stores.sessions, stores.exams, judges, clock
         ),
+        evidence=None
+        if subject_keys is None
+        else build_evidence_desk(
+            known,
+            ledger=stores.evidence,
+            subject_keys=subject_keys,
+            keys=keys,
+            audit=stores.audit,
+            incidents=stores.incidents,
+            sessions=stores.sessions,
+            exams=stores.exams,
+            live=stores.live,
+            clock=clock,
+        ),
+        retention=build_retention(known, stores.evidence_ends),
         priorities=Priorities(stores.priorities, stores.exams),
         desk=Desk(
             stores.desk,

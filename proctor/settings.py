@@ -91,6 +91,12 @@ class Settings(BaseSettings):
         faces_uri: LanceDB URI; default a folder in `home`.
         recordings_url: Where recordings of sessions are kept (`file:///folder`, `s3://bucket/folder`,
             gs, az); default a folder in `home`. Credentials come from the store's variables (AWS_*).
+        evidence_url: Where sealed pictures and clips that show incidents are kept, like `recordings_url`;
+            default a folder in `home`.
+        evidence_spool: Folder of this machine where they wait, sealed, while that store is away; default a
+            folder in `home`.
+        evidence_spool_mb: How many MB of them one session host may have waiting; then the least urgent
+            gives way and is told as lost (docs/evidence.md).
         key_file: Key ring, 0600; made on first start.
         token_keys: Folder with the issuer's signing key and accepted public keys.
         token_issuer: `iss` of our own tokens.
@@ -145,6 +151,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     faces_uri: str | None = None
     recordings_url: str | None = None
+    evidence_url: str | None = None
+    evidence_spool: Path | None = None
+    evidence_spool_mb: int = Field(default=1024, ge=1, le=1_000_000)
     key_file: Path | None = None
     token_keys: Path | None = None
     token_issuer: str = "rayproctor"
@@ -200,6 +209,8 @@ class Settings(BaseSettings):
                 "database_url": self.database_url or f"sqlite+aiosqlite:///{home / 'proctor.db'}",
                 "faces_uri": self.faces_uri or str(home / "faces"),
                 "recordings_url": self.recordings_url or (home / "recordings").as_uri(),
+                "evidence_url": self.evidence_url or (home / "evidence").as_uri(),
+                "evidence_spool": placed(self.evidence_spool, "evidence-spool"),
                 "key_file": placed(self.key_file, "keys.json"),
                 "token_keys": placed(self.token_keys, "tokens"),
                 "models_dir": placed(self.models_dir, "models"),

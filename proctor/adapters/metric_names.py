@@ -111,6 +111,17 @@ METRICS: dict[str, Metric] = {
     "verdicts_untold": _gauge("Verdicts whose alert is still owed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
     "retainer_failed_steps": _counter("Searches for recordings to delete that failed."),
+    # evidence
+    "evidence_spool_bytes": _gauge("Sealed evidence that waits for its store, in bytes."),
+    "evidence_waiting": _gauge("Pieces of evidence that wait for their store."),
+    "evidence_uploads": _counter(
+        "Tries to store a piece of evidence, by what came of it.", "outcome"
+    ),
+    "evidence_upload_seconds": _histogram("Time to store a piece and to read it back.", _QUICK_S),
+    "evidence_lost": _counter("Evidence told as lost, by why.", "reason"),
+    "evidence_failed_steps": _counter("Steps of a keeper that failed; they are made again."),
+    "evidence_untold": _gauge("Incidents whose alerts do not say yet where their evidence stands."),
+    "evidence_erased": _counter("Sessions whose evidence was deleted at the end of its retention."),
     # the cluster's own actors
     "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),
     "actors_restarted": _counter("Actors found dead and made again."),

@@ -79,6 +79,10 @@ _STATEMENTS = Limit("statements", per_caller=30, per_tenant=1200)
 _TICKETS = Limit("tickets", per_caller=600, per_tenant=20_000)
 _CREATE = Limit("create", per_caller=1200, per_tenant=6000)
 
+# A view opens and decrypts a whole piece; a player of video asks for several ranges of it.
+_LINKS = Limit("evidence-links", per_caller=300, per_tenant=6000)
+_VIEWS = Limit("evidence-views", per_caller=1200, per_tenant=0)
+
 # Each may resolve a name that the caller chose; a test also sends to it.
 _SINKS = Limit("sinks", per_caller=60, per_tenant=120)
 _SINK_TESTS = Limit("sink-tests", per_caller=6, per_tenant=20)
@@ -161,6 +165,13 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/v1/sessions/{session_id}/breaks/{break_id}"): Rule(roles=_INVIGILATORS),
     ("POST", "/v1/incidents/{incident_id}/verdict"): _create(_REVIEWERS),
     ("GET", "/v1/incidents/{incident_id}/verdicts"): _read(_REVIEWERS),
+    ("GET", "/v1/incidents/{incident_id}/evidence"): _read(_REVIEWERS),
+    ("POST", "/v1/evidence/{evidence_id}/links"): Rule(
+        roles=_REVIEWERS, takes=Takes.JSON, limit=_LINKS
+    ),
+    # The link itself says who looks: it was made for one of `_REVIEWERS`, a player sends no token.
+    ("GET", "/v1/evidence/{evidence_id}"): Rule(roles=None, limit=_VIEWS),
+    ("GET", "/v1/retention"): _read(_STAFF),
     ("POST", "/v1/sessions/{session_id}/whip"): Rule(
         roles=_CANDIDATE, takes=Takes.SDP, limit=_OFFERS
     ),

@@ -16,6 +16,7 @@ from proctor.api.routes.candidates import candidates_router
 from proctor.api.routes.casework import casework_router
 from proctor.api.routes.desk import desk_router
 from proctor.api.routes.doors import doors_router
+from proctor.api.routes.evidence import evidence_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
 from proctor.api.routes.pages import pages_router
@@ -43,6 +44,7 @@ def create_app(services: Services) -> FastAPI:
         desk_router(services.desk),
         casework_router(services),
         admin_router(services.figures),
+        evidence_router(services),
         whip_router(services),
         alerts_router(services.alerts),
         sinks_router(services.sinks),

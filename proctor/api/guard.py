@@ -146,6 +146,14 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
+async def caller_if_shown(request: Request) -> Principal | None:
+    """Who a public route's request shows a token of, if it does. Raises `Unauthorized` for a bad one."""
+    if "authorization" not in request.headers:
+        return None
+    guard: Guard = request.app.state.guard
+    return await guard.believe(bearer_of(request))
+
+
 def _caller(request: Request) -> Principal:
     caller: Principal = request.state.caller
     return caller

@@ -154,6 +154,12 @@ class NewVerdict(Sent):
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1000), PlainText]
 
 
+class NewEvidenceLink(Sent):
+    """Why somebody wants to see a piece of evidence; it is written down with every view."""
+
+    reason: Annotated[str, StringConstraints(min_length=3, max_length=500), PlainText]
+
+
 class TicketSent(Sent):
     """A one-time ticket to be redeemed."""
 

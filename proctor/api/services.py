@@ -16,6 +16,8 @@ from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.desk import Desk
 from proctor.services.enroll import Enroll
+from proctor.services.evidence.schedule import RetentionSchedule
+from proctor.services.evidence.showing import EvidenceDesk
 from proctor.services.exams import Exams
 from proctor.services.figures import Figures
 from proctor.services.ice import IceServers
@@ -46,6 +48,8 @@ class Services:
         connections: WHIP.
         accommodations: What candidates are allowed, and breaks.
         news: Verdicts and other late news of incidents.
+        evidence: Evidence before human eyes; None where nothing can open it: then it has no routes.
+        retention: What is kept, and for how long.
         priorities: In which order sessions are worth a look.
         desk: What reviewers look at.
         casework: What people add to sessions.
@@ -84,6 +88,8 @@ class Services:
     connections: Connections
     accommodations: Accommodations
     news: IncidentNews
+    evidence: EvidenceDesk | None
+    retention: RetentionSchedule
     priorities: Priorities
     desk: Desk
     casework: Casework

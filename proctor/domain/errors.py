@@ -16,6 +16,7 @@ ProctorError
     +-- NoCapacity
     +-- StateStoreUnavailable
     +-- PerceptionUnavailable
+    +-- NoRoom
 
 Every argument is positional and goes to super().__init__, so that errors survive Ray's pickling.
 """
@@ -195,3 +196,9 @@ class PerceptionUnavailable(Unavailable):
     """No model replica answered in time."""
 
     code = "perception/unavailable"
+
+
+class NoRoom(Unavailable):
+    """The disk is full."""
+
+    code = "disk/full"

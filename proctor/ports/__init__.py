@@ -7,6 +7,14 @@ Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for
 from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker, SinkStore
 from proctor.ports.desk import CaseStore, FigureStore, ReviewDesk
 from proctor.ports.evidence import EvidenceKeeper
+from proctor.ports.evidence import (
+    AuditLog,
+    EvidenceEnds,
+    EvidenceKeeper,
+    EvidenceLedger,
+    EvidenceObjects,
+    EvidenceSpool,
+)
 from proctor.ports.judging import AlertFeed, Checkpoints, IncidentStore, Judged, SessionJudges
 from proctor.ports.live import Answer, LiveState, SessionPlacement, Subscription
 from proctor.ports.media import MediaPeer, MediaPeers, MediaSink
@@ -23,12 +31,17 @@ __all__ = [
     "AlertSink",
     "AllowanceStore",
     "Answer",
+    "AuditLog",
     "CandidateStore",
     "CaseStore",
     "Checkpoints",
     "Clock",
     "DeliveryStore",
+    "EvidenceEnds",
     "EvidenceKeeper",
+    "EvidenceLedger",
+    "EvidenceObjects",
+    "EvidenceSpool",
     "ExamStore",
     "FaceIndex",
     "FigureStore",

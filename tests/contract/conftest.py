@@ -21,9 +21,12 @@ from proctor.ports import (
     AlertArchive,
     AlertFeed,
     AllowanceStore,
+    AuditLog,
     CandidateStore,
     CaseStore,
     DeliveryStore,
+    EvidenceEnds,
+    EvidenceLedger,
     ExamStore,
     FaceIndex,
     FigureStore,
@@ -39,6 +42,7 @@ from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.casework import FakeCaseStore
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
+from tests.fakes.evidence import FakeAuditLog, FakeEvidenceEnds, FakeEvidenceLedger
 from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
@@ -72,6 +76,9 @@ class Relational:
     allowances: AllowanceStore
     verdicts: VerdictStore
     priorities: PriorityStore
+    evidence: EvidenceLedger
+    evidence_ends: EvidenceEnds
+    audit: AuditLog
     desk: ReviewDesk
     cases: CaseStore
     figures: FigureStore
@@ -111,6 +118,9 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             FakeAllowanceStore(database),
             FakeVerdictStore(database),
             FakePriorityStore(database),
+            FakeEvidenceLedger(database),
+            FakeEvidenceEnds(database),
+            FakeAuditLog(database),
             FakeReviewDesk(database),
             FakeCaseStore(database),
             FakeFigureStore(database),
@@ -126,6 +136,10 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     sql = SqlStores(url)
     await sql.open()
     more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
+    kept = (sql.evidence, sql.evidence_ends, sql.audit)
+    sinks = (sql.sinks, sql.deliveries)
+    yield Relational(
+        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, *kept, url
     review = (sql.desk, sql.cases, sql.figures)
     sinks = (sql.sinks, sql.deliveries)
     yield Relational(

@@ -9,7 +9,9 @@ from sqlalchemy import select
 from proctor.adapters.sql.audit import FIRST, sealed
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.tables import audit
+from proctor.domain.evidence import Loss
 from tests.contract.conftest import Relational
+from tests.contract.evidence_samples import SESSION, order
 from tests.contract.samples import ACME, NOON, incident, judged
 from tests.contract.test_review_stores import AWAY, allowed, pause, word
 
@@ -58,3 +60,19 @@ async def test_rows_at_the_same_time_do_not_fork_the_chain(
     await furnished.incidents.commit([judged(incidents=(incident(),))])
     await asyncio.gather(*(furnished.verdicts.add(word(number)) for number in range(12)))
     assert len(await rows(log)) == 12
+
+
+async def test_a_view_and_a_loss_are_rows_of_the_same_chain(
+    furnished: Relational, log: Database
+) -> None:
+    view = {"actor": "rita", "action": "evidence.viewed", "subject": "evd_1", "reason": "To judge"}
+    await furnished.audit.note(ACME, at=NOON, **view)
+    await furnished.evidence.nothing(order(), Loss.NOT_CAPTURED, NOON)
+    await furnished.evidence_ends.erase_session(SESSION, NOON)
+    await asyncio.gather(*(furnished.audit.note(ACME, at=NOON, **view) for _ in range(8)))
+    assert await rows(log) == [
+        ("rita", "evidence.viewed", "evd_1", "To judge"),
+        ("evidence keeper", "evidence.lost", "inc_1", "not_captured"),
+        ("retention", "evidence.erased", "ses_1", "the exam's retention is over"),
+        *[("rita", "evidence.viewed", "evd_1", "To judge")] * 8,
+    ]

@@ -4,21 +4,29 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from proctor.adapters.evidence.objects import ObjectEvidence
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.lancedb_faces import LanceFaceIndex
 from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
 from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.errors import StateStoreUnavailable
+from proctor.domain.evidence import Loss
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId
+from proctor.domain.incidents import EvidenceStatus
 from proctor.ports import (
     AlertFeed,
     AllowanceStore,
+    AuditLog,
     CandidateStore,
     Checkpoints,
+    EvidenceEnds,
+    EvidenceLedger,
+    EvidenceObjects,
     ExamStore,
     FaceIndex,
     IncidentStore,
@@ -27,8 +35,16 @@ from proctor.ports import (
     SessionStore,
     VerdictStore,
 )
+from tests.contract.evidence_samples import SESSION, order, ref
 from tests.contract.samples import ACME, DLIB, NOON, alert, candidate, exam, judged, template
+from tests.contract.test_recordings import use_s3
 from tests.contract.test_review_stores import allowed, pause, word
+from tests.fakes.evidence import (
+    FakeAuditLog,
+    FakeEvidenceEnds,
+    FakeEvidenceLedger,
+    FakeEvidenceObjects,
+)
 from tests.fakes.stores import (
     FakeAlertFeed,
     FakeAllowanceStore,
@@ -94,6 +110,32 @@ def review_calls(
     yield lambda: priorities.ranked(ACME, ExamId("exm_1"), None, 1)
 
 
+def evidence_calls(ledger: EvidenceLedger, ends: EvidenceEnds, audit: AuditLog) -> Calls:
+    inc, hour = IncidentId("inc_1"), timedelta(hours=1)
+    yield lambda: ledger.take([ref()], NOON)
+    yield lambda: ledger.stored(ref(), NOON)
+    yield lambda: ledger.lost(ref(), Loss.DISK_FULL, NOON)
+    yield lambda: ledger.nothing(order(), Loss.NOT_CAPTURED, NOON)
+    yield lambda: ledger.incident(ACME, inc)
+    yield lambda: ledger.find(ACME, "evd_1")
+    yield lambda: ledger.untold(None, 1)
+    yield lambda: ledger.told(ACME, inc, EvidenceStatus.LOST)
+    yield lambda: ledger.give_up(NOON, NOON - hour, NOON - hour)
+    yield lambda: ends.due(NOON, 1)
+    yield lambda: ends.erase_session(SESSION, NOON)
+    yield lambda: ends.of_candidate(ACME, WHO)
+    yield lambda: ends.erase_candidate(ACME, WHO)
+    yield lambda: ends.retention(ACME)
+    yield lambda: audit.note(ACME, at=NOON, actor="ada", action="x", subject="y")
+
+
+def object_calls(objects: EvidenceObjects) -> Calls:
+    yield lambda: objects.put("a/b/c/d", b"sealed")
+    yield lambda: objects.get("a/b/c/d")
+    yield lambda: objects.erase(["a/b/c/d"])
+    yield lambda: objects.erase_session(SESSION)
+
+
 def feed_calls(feed: AlertFeed) -> Calls:
     yield lambda: feed.publish_pending(1)
     yield lambda: feed.read(ACME, 0, 1)
@@ -150,6 +192,12 @@ async def test_fakes_that_are_down() -> None:
     for review in (allowances, verdicts, priorities):
         review.down = True
     await must_be_away(review_calls(allowances, verdicts, priorities))
+    ledger, ends, audit = FakeEvidenceLedger(), FakeEvidenceEnds(), FakeAuditLog()
+    objects = FakeEvidenceObjects()
+    for kept in (ledger, ends, audit, objects):
+        kept.down = True
+    await must_be_away(evidence_calls(ledger, ends, audit))
+    await must_be_away(object_calls(objects))
     await must_be_away(exam_calls(exams))
     await must_be_away(candidate_calls(candidates))
     await must_be_away(session_calls(sessions))
@@ -181,6 +229,7 @@ async def test_databases_that_are_away(kind: str, closed_port: int, tmp_path: Pa
     await must_be_away(incident_calls(stores.incidents))
     await must_be_away(feed_calls(stores.feed))
     await must_be_away(review_calls(stores.allowances, stores.verdicts, stores.priorities))
+    await must_be_away(evidence_calls(stores.evidence, stores.evidence_ends, stores.audit))
     with pytest.raises(StateStoreUnavailable) as caught:
         await stores.open()
     assert "hidden" not in str(caught.value)
@@ -202,6 +251,13 @@ async def test_a_redis_that_is_away(closed_port: int) -> None:
     await must_be_away(checkpoint_calls(checkpoints))
     await live.close()
     await checkpoints.close()
+
+
+async def test_an_evidence_store_that_is_away(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_s3(monkeypatch, f"http://127.0.0.1:{closed_port}")
+    await must_be_away(object_calls(ObjectEvidence("s3+http://bucket/evidence")))
 
 
 async def test_a_face_index_that_cannot_be_opened(tmp_path: Path) -> None:

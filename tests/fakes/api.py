@@ -33,6 +33,8 @@ from proctor.services.challenges import Challenges
 from proctor.services.consents import Consents
 from proctor.services.desk import Desk
 from proctor.services.enroll import Enroll
+from proctor.services.evidence.schedule import Places, RetentionSchedule
+from proctor.services.evidence.showing import EvidenceDesk
 from proctor.services.exams import Exams
 from proctor.services.figures import Figures
 from proctor.services.ice import IceServers
@@ -52,6 +54,12 @@ from tests.fakes.casework import FakeCaseStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
+from tests.fakes.evidence import (
+    FakeAuditLog,
+    FakeEvidenceEnds,
+    FakeEvidenceLedger,
+    FakeEvidenceObjects,
+)
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.judges import FakeJudges
 from tests.fakes.live_state import FakeLiveState
@@ -72,6 +80,7 @@ from tests.fakes.stores import (
     FakeSessionStore,
     FakeVerdictStore,
 )
+from tests.fakes.subject_keys import FakeSubjectKeys
 
 ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = "http://test"
@@ -124,6 +133,10 @@ class FakeApi:
         self.maker = FakeSinkMaker()
         self.desk = FakeReviewDesk(self.database)
         self.again = FakeJudgeAgain()
+        self.evidence = FakeEvidenceLedger(self.database)
+        self.objects = FakeEvidenceObjects()
+        self.subject_keys = FakeSubjectKeys()
+        self.audit = FakeAuditLog(self.database)
         make_keys(folder / "tokens")
         self.issuer = TokenIssuer(folder / "tokens", issuer="us", audience="us", clock=self.clock)
         self.services = self._services(folder)
@@ -189,6 +202,21 @@ class FakeApi:
                 self.exams,
                 self.judges,
                 clock,
+            ),
+            evidence=EvidenceDesk(
+                ledger=self.evidence,
+                objects=self.objects,
+                subject_keys=self.subject_keys,
+                keys=keys,
+                audit=self.audit,
+                incidents=self.incidents,
+                sessions=self.sessions,
+                exams=self.exams,
+                live=live,
+                clock=clock,
+            ),
+            retention=RetentionSchedule(
+                FakeEvidenceEnds(self.database), Places("SQLite", "a folder", "S3", "S3")
             ),
             priorities=Priorities(FakePriorityStore(self.database), self.exams),
             desk=Desk(

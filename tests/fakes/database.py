@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from proctor.domain.alerts import Alert, FeedItem
@@ -12,6 +13,7 @@ from proctor.domain.casework import Added, SessionDecision, Statement
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.deliveries import Delivery
 from proctor.domain.desk import Connected
+from proctor.domain.evidence import IncidentEvidence, KeptPiece
 from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, SessionId, SinkId, TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
@@ -22,6 +24,15 @@ from proctor.domain.sinks import Sink
 from tests.fakes.outage import Outage
 
 T = TypeVar("T")
+
+
+@dataclass
+class EvidenceRow:
+    """Where an incident's evidence stands, and what else is written down of it."""
+
+    state: IncidentEvidence
+    is_told: bool
+    seen_at: datetime | None = None
 
 
 @dataclass
@@ -51,6 +62,8 @@ class FakeDatabase:
     statements: list[Statement] = field(default_factory=list)
     additions: dict[IncidentId, Added] = field(default_factory=dict)
     connections: dict[SessionId, list[Connected]] = field(default_factory=dict)
+    evidence: dict[str, tuple[KeptPiece, datetime]] = field(default_factory=dict)
+    incident_evidence: dict[IncidentId, EvidenceRow] = field(default_factory=dict)
     audit: list[tuple[TenantId, str, str, str, str | None]] = field(default_factory=list)
 
 

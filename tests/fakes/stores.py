@@ -17,6 +17,7 @@ from proctor.domain.sessions import Exam, Session, SessionState
 from proctor.ports import Judged
 from tests.fakes.candidates import FakeCandidateStore
 from tests.fakes.database import FakeDatabase, FakeRelational, page
+from tests.fakes.evidence import expect_evidence
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.metrics import FakeMetrics
@@ -188,6 +189,7 @@ class FakeIncidentStore(FakeRelational):
                 known = self.database.incidents.get(incident.incident_id)
                 verdict = known.verdict if known else incident.verdict
                 self.database.incidents[incident.incident_id] = replace(incident, verdict=verdict)
+                expect_evidence(self.database, incident)
             if part.coverage is not None:
                 self.database.coverage[part.session_id] = part.coverage
             if part.priority is not None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from proctor.adapters.tokens import make_keys
-from proctor.api.app import create_app
+from proctor.api.app import create_app, route_names
 from proctor.bootstrap import Stores, build_services, open_tokens
 from proctor.domain.candidates import ModelRef
 from proctor.domain.errors import InvalidInput, PolicyRefused
@@ -20,6 +20,7 @@ from tests.fakes.casework import FakeCaseStore
 from tests.fakes.clock import FakeClock
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
 from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
+from tests.fakes.evidence import FakeAuditLog, FakeEvidenceEnds, FakeEvidenceLedger
 from tests.fakes.faces import FakeFaceIndex
 from tests.fakes.facts import STANDARD_POLICY
 from tests.fakes.judges import FakeJudges
@@ -39,6 +40,7 @@ from tests.fakes.stores import (
     FakeSessionStore,
     FakeVerdictStore,
 )
+from tests.fakes.subject_keys import FakeSubjectKeys
 
 
 def stores() -> Stores:
@@ -62,6 +64,9 @@ def stores() -> Stores:
         faces=FakeFaceIndex(),
         sinks=FakeSinkStore(database),
         deliveries=FakeDeliveryStore(database),
+        evidence=FakeEvidenceLedger(database),
+        evidence_ends=FakeEvidenceEnds(database),
+        audit=FakeAuditLog(database),
     )
 
 
@@ -69,7 +74,9 @@ def settings(home: Path) -> Settings:
     return Settings(home=home, public_url="https://exams.example", _env_file=None)  # type: ignore[call-arg]
 
 
-def build(known: Settings, embedding: ModelRef = EMBEDDING):  # type: ignore[no-untyped-def]
+def build(  # type: ignore[no-untyped-def]
+    known: Settings, embedding: ModelRef = EMBEDDING, subject_keys: FakeSubjectKeys | None = None
+):
     return build_services(
         known,
         stores(),
@@ -78,6 +85,7 @@ def build(known: Settings, embedding: ModelRef = EMBEDDING):  # type: ignore[no-
         judges=FakeJudges(),
         calibrations={EMBEDDING: CALIBRATION},
         embedding=embedding,
+        subject_keys=subject_keys,
     )
 
 
@@ -103,6 +111,22 @@ async def test_the_door_opens_with_a_token_of_the_launchers_key(tmp_path: Path) 
         assert (await client.get("/console")).status_code == 200
         metrics = await client.get("/metrics")
         assert 'proctor_http_requests_total{method="POST",route="/v1/exams"' in metrics.text
+
+
+def test_evidence_is_shown_where_it_can_be_opened_and_the_schedule_everywhere(
+    tmp_path: Path,
+) -> None:
+    make_keys(tmp_path / "tokens")
+    shown, hidden = (
+        {path for _, path in route_names(create_app(build(settings(tmp_path), subject_keys=k)), "")}
+        for k in (FakeSubjectKeys(), None)
+    )
+    assert shown - hidden == {
+        "/v1/incidents/{incident_id}/evidence",
+        "/v1/evidence/{evidence_id}/links",
+        "/v1/evidence/{evidence_id}",
+    }
+    assert "/v1/retention" in hidden
 
 
 def test_without_a_key_nothing_is_served(tmp_path: Path) -> None:

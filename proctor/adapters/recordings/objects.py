@@ -7,34 +7,21 @@ Credentials come from the environment, as for every tool of the store: AWS_ACCES
 AWS_ENDPOINT_URL. One without TLS is spoken to only as `s3+http://bucket/recordings`.
 """
 
-import hashlib
-import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import timedelta
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from collections.abc import AsyncIterator, Sequence
+from functools import cache, partial
 
 import structlog
 from pydantic import TypeAdapter
 
+from proctor.adapters.object_urls import names_under, open_url, told_as_ours
 from proctor.adapters.recordings.arrow import read_arrow, write_arrow
-from proctor.domain.errors import InvalidInput, NotFound, StateStoreUnavailable
-from proctor.domain.ids import ExamId, SessionId, TenantId
+from proctor.domain.errors import InvalidInput, NotFound
+from proctor.domain.ids import ExamId, SessionId, TenantId, path_part
 from proctor.domain.recordings import Footer, Recording, RecordingKey, Row, Segment
-
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
 SEGMENTS, CLOSED = "sessions", "closed"
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}")
-_PATIENCE: dict[str, Any] = {
-    "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
-    "client_options": {"timeout": "20s", "connect_timeout": "3s"},
-}
+_told_as_ours = partial(told_as_ours, "recordings")
 
 
 class ObjectRecordings:
@@ -49,14 +36,8 @@ class ObjectRecordings:
 
     def __init__(self, url: str) -> None:
         import pyarrow  # noqa: F401  # loaded now: the first segment must not wait for it
-        from obstore.exceptions import BaseError
 
-        try:
-            self._store = _open(url)
-        except (BaseError, ValueError) as error:
-            told = " ".join(str(error).split())[:200]
-            shown = url.rpartition("@")[2]  # never what may be a password before it
-            raise InvalidInput(f"recordings_url {shown!r} cannot be used: {told}") from error
+        self._store = open_url("recordings_url", url)
 
     async def put(self, segment: Segment) -> None:
         """Store a segment; the same take and number again replaces it."""
@@ -101,7 +82,7 @@ class ObjectRecordings:
         """The exam's sessions that left a recording, by id."""
         import obstore
 
-        folder = f"{SEGMENTS}/{_part(tenant_id)}/{_part(exam_id)}/"
+        folder = f"{SEGMENTS}/{path_part(tenant_id)}/{path_part(exam_id)}/"
         with _told_as_ours():
             found = await obstore.list_with_delimiter_async(self._store, folder)
         names = [prefix.rstrip("/").rpartition("/")[2] for prefix in found["common_prefixes"]]
@@ -131,16 +112,8 @@ class ObjectRecordings:
                     pass  # somebody else was faster
 
     async def _names(self, folder: str) -> list[str]:
-        import obstore
-
-        found: list[str] = []
         with _told_as_ours():
-            try:
-                async for some in obstore.list(self._store, folder + "/"):
-                    found += [each["path"] for each in some]
-            except FileNotFoundError:
-                return []
-        return found
+            return await names_under(self._store, folder)
 
     async def _get(self, name: str) -> bytes:
         import obstore
@@ -158,34 +131,6 @@ class ObjectRecordings:
             raise InvalidInput(f"{name} is no footer", "recording/unreadable") from error
 
 
-def _open(url: str) -> "ObjectStore":
-    from obstore.store import LocalStore, from_url
-
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        folder = Path(unquote(parts.path))
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return LocalStore(folder, automatic_cleanup=True)
-    if parts.scheme not in ("s3", "s3+http", "gs", "az") or not parts.netloc:
-        raise ValueError("use file://, s3://, gs:// or az:// and a name")
-    client = {**_PATIENCE["client_options"], "allow_http": parts.scheme == "s3+http"}
-    url = url.replace("s3+http://", "s3://", 1)
-    return from_url(url, **{**_PATIENCE, "client_options": client})
-
-
-@contextmanager
-def _told_as_ours() -> Iterator[None]:
-    """What is not there stays a `FileNotFoundError`; everything else means that the store is away."""
-    from obstore.exceptions import BaseError
-
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except (BaseError, OSError) as error:
-        raise StateStoreUnavailable(f"recordings are away ({type(error).__name__})") from error
-
-
 @cache
 def _footers() -> TypeAdapter[Footer]:
     return TypeAdapter(Footer)
@@ -198,15 +143,8 @@ def _take_of(name: str) -> str:
 
 def _folder(key: RecordingKey) -> str:
     parts = (key.tenant_id, key.exam_id, key.session_id)
-    return "/".join([SEGMENTS, *map(_part, parts)])
+    return "/".join([SEGMENTS, *map(path_part, parts)])
 
 
 def _footer_name(key: RecordingKey) -> str:
-    return f"{CLOSED}/{_part(key.tenant_id)}/{_part(key.exam_id)}/{_part(key.session_id)}.json"
-
-
-def _part(name: str) -> str:
-    """A part of a path; names that other systems chose may hold anything."""
-    if _PLAIN.fullmatch(name):
-        return name
-    return "-" + hashlib.sha256(name.encode()).hexdigest()[:40]
+    return f"{CLOSED}/{path_part(key.tenant_id)}/{path_part(key.exam_id)}/{path_part(key.session_id)}.json"

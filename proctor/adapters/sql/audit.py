@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.tables import audit, tenants
 from proctor.domain.ids import TenantId
 
@@ -44,3 +45,32 @@ def sealed(
     """sha256 of the seal before and of the row as canonical JSON."""
     row = [at.astimezone(UTC).isoformat(), actor, action, subject, reason]
     return hashlib.sha256(before + json.dumps(row, ensure_ascii=True).encode()).digest()
+
+
+class SqlAuditLog:
+    """`AuditLog`: rows of what no other store writes down, such as who saw what."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note(
+        self,
+        tenant_id: TenantId,
+        *,
+        at: datetime,
+        actor: str,
+        action: str,
+        subject: str,
+        reason: str | None = None,
+    ) -> None:
+        """Add a row; when this returns, it is on the disk. Raises `StateStoreUnavailable`."""
+        async with self._database.writing() as connection:
+            await write_audit(
+                connection,
+                tenant_id,
+                at=at,
+                actor=actor,
+                action=action,
+                subject=subject,
+                reason=reason,
+            )

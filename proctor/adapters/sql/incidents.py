@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.evidence_tables import incident_evidence
 from proctor.adapters.sql.review import read_allowances
 from proctor.adapters.sql.review_tables import coverage_sums
 from proctor.adapters.sql.tables import (
@@ -25,7 +26,7 @@ from proctor.domain.coverage import CoverageInterval
 from proctor.domain.desk import sums_of
 from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.ids import AlertId, IncidentId, SessionId, TenantId
-from proctor.domain.incidents import Incident, Verdict
+from proctor.domain.incidents import EvidenceStatus, Incident, Verdict
 from proctor.ports import Judged
 
 _NEVER = datetime.fromisoformat(EPOCH).replace(tzinfo=UTC)
@@ -99,6 +100,27 @@ class SqlIncidentStore:
             incident_row(incident, began.get(incident.session_id, _NEVER)) for incident in changed
         ]
         await connection.execute(put, rows)
+        await self._expect_evidence(connection, changed)
+
+    async def _expect_evidence(
+        self, connection: AsyncConnection, changed: Sequence[Incident]
+    ) -> None:
+        """What is pending is owed from now on: a host that dies with it is told as a loss."""
+        pending = EvidenceStatus.PENDING
+        rows = [
+            {
+                "incident_id": incident.incident_id,
+                "tenant_id": incident.tenant_id,
+                "session_id": incident.session_id,
+                "status": pending.value,
+                "is_told": True,
+            }
+            for incident in changed
+            if incident.evidence.status is pending
+        ]
+        if rows:
+            new = self._database.insert(incident_evidence).on_conflict_do_nothing()
+            await connection.execute(new, rows)
 
     async def _put_priorities(self, connection: AsyncConnection, ranked: Sequence[Judged]) -> None:
         rows = [

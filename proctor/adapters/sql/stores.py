@@ -4,11 +4,14 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from proctor.adapters.sql.archive import SqlAlertArchive
+from proctor.adapters.sql.audit import SqlAuditLog
 from proctor.adapters.sql.candidates import SqlCandidateStore
 from proctor.adapters.sql.cases import SqlCaseStore
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.deliveries import SqlDeliveryStore
 from proctor.adapters.sql.desk import SqlReviewDesk
+from proctor.adapters.sql.evidence import SqlEvidenceLedger
+from proctor.adapters.sql.evidence_ends import SqlEvidenceEnds
 from proctor.adapters.sql.exams import SqlExamStore
 from proctor.adapters.sql.feed import SqlAlertFeed
 from proctor.adapters.sql.figures import SqlFigureStore
@@ -44,6 +47,9 @@ class SqlStores:
         desk: `ReviewDesk`.
         cases: `CaseStore`.
         figures: `FigureStore`.
+        evidence: `EvidenceLedger`.
+        evidence_ends: `EvidenceEnds`.
+        audit: `AuditLog`.
     """
 
     def __init__(self, database_url: str, patience_s: float = 5.0) -> None:
@@ -63,6 +69,9 @@ class SqlStores:
         self.desk = SqlReviewDesk(self._database)
         self.cases = SqlCaseStore(self._database)
         self.figures = SqlFigureStore(self._database)
+        self.evidence = SqlEvidenceLedger(self._database)
+        self.evidence_ends = SqlEvidenceEnds(self._database)
+        self.audit = SqlAuditLog(self._database)
 
     async def open(self) -> None:
         """Reach the database. Raises `StateStoreUnavailable` when it is away or not migrated."""

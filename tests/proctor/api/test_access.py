@@ -14,8 +14,11 @@ from proctor.api.app import bare_app, refuse_open_routes, route_names
 from proctor.api.guard import GuardedRoute
 from proctor.api.live import PREFIX
 from proctor.domain.allowances import Break, BreakBy, SessionBreak
+from proctor.domain.evidence import ref_of
 from proctor.domain.ids import CandidateId, ExamId, SessionId, TenantId
 from proctor.domain.roles import Role
+from tests.contract.evidence_samples import order as evidence_order
+from tests.contract.evidence_samples import piece as evidence_piece
 from tests.contract.samples import alert, incident, judged
 from tests.fakes.api import CONSENT, OFFER, FakeApi, images, picture
 from tests.fakes.engines import policy_text
@@ -97,6 +100,13 @@ class House:
         self.ids["incident_id"] = f"inc_{self.tenant}"
         found = replace(incident(self.ids["incident_id"], self.ids["session_id"]), **self.whose())
         self.api.database.incidents[found.incident_id] = found
+        order = replace(
+            evidence_order(found.incident_id), session_id=found.session_id, **self.whose()
+        )
+        piece = ref_of(order, evidence_piece())
+        await self.api.evidence.take([piece], self.api.clock.now())
+        await self.api.evidence.stored(piece, self.api.clock.now())
+        self.ids["evidence_id"] = piece.evidence_id
         given = Break(break_id=self.ids["break_id"], start_ms=0, end_ms=None, by=BreakBy.STAFF)
         self.api.database.breaks[given.break_id] = SessionBreak(
             tenant_id=found.tenant_id, session_id=found.session_id, given=given
@@ -170,6 +180,7 @@ class House:
             "/v1/sessions/{session_id}/decision": {"word": "reviewed", "notes": "Nothing"},
             "/v1/sessions/{session_id}/statements": {"text": "I dropped my pen."},
             "/v1/incidents/{incident_id}/verdict": {"verdict": "dismiss", "reason": "A poster"},
+            "/v1/evidence/{evidence_id}/links": {"reason": "To review the incident"},
             "/v1/join": {"ticket": "nothing"},
             "/v1/sign-in": {"ticket": "nothing"},
             "/v1/revocations": {"token_id": "tok_nobody"},
@@ -202,6 +213,7 @@ def remembered(api: FakeApi, house: House) -> str:
         *(value for values in database.decisions.values() for value in values),
         *database.statements,
         *database.additions.values(),
+        *(piece.ref for piece, _ in database.evidence.values()),
     ]
     mine = [repr(value) for value in kept if value.tenant_id == house.tenant]
     hosted = api.placement.hosted.get(SessionId(house.ids["session_id"]))
