@@ -1,8 +1,9 @@
-"""A tenant to look at in the console: sessions, incidents, evidence and sinks behind a real server, without Ray.
+"""A tenant to look at in the console, behind a real server, without Ray: sessions, incidents, evidence.
 
-    python -m bench.console_world [--sessions 60] [--incidents 420]   # prints sign-in links, serves until Ctrl-C
+    python -m bench.console_world [--sessions 60] [--incidents 420]
 
-The database is SQLite through the stores; Redis, hosts and shards are the tests' fakes in memory.
+It prints tokens and serves until Ctrl-C. The database is SQLite through the stores; Redis, hosts and shards
+are the tests' fakes in memory.
 """
 
 import argparse
@@ -264,17 +265,29 @@ def drawn(at_ms: int, faces: int, aside_px: int) -> np.ndarray:  # type: ignore[
     sway = int(6 * np.sin(at_ms / 700))
     places = [(width // 2 + aside_px + sway, 215, 1.0), (width - 130, 170, 0.62)][:faces]
     for x, y, scale in places:
-        cv2.ellipse(picture, (x, int(y + 230 * scale)), _scaled(150, 130, scale), 0, 0, 360, (120, 92, 70), -1)  # fmt: skip
-        cv2.ellipse(picture, (x, y), _scaled(72, 92, scale), 0, 0, 360, (170, 196, 226), -1)
-        cv2.ellipse(picture, (x, int(y - 40 * scale)), _scaled(76, 60, scale), 0, 180, 360, (48, 52, 66), -1)  # fmt: skip
+        shoulders, hair, mouth = (int(y + part * scale) for part in (230, -40, 44))
+        _oval(picture, (x, shoulders), _scaled(150, 130, scale), (120, 92, 70))
+        _oval(picture, (x, y), _scaled(72, 92, scale), (170, 196, 226))
+        _oval(picture, (x, hair), _scaled(76, 60, scale), (48, 52, 66), (180, 360))
         look = int((8 if aside_px else 0) * scale)
         for side in (-1, 1):
             eye = (int(x + side * 28 * scale), int(y - 6 * scale))
-            cv2.ellipse(picture, eye, _scaled(11, 7, scale), 0, 0, 360, (245, 245, 245), -1)
+            _oval(picture, eye, _scaled(11, 7, scale), (245, 245, 245))
             cv2.circle(picture, (eye[0] + look, eye[1]), max(2, int(5 * scale)), (60, 50, 40), -1)
-        cv2.ellipse(picture, (x, int(y + 44 * scale)), _scaled(22, 6, scale), 0, 0, 180, (110, 110, 180), 3)  # fmt: skip
+        _oval(picture, (x, mouth), _scaled(22, 6, scale), (110, 110, 180), (0, 180), 3)
     cv2.rectangle(picture, (0, 420), (width, height), (96, 110, 128), -1)
     return picture
+
+
+def _oval(
+    picture: np.ndarray,  # type: ignore[type-arg]
+    middle: tuple[int, int],
+    size: tuple[int, int],
+    colour: tuple[int, int, int],
+    arc: tuple[int, int] = (0, 360),
+    thickness: int = -1,
+) -> None:
+    cv2.ellipse(picture, middle, size, 0, *arc, colour, thickness)
 
 
 def _scaled(x: int, y: int, scale: float) -> tuple[int, int]:
@@ -304,7 +317,8 @@ def clip_of(start_ms: int, faces: int, aside_px: int) -> bytes:
         stream.options = {"deadline": "realtime", "cpu-used": "8"}
         for number in range(CLIP_MS * CLIP_FPS // 1000):
             is_on = 2 <= number / CLIP_FPS < 7
-            picture = drawn(start_ms + number * 1000 // CLIP_FPS, faces if is_on else 1, aside_px if is_on else 0)  # fmt: skip
+            seen = (faces, aside_px) if is_on else (1, 0)
+            picture = drawn(start_ms + number * 1000 // CLIP_FPS, *seen)
             small = cv2.resize(picture, (SIZE[1] // 2, SIZE[0] // 2))
             for packet in stream.encode(av.VideoFrame.from_ndarray(small, format="bgr24")):
                 container.mux(packet)

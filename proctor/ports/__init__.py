@@ -6,7 +6,6 @@ Stores raise `StateStoreUnavailable` when they cannot be reached, `NotFound` for
 
 from proctor.ports.delivery import AlertSink, DeliveryStore, Resolver, SinkMaker, SinkStore
 from proctor.ports.desk import CaseStore, FigureStore, ReviewDesk
-from proctor.ports.evidence import EvidenceKeeper
 from proctor.ports.evidence import (
     AuditLog,
     EvidenceEnds,

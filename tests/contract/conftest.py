@@ -42,8 +42,8 @@ from tests.contract.samples import ACME, OTHER, candidate, exam, session
 from tests.contract.servers import Postgres, run_postgres
 from tests.fakes.casework import FakeCaseStore
 from tests.fakes.deliveries import FakeDeliveryStore, FakeSinkStore
-from tests.fakes.evidence import FakeAuditLog, FakeEvidenceEnds, FakeEvidenceLedger
 from tests.fakes.desk import FakeFigureStore, FakeReviewDesk
+from tests.fakes.evidence import FakeAuditLog, FakeEvidenceEnds, FakeEvidenceLedger
 from tests.fakes.policies import FakePolicyStore
 from tests.fakes.recordings import FakeAlertArchive
 from tests.fakes.stores import (
@@ -137,9 +137,6 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await sql.open()
     more = (sql.policies, sql.archive, sql.allowances, sql.verdicts, sql.priorities)
     kept = (sql.evidence, sql.evidence_ends, sql.audit)
-    sinks = (sql.sinks, sql.deliveries)
-    yield Relational(
-        sql.exams, sql.candidates, sql.sessions, sql.incidents, sql.feed, *sinks, *more, *kept, url
     review = (sql.desk, sql.cases, sql.figures)
     sinks = (sql.sinks, sql.deliveries)
     yield Relational(
@@ -150,6 +147,7 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         sql.feed,
         *sinks,
         *more,
+        *kept,
         *review,
         url,
     )

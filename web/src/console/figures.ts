@@ -75,8 +75,12 @@ export function clock(at: string | Date): string {
   return date("clock", { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(new Date(at));
 }
 
+/** Day and time; the year only where it is another one. */
 export function day(at: string | Date): string {
-  return date("day", { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
+  const moment = new Date(at);
+  const options: Intl.DateTimeFormatOptions = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" };
+  if (moment.getFullYear() === new Date().getFullYear()) return date("day", options).format(moment);
+  return date("year", { ...options, year: "numeric" }).format(moment);
 }
 
 /** Named figures of a signal, each with its unit. */
