@@ -118,6 +118,12 @@ export class Calls {
     return { ...link, url: pathname + search };
   }
 
+  /** Everything that is kept of a session in one file that proves itself. */
+  async exportOf(sessionId: string, withEvidence: boolean): Promise<Blob> {
+    const path = withParams(`/v1/sessions/${id(sessionId)}/export`, { evidence: withEvidence ? "sealed" : "none" });
+    return (await this.#told(this.api.send("POST", path, { withinMs: 300_000 }))).blob();
+  }
+
   checkPolicy(text: string): Promise<PolicyCheck> { return this.post("/v1/policies/check", { text }); }
   storePolicy(text: string, tests: string[]): Promise<Policy> { return this.post("/v1/policies", { text, tests }, true); }
   retirePolicy(policyId: string): Promise<Policy> { return this.post(`/v1/policies/${id(policyId)}/retire`, {}); }
