@@ -68,12 +68,15 @@ class World:
     Attributes:
         url: Where it is.
         seeded: What is in it.
+        stores: The same, to ask.
         issuer: Makes tokens.
     """
 
     url: str
     seeded: Seeded
+    stores: Stores
     issuer: TokenIssuer
+    tenant: TenantId = TENANT
 
     def token(self, role: Role, subject: str = "ada") -> str:
         """A token of an hour."""
@@ -126,7 +129,7 @@ async def console_world(
             Starlette(routes=[live, Mount("/", create_app(services))]),  # type: ignore[arg-type]
             "",
         ) as address:
-            yield World(url=address, seeded=seeded, issuer=issuer)
+            yield World(url=address, seeded=seeded, stores=stores, issuer=issuer)
     finally:
         await stores.close()
 
