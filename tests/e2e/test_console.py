@@ -110,7 +110,7 @@ async def test_a_reviewer_looks_dismisses_confirms_and_decides(tmp_path: Path) -
 
             await page.locator(f'.item[data-incident="{second}"]').click()
             await page.locator(f'.incident[data-incident="{second}"] h2').wait_for()
-            await page.get_by_role("button", name="Confirm").click()
+            await page.keyboard.press("c")
             await page.get_by_label("What confirms it").fill("Seen in the picture")
             await page.get_by_role("button", name="Save as confirmed").click()
             await page.locator(
@@ -166,14 +166,14 @@ async def test_what_a_reviewer_saw_is_added_and_the_cursor_obeys_the_keys(tmp_pa
             await page.keyboard.press("a")
             await page.get_by_label("What did you see or hear?").fill("A hand with a note")
             await page.get_by_role("button", name="Add", exact=True).click()
-            await page.locator("#incident-title", has_text="A hand with a note").wait_for()
+            await page.locator(".incident .reason", has_text="A hand with a note").wait_for()
         assert problems == []
 
 
 async def test_a_proctor_sees_live_sessions_and_no_more_of_one_than_they_may(
     tmp_path: Path,
 ) -> None:
-    async with console_world(tmp_path, 30, 60, with_evidence=False) as world, browser() as opened:
+    async with console_world(tmp_path, 60, 60, with_evidence=False) as world, browser() as opened:
         async with desk(opened, world, Role.PROCTOR) as (page, problems):
             row = page.locator("[data-session]").first
             await row.click()

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { IncidentView, SessionView, Signal } from "../types";
-import { assembledTimeline } from "./source";
+import { assembledTimeline, coverageOf } from "./source";
 
 const BEGAN = Date.parse("2026-01-01T10:00:00Z");
 const session: SessionView = {
@@ -22,4 +22,15 @@ test("what a proctor may read makes the same timeline, with less in it", () => {
   expect(made.signals[0]?.items.map((item) => [item.signal_id, item.incident_ids])).toEqual([["s1", ["a"]], ["s2", ["a", "b"]]]);
   expect(made.coverage.map((lane) => lane.stretches.length)).toEqual([1, 0]);
   expect(made.is_over).toBe(false);
+});
+
+test("what could be seen adds up, with the reasons of what could not", () => {
+  const coverage: SessionView["coverage"] = [
+    { modality: "video", state: "monitored", reason: null, start_ms: 0, end_ms: 45_000 },
+    { modality: "video", state: "blind", reason: "covered", start_ms: 45_000, end_ms: null },
+  ];
+  const [video, audio] = coverageOf({ ...session, coverage }, BEGAN + 60_000);
+  expect(video).toMatchObject({ total_ms: 60_000, monitored: 0.75, blind: 0.25, now: "blind", now_reason: "covered" });
+  expect(video?.reasons).toEqual([{ state: "blind", reason: "covered", ms: 15_000, share: 0.25 }]);
+  expect(audio).toMatchObject({ total_ms: 0, monitored: null, now: null });
 });

@@ -2,7 +2,7 @@
 // and are refused there: for them it is put together from what they may read. Same shapes, less in them.
 
 import type { Calls } from "../calls";
-import type { Alert, IncidentView, IncidentWhole, SessionCard, SessionView, Timeline, TimelineIncident } from "../types";
+import type { Alert, IncidentView, IncidentWhole, ModalityCoverage, SessionCard, SessionView, Timeline, TimelineIncident } from "../types";
 
 export interface Source {
   isWhole: boolean;
@@ -53,6 +53,32 @@ export function assembledTimeline(
   };
 }
 
+/** Sums of what could be seen and heard, from its stretches. Pure. */
+export function coverageOf(session: SessionView, nowMs: number): ModalityCoverage[] {
+  const beganMs = session.started_at ? Date.parse(session.started_at) : nowMs;
+  const length = Math.max(0, (session.ended_at ? Date.parse(session.ended_at) : nowMs) - beganMs);
+  return (["video", "audio"] as const).map((modality) => {
+    const parts = session.coverage.filter((part) => part.modality === modality);
+    const reasons = new Map<string, ModalityCoverage["reasons"][number]>();
+    const sums = { monitored: 0, degraded: 0, blind: 0 };
+    for (const part of parts) {
+      const ms = Math.max(0, (part.end_ms ?? length) - part.start_ms);
+      sums[part.state] += ms;
+      if (!part.reason) continue;
+      const key = `${part.state} ${part.reason}`;
+      const before = reasons.get(key)?.ms ?? 0;
+      reasons.set(key, { state: part.state, reason: part.reason, ms: before + ms, share: (before + ms) / Math.max(1, length) });
+    }
+    const total = sums.monitored + sums.degraded + sums.blind;
+    const share = (ms: number) => (total ? ms / total : null);
+    const last = parts.find((part) => part.end_ms === null);
+    return {
+      modality, total_ms: total, monitored: share(sums.monitored), degraded: share(sums.degraded), blind: share(sums.blind),
+      reasons: [...reasons.values()].sort((one, other) => other.ms - one.ms), now: last?.state ?? null, now_reason: last?.reason ?? null,
+    };
+  });
+}
+
 class Assembled implements Source {
   readonly isWhole = false;
   #incidents: IncidentView[] = [];
@@ -83,10 +109,9 @@ class Assembled implements Source {
     };
   }
 
-  async card(): Promise<SessionCard | null> {
-    const session = this.#session;
-    if (!session) return null;
+  async card(sessionId: string): Promise<SessionCard | null> {
+    const session = await this.calls.session(sessionId);
     const [candidate, exam] = await Promise.all([this.calls.candidate(session.candidate_id), this.calls.exam(session.exam_id)]);
-    return { ...session, candidate_ref: candidate.external_ref, exam_title: exam.title, withheld: null, coverage: null, incidents: null, decision: null };
+    return { ...session, candidate_ref: candidate.external_ref, exam_title: exam.title, withheld: null, coverage: coverageOf(session, Date.now()), incidents: null, decision: null };
   }
 }
