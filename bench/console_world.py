@@ -104,7 +104,7 @@ async def console_world(
 
     url = f"sqlite:///{folder}/console.db"
     upgrade(url)
-    known = Settings(home=folder, database_url=url, _env_file=None)  # type: ignore[call-arg]
+    known = Settings(home=folder, database_url=url, _env_file=None)
     make_keys(folder / "tokens")
     seeded = await _seed(url, sessions, incidents)
     stores = await _stores(url)
@@ -259,7 +259,7 @@ def _piece(kind: PieceKind, media_type: str, start_ms: int, end_ms: int, content
     )
 
 
-def drawn(at_ms: int, faces: int, aside_px: int) -> np.ndarray:  # type: ignore[type-arg]
+def drawn(at_ms: int, faces: int, aside_px: int) -> np.ndarray:
     """A drawn person at a desk, (480, 640, 3) BGR; nobody's picture."""
     height, width = SIZE
     shade = np.linspace(150, 205, height, dtype=np.uint8)[:, None, None]
@@ -283,7 +283,7 @@ def drawn(at_ms: int, faces: int, aside_px: int) -> np.ndarray:  # type: ignore[
 
 
 def _oval(
-    picture: np.ndarray,  # type: ignore[type-arg]
+    picture: np.ndarray,
     middle: tuple[int, int],
     size: tuple[int, int],
     colour: tuple[int, int, int],
@@ -297,7 +297,7 @@ def _scaled(x: int, y: int, scale: float) -> tuple[int, int]:
     return int(x * scale), int(y * scale)
 
 
-def _jpeg(picture: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def _jpeg(picture: np.ndarray) -> bytes:
     return bytes(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1])
 
 
@@ -322,7 +322,7 @@ def clip_of(start_ms: int, faces: int, aside_px: int) -> bytes:
             is_on = 2 <= number / CLIP_FPS < 7
             seen = (faces, aside_px) if is_on else (1, 0)
             picture = drawn(start_ms + number * 1000 // CLIP_FPS, *seen)
-            small = cv2.resize(picture, (SIZE[1] // 2, SIZE[0] // 2))
+            small = cv2.resize(picture, (SIZE[1] // 2, SIZE[0] // 2)).astype(np.uint8)
             for packet in stream.encode(av.VideoFrame.from_ndarray(small, format="bgr24")):
                 container.mux(packet)
         for packet in stream.encode():
