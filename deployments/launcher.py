@@ -57,7 +57,7 @@ def mint(
 
 
 def sign_in_link(settings: Settings, base_url: str) -> str:
-    """A one-time link to the proctor's page: the ticket is in the fragment, which no server sees."""
+    """A one-time link to the console: the ticket is in the fragment, which no server sees."""
     token = mint(settings, Role.PROCTOR, lifetime=timedelta(minutes=1))
     answer = httpx.post(
         f"{base_url}/v1/tickets",
@@ -70,7 +70,7 @@ def sign_in_link(settings: Settings, base_url: str) -> str:
     )
     if answer.status_code >= httpx.codes.BAD_REQUEST:
         raise Unavailable(f"no sign-in ticket was to be had: {answer.status_code}")
-    return f"{base_url}/proctor#ticket={answer.json()['ticket']}"
+    return f"{base_url}/console#ticket={answer.json()['ticket']}"
 
 
 def processes_of(settings: Settings) -> list[Running]:

@@ -16,7 +16,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: [page("index.html"), page("candidate/index.html"), page("proctor/index.html")],
+      input: [page("index.html"), page("candidate/index.html"), page("console/index.html")],
     },
   },
   test: { environment: "node", include: ["src/**/*.test.ts", "candidate/**/*.test.ts"] },

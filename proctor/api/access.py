@@ -230,6 +230,8 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("GET", "/metrics"): _PUBLIC,
     ("GET", "/"): _PUBLIC,
     ("GET", "/candidate"): _PUBLIC,
+    ("GET", "/console"): _PUBLIC,
+    ("GET", "/console/{path}"): _PUBLIC,
     ("GET", "/proctor"): _PUBLIC,
     ("GET", "/static/{path}"): _PUBLIC,
 }

@@ -78,6 +78,11 @@ class Policies:
         """What is there for everybody, by name."""
         return [policy for _, (_, policy) in sorted(self._presets.items())]
 
+    def preset(self, policy_id: str) -> tuple[Policy, str] | None:
+        """A preset by its id, with its text; None when it is no preset's id."""
+        found = (each for each in self._presets.values() if each[1].id == policy_id)
+        return next(((policy, text) for text, policy in found), None)
+
     async def create(
         self, tenant_id: TenantId, text: str, tests: Sequence[str] = ()
     ) -> StoredPolicy:

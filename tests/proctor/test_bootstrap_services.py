@@ -113,7 +113,7 @@ async def test_the_door_opens_with_a_token_of_the_launchers_key(tmp_path: Path) 
             json={"exam_id": made["exam_id"], "candidate_id": candidate["candidate_id"]},
         )
         assert session.json()["join_url"].startswith("https://exams.example/candidate#ticket=")
-        assert (await client.get("/proctor")).status_code == 200
+        assert (await client.get("/console")).status_code == 200
         metrics = await client.get("/metrics")
         assert 'proctor_http_requests_total{method="POST",route="/v1/exams"' in metrics.text
 

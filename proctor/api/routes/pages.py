@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
@@ -51,10 +52,20 @@ def pages_router(web: Path) -> APIRouter:
         """Where a candidate sits an exam; the ticket is in the fragment."""
         return await served("candidate/index.html", request)
 
+    @router.get("/console")
+    async def console_page(request: Request) -> Response:
+        """Where people watch, review and look after exams."""
+        return await served("console/index.html", request)
+
+    @router.get("/console/{path:path}")
+    async def console_view(path: str, request: Request) -> Response:
+        """A view of the console: the same document, which reads its address."""
+        return await served("console/index.html", request)
+
     @router.get("/proctor")
-    async def proctor_page(request: Request) -> Response:
-        """Where a proctor watches."""
-        return await served("proctor/index.html", request)
+    async def proctor_page() -> Response:
+        """The console's former address; a browser takes the ticket in the fragment along."""
+        return RedirectResponse("/console", 308)
 
     @router.get("/static/{path:path}")
     async def static_file(path: str, request: Request) -> Response:

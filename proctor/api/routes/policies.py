@@ -70,7 +70,18 @@ def policies_router(policies: Policies, reader: PolicyReader) -> APIRouter:
 
     @router.get("/{policy_id}")
     async def get_policy(policy_id: str, caller: Caller) -> PolicyView:
-        """The newest version of one policy."""
+        """The newest version of one policy, or a preset, to be copied."""
+        preset = policies.preset(policy_id)
+        if preset is not None:
+            policy, text = preset
+            return PolicyView(
+                policy_id=policy.id,
+                version=policy.version,
+                name=policy.name,
+                use_when=policy.use_when,
+                text=text,
+                tests=[],
+            )
         return await whole(await policies.get(caller.tenant_id, policy_id))
 
     @router.get("/{policy_id}/versions/{version}")

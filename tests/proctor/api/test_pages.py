@@ -8,7 +8,9 @@ from proctor.api.access import TABLE
 from tests.fakes.api import ROOT, FakeApi
 
 
-@pytest.mark.parametrize("path", ["/", "/candidate", "/proctor"])
+@pytest.mark.parametrize(
+    "path", ["/", "/candidate", "/console", "/console/queue", "/console/sessions/ses_1"]
+)
 async def test_a_page_runs_only_what_is_ours(api: FakeApi, path: str) -> None:
     answer = await api.client.get(path)
     assert answer.status_code == 200
@@ -36,6 +38,18 @@ async def test_what_the_build_named_by_its_content_is_kept_and_the_pages_are_ask
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert (await api.client.get("/static/assets/none.js")).status_code == 404
+
+
+async def test_the_former_address_of_the_console_leads_to_it(api: FakeApi) -> None:
+    answer = await api.client.get("/proctor")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/console")
+
+
+async def test_an_address_of_the_console_shows_no_other_file(api: FakeApi) -> None:
+    page = (await api.client.get("/console")).text
+    for path in ("/console/../index.html", "/console/%2e%2e/candidate/index.html", "/console/x.js"):
+        answer = await api.client.get(path)
+        assert answer.status_code != 200 or answer.text == page
 
 
 async def test_what_did_not_change_is_not_sent_again(api: FakeApi) -> None:
