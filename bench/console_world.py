@@ -33,7 +33,7 @@ from proctor.domain.evidence import EvidenceOrder, Piece, PieceKind, ref_of
 from proctor.domain.ids import TenantId
 from proctor.domain.incidents import Incident
 from proctor.domain.roles import Role
-from proctor.ports import EvidenceObjects, SubjectKeys
+from proctor.ports import EvidenceObjects
 from proctor.settings import Settings
 
 TENANT = TenantId(ADMIN_TENANT)
@@ -88,6 +88,7 @@ async def console_world(
     folder: Path, sessions: int = 60, incidents: int = 420, *, with_evidence: bool = True
 ) -> AsyncIterator[World]:
     """Seed and serve; everything lies in `folder`."""
+    from proctor.adapters.seal import make_proof_key
     from proctor.adapters.sql.migrate import upgrade
     from proctor.adapters.tokens import make_keys
     from proctor.api.app import create_app
@@ -99,18 +100,17 @@ async def console_world(
     from tests.fakes.judges import FakeJudges
     from tests.fakes.perception import EMBEDDING, FakePerception
     from tests.fakes.placement import FakePlacement
-    from tests.fakes.subject_keys import FakeSubjectKeys
     from tests.proctor.api.served import served
 
     url = f"sqlite:///{folder}/console.db"
     upgrade(url)
     known = Settings(home=folder, database_url=url, _env_file=None)
     make_keys(folder / "tokens")
+    make_proof_key(folder / "proof-key.pem")
     seeded = await _seed(url, sessions, incidents)
-    stores = await _stores(url)
-    keys = FakeSubjectKeys()
+    stores = await _stores(known)
     if with_evidence:
-        await _keep_evidence(stores, open_evidence(known), keys, seeded)
+        await _keep_evidence(stores, open_evidence(known), seeded)
     services = build_services(
         known,
         stores,
@@ -119,7 +119,6 @@ async def console_world(
         judges=FakeJudges(),
         calibrations={EMBEDDING: CALIBRATION},
         embedding=EMBEDDING,
-        subject_keys=keys,
     )
     services = replace(services, web=WEB)
     live = Mount("/v1/live", create_live_app(services))
@@ -134,15 +133,17 @@ async def console_world(
         await stores.close()
 
 
-async def _stores(url: str) -> Stores:
+async def _stores(known: Settings) -> Stores:
     from contextlib import AsyncExitStack
 
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.sql.stores import SqlStores
+    from proctor.bootstrap_proof import open_subject_keys
     from tests.fakes.faces import FakeFaceIndex
     from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 
-    sql = SqlStores(url)
+    assert known.database_url is not None
+    sql = SqlStores(known.database_url)
     await sql.open()
     opened = AsyncExitStack()
     opened.push_async_callback(sql.close)
@@ -168,6 +169,10 @@ async def _stores(url: str) -> Stores:
         evidence=sql.evidence,
         evidence_ends=sql.evidence_ends,
         audit=sql.audit,
+        chain=sql.chain,
+        erasures=sql.erasures,
+        notices=sql.notices,
+        keys=open_subject_keys(known, sql),
         _opened=opened,
     )
 
@@ -200,9 +205,7 @@ def _told(alert: Alert) -> Alert:
     return replace(alert, title=title, reason=reason.format(s=lasted_s, v=lasted_s * 0.6))
 
 
-async def _keep_evidence(
-    stores: Stores, objects: EvidenceObjects, keys: SubjectKeys, seeded: Seeded
-) -> None:
+async def _keep_evidence(stores: Stores, objects: EvidenceObjects, seeded: Seeded) -> None:
     """Pictures before, when it was judged and after, and a clip, of the incidents of a few sessions."""
     now, seen = datetime.now(UTC), [seeded.busiest]
     for incident_id in seeded.incidents:
@@ -225,7 +228,7 @@ async def _keep_evidence(
             refs = {ref_of(order, piece): piece.content for piece in _pieces(incident)}
             await stores.evidence.take(list(refs), now)
             for ref, plain in refs.items():
-                sealed = await keys.seal(TENANT, ref.candidate_id, ref.object_key, plain)
+                sealed = await stores.keys.seal(TENANT, ref.candidate_id, ref.object_key, plain)
                 await objects.put(ref.object_key, sealed)
                 await stores.evidence.stored(ref, now)
 
