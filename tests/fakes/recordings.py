@@ -6,8 +6,8 @@ from proctor.domain.alerts import Alert
 from proctor.domain.errors import NotFound
 from proctor.domain.ids import AlertId, ExamId, SessionId, TenantId
 from proctor.domain.recordings import Footer, Recording, RecordingKey, Row, Segment
+from tests.fakes.database import FakeRelational
 from tests.fakes.outage import Outage
-from tests.fakes.stores import FakeRelational
 
 
 class FakeRecordings(Outage):
