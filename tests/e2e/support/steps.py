@@ -28,8 +28,10 @@ POSE = """() => {
 """What the page asks for now; null once the pictures are sent."""
 
 LATE_FRAMES = 6
-PRESS_BEFORE_S = {heads.AHEAD: 0.9}
-"""How long before a movement comes its button is pressed: the page counts down from one or from two."""
+PRESS_BEFORE_S = {heads.AHEAD: 0.2}
+PRESS_BEFORE_STEP_S = 1.0
+"""How long before a movement comes its button is pressed. The page counts down from one or from two: its
+pictures are taken in the middle of the movement, for the camera of a busy machine lags behind."""
 
 
 def axe_source() -> str:
@@ -103,7 +105,7 @@ async def enrol(candidate: Candidate, within_s: float = 100) -> list[str]:
             return asked
         if asked[-1:] != [pose]:
             asked.append(pose)
-        before = round(PRESS_BEFORE_S.get(pose, 1.9) * heads.FPS)
+        before = round(PRESS_BEFORE_S.get(pose, PRESS_BEFORE_STEP_S) * heads.FPS)
         shown = await page.evaluate(heads.WHERE)
         if (shown - heads.first_frame(pose) + before) % heads.FRAMES <= LATE_FRAMES:
             await page.evaluate("() => document.getElementById('take')?.click()")
