@@ -17,7 +17,7 @@ from proctor.domain.media import Image
 WIDTH, HEIGHT, FPS = 640, 480, 10
 MARK_PX, LEVELS, DARKEST, LEVEL = 24, 16, 30, 14
 AHEAD = "ahead"
-LENGTHS_S = {AHEAD: 4.4, **{step.value: 3.4 for step in Step}}
+LENGTHS_S = {AHEAD: 4.0, **{step.value: 3.0 for step in Step}}
 
 WHERE = """() => {
   const video = document.getElementById("preview");

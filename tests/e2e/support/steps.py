@@ -28,8 +28,8 @@ POSE = """() => {
 """What the page asks for now; null once the pictures are sent."""
 
 LATE_FRAMES = 6
-PRESS_BEFORE_S = {heads.AHEAD: 0.2}
-PRESS_BEFORE_STEP_S = 1.0
+PRESS_BEFORE_S = {heads.AHEAD: 0.3}
+PRESS_BEFORE_STEP_S = 1.15
 """How long before a movement comes its button is pressed. The page counts down from one or from two: its
 pictures are taken in the middle of the movement, for the camera of a busy machine lags behind."""
 
@@ -94,7 +94,7 @@ async def check(candidate: Candidate, within_s: float = 40) -> dict[str, str]:
     return found
 
 
-async def enrol(candidate: Candidate, within_s: float = 100) -> list[str]:
+async def enrol(candidate: Candidate, within_s: float = 130) -> list[str]:
     """Follow what the page asks for, when the fake camera shows it; the poses, in order."""
     page, asked, deadline = candidate.page, list[str](), time.monotonic() + within_s
     await page.click("#start-enrolment, #enrol-again")
