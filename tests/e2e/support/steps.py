@@ -27,7 +27,7 @@ POSE = """() => {
 }"""
 """What the page asks for now; null once the pictures are sent."""
 
-LATE_FRAMES = 6
+LATE_FRAMES = 9
 PRESS_BEFORE_S = {heads.AHEAD: 0.3}
 PRESS_BEFORE_STEP_S = 1.15
 """How long before a movement comes its button is pressed. The page counts down from one or from two: its
