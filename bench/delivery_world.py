@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from bench.delivery_place import Place
 from proctor.adapters.clock import SystemClock
 from proctor.adapters.redis_server import start_redis
+from proctor.adapters.seal import make_proof_key
 from proctor.adapters.sql.migrate import upgrade
 from proctor.adapters.tokens import TokenIssuer, make_keys
 from proctor.bootstrap import open_live_state, open_sql
@@ -193,6 +194,8 @@ async def world(home: Path, make_dispatcher: MakeDispatcher) -> AsyncIterator[Wo
     assert settings.token_keys is not None
     upgrade(settings.database_url)
     make_keys(settings.token_keys)
+    assert settings.proof_key is not None
+    make_proof_key(settings.proof_key)
     redis = start_redis(home / "redis")
     settings = settings.model_copy(update={"redis_url": SecretStr(redis.url)})
     sql, live, clock = open_sql(settings), open_live_state(settings), SystemClock()

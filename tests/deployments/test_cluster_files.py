@@ -159,4 +159,7 @@ def test_several_nodes_refuse_stores_of_one_machine(tmp_path: Path) -> None:
     shared = shared.model_copy(update={"recordings_url": "s3://recordings"})
     with pytest.raises(InvalidInput, match="PROCTOR_EVIDENCE_URL"):
         require_shared_stores(shared, 2)
-    require_shared_stores(shared.model_copy(update={"evidence_url": "s3://evidence"}), 2)
+    shared = shared.model_copy(update={"evidence_url": "s3://evidence"})
+    with pytest.raises(InvalidInput, match="PROCTOR_CHECKPOINTS_URL"):
+        require_shared_stores(shared, 2)
+    require_shared_stores(shared.model_copy(update={"checkpoints_url": "s3://proof"}), 2)

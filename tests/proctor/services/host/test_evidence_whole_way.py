@@ -29,12 +29,12 @@ async def test_from_the_picture_to_the_store(tmp_path: Path) -> None:
         room.host._hands._keeper = keeper
         running = asyncio.create_task(keeper.run())
         await leaves(court)
-        for _ in range(100):
+        for _ in range(400):
             await asyncio.sleep(0.05)  # the spool's disk has a thread of its own
             await room.watch(200)
             alert = alert_of(court, "no_face")
             whole, kept = await ledger.incident(alert.tenant_id, alert.incident_id)
-            if whole is not None and whole.status is EvidenceStatus.STORED:
+            if kept and all(piece.state is PieceState.STORED for piece in kept):
                 break
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
