@@ -46,7 +46,8 @@ check: setup web/node_modules/.package-lock.json ## ruff, mypy --strict, import 
 
 test: models web ## every test that this machine can run
 	cd web && PATH="$(abspath $(BIN)):$$PATH" npm run --silent test
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile -m "not ray and not e2e" --cov --cov-report=
+	$(BIN)/pytest -m "ray or e2e" --cov --cov-append --cov-report=term
 
 test-frameworks: models $(FRAMEWORKS)/.ready ## the tests that need torch, pyannote, Whisper, MediaPipe or insightface
 	$(FRAMEWORKS)/bin/python -m pytest tests/models -m framework
