@@ -163,6 +163,20 @@ async def test_a_session_is_due_when_its_chain_lacks_something(
     assert (await due(), await late()) == ([], [])
     await furnished.incidents.commit([judged(alert(2))])
     assert (await due(), await late()) == ([], [WHICH])
+    await grow(proof.chain, "second", alert_seq=2)
+    await proof.chain.signed(ACME, WHICH, 4)
+    assert (await due(), await late()) == ([], [])
+    await furnished.cases.decide(decided(1))
+    await furnished.cases.add_incident(*missed(), 9)
+    for fact in (Fact(kind=FactKind.DECISION, source_id="1", body={}), None):
+        assert (await due(), await late()) == ([], [WHICH])
+        fact = fact or Fact(kind=FactKind.ADDED, source_id="inc_9", body={})
+        before = await proof.chain.head(ACME, WHICH)
+        entries = link(before, [fact])
+        after = replace(before, size=before.size + 1, head=entries[0].sha256)
+        await proof.chain.append(before, entries, after)
+        await proof.chain.signed(ACME, WHICH, after.size)
+    assert (await due(), await late()) == ([], [])
 
 
 async def test_verdicts_of_a_session_come_oldest_first(furnished: Relational, proof: Proof) -> None:

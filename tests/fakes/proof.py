@@ -101,7 +101,16 @@ class FakeChainStore(FakeRelational):
             for news in self.database.alerts.values()
             if chain is not None and news.session_id == chain.session_id
         ]
-        return chain is not None and max(seqs, default=0) > chain.alert_seq
+        if chain is None:
+            return False
+        which = chain.session_id
+        kept = self.database.chain_entries.get(which, [])
+        said = {("decision", str(one.version)) for one in self.database.decisions.get(which, [])}
+        for one in self.database.additions.values():
+            if one.session_id == which:
+                said.add(("added", one.incident_id))
+        is_said = said - {(entry.kind.value, entry.source_id) for entry in kept}
+        return bool(is_said) or max(seqs, default=0) > chain.alert_seq
 
 
 class FakeErasureStore(FakeRelational):

@@ -5,7 +5,6 @@ import base64
 import hashlib
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from proctor.domain.casework import Added, DecisionWord, SessionDecision, Statem
 from proctor.domain.errors import NotFound
 from proctor.domain.evidence import EvidenceRef
 from proctor.domain.ids import CandidateId, IncidentId, SessionId, TenantId
-from proctor.domain.incidents import Verdict
 from proctor.domain.preflights import PageTold, Preflight, Rehearsed
 from proctor.services import verify
 from proctor.services.erase import Erase
@@ -209,7 +207,7 @@ async def _say(site: ProofSite) -> None:
         reviewer="ada",
         added_at=NOON,
     )
-    await cases.add_incident(replace(found, verdict=Verdict.UNREVIEWED), added, 9)
+    await cases.add_incident(found, added, 9)
     tried = Preflight(
         **about,  # type: ignore[arg-type]
         preflight_id="pre_1",
