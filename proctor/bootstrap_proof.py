@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from proctor.ports import (
         AlertArchive,
         CandidateStore,
+        CaseStore,
         ChainStore,
         ErasureStore,
         EvidenceEnds,
@@ -69,6 +70,11 @@ class ProofStores(Protocol):
     @property
     def erasures(self) -> "ErasureStore":
         """Erasures."""
+        ...
+
+    @property
+    def cases(self) -> "CaseStore":
+        """Decisions and added incidents."""
         ...
 
     @property
@@ -140,6 +146,8 @@ def build_chain_keeper(
         elsewhere=open_elsewhere(settings),
         seal=open_seal(settings),
         clock=SystemClock(),
+        cases=stores.cases,
+        incidents=stores.incidents,
         evidence=open_kept_evidence(settings, stores),
     )
 
@@ -192,6 +200,7 @@ def build_export(settings: Settings, stores: ProofStores, keys: "SubjectKeys") -
         seal=open_seal(settings),
         clock=SystemClock(),
         to_arrow=write_arrow,
+        cases=stores.cases,
         evidence=open_kept_evidence(settings, stores),
         keys=keys,
     )

@@ -122,7 +122,8 @@ class OverviewView(View):
         sinks: What each still owes.
         dead_letters: Over all sinks.
         hosts: Load of the session hosts.
-        storage_bytes: Of the tenant's evidence and recordings.
+        storage_bytes: Of the tenant's evidence that lies in the store, before it was sealed.
+        recording_bytes: Of the tenant's recordings.
         retention: Exams by how long they keep evidence and recordings after a session's end.
     """
 
@@ -142,6 +143,7 @@ class OverviewView(View):
     dead_letters: int
     hosts: KnownView[list[HostView]]
     storage_bytes: KnownView[int]
+    recording_bytes: KnownView[int]
     retention: list[RetentionView]
 
 

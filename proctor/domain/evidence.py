@@ -155,6 +155,19 @@ class KeptPiece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Of pieces that were told to wait, the ids of those that do not.
+
+    Attributes:
+        stored: They lie in the store already.
+        erased: Their candidate was erased: they have no row, and get none.
+    """
+
+    stored: frozenset[str] = frozenset()
+    erased: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentEvidence:
     """Where an incident's evidence stands, all pieces together.
 

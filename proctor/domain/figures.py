@@ -125,6 +125,7 @@ class TenantFigures:
         models_window: How many alerts were looked at.
         outbox: Alerts that wait for their place.
         retention: Days and how many exams keep for so long.
+        evidence_bytes: Of the evidence that lies in the store, as it was before it was sealed.
     """
 
     sessions: dict[SessionState, int]
@@ -135,3 +136,4 @@ class TenantFigures:
     models_window: int
     outbox: int
     retention: Sequence[tuple[int, int]]
+    evidence_bytes: int

@@ -17,6 +17,8 @@ class FactKind(StrEnum):
     EVIDENCE = "evidence"
     VERDICT = "verdict"
     DECISION = "decision"
+    ADDED = "added"
+    """An incident that a person added."""
     COVERAGE = "coverage"
     """The session is over: what could be seen of it, and how many alerts it has."""
     RECORDING = "recording"

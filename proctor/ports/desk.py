@@ -82,7 +82,10 @@ class ReviewDesk(Protocol):
 
 
 class CaseStore(Protocol):
-    """What people add to a session's record, each with an audit row in the same step."""
+    """What people add to a session's record, each with an audit row in the same step.
+
+    About a session whose candidate was erased nothing is taken: `NotFound`.
+    """
 
     async def decide(self, decision: SessionDecision) -> None:
         """Store the next version.

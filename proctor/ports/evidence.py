@@ -13,6 +13,7 @@ from proctor.domain.evidence import (
     Loss,
     Piece,
     SpooledPiece,
+    Taken,
 )
 from proctor.domain.ids import CandidateId, IncidentId, TenantId
 from proctor.domain.incidents import EvidenceStatus
@@ -79,8 +80,8 @@ class EvidenceLedger(Protocol):
     A shard's commit of an incident with pending evidence makes the incident's row (`IncidentStore`).
     """
 
-    async def take(self, refs: Sequence[EvidenceRef], at: datetime) -> frozenset[str]:
-        """Rows of pieces that wait from now on. Returns the ids of those that are stored already."""
+    async def take(self, refs: Sequence[EvidenceRef], at: datetime) -> Taken:
+        """Rows of pieces that wait from now on; which of them do not."""
         ...
 
     async def stored(self, ref: EvidenceRef, at: datetime) -> bool:
@@ -88,7 +89,10 @@ class EvidenceLedger(Protocol):
         ...
 
     async def lost(self, ref: EvidenceRef, loss: Loss, at: datetime) -> None:
-        """It will not come, with an audit row; one that is stored stays stored."""
+        """It will not come, with an audit row; one that is stored stays stored.
+
+        Of an erased candidate no row is made, here or in `nothing`: an incident that waits is lost.
+        """
         ...
 
     async def nothing(self, order: EvidenceOrder, loss: Loss, at: datetime) -> None:

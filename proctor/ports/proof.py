@@ -108,7 +108,7 @@ class ErasureStore(Protocol):
         ...
 
     async def scrub(self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime) -> None:
-        """Everything of theirs that names them or opens a commitment goes; consents are withdrawn."""
+        """What names them, opens a commitment or was said of them goes; consents are withdrawn."""
         ...
 
     async def done(self, erasure: Erasure) -> None:

@@ -41,6 +41,7 @@ from proctor.domain.priority import Priority, Withheld
 from proctor.domain.sessions import SessionState
 from proctor.ports import Judged
 from tests.contract.conftest import Relational
+from tests.contract.evidence_samples import ref
 from tests.contract.samples import (
     ACME,
     NOON,
@@ -449,6 +450,13 @@ async def test_totals_are_a_tenants_own(furnished: Relational) -> None:
         NOON,
     )
     assert list(found.retention) == [(30, 2)]
+    assert found.evidence_bytes == 0
+    lies, waits, theirs = ref("inc_1"), ref("inc_2"), ref("inc_1", at_ms=7)
+    await stores.evidence.take([lies, theirs, waits], NOON)
+    for each in (lies, theirs):
+        await stores.evidence.stored(each, NOON)
+    assert (await stores.figures.totals(ACME, 10)).evidence_bytes == lies.size + theirs.size
     foreign = await stores.figures.totals(OTHER, 10)
     assert (foreign.alerts, foreign.coverage, foreign.models) == (0, [], [])
+    assert foreign.evidence_bytes == 0
     assert set(foreign.sessions.values()) == {0}

@@ -6,6 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from proctor.adapters.sql.erasures import SqlErasureStore
+from proctor.adapters.sql.exams import SqlExamStore
+from proctor.domain.erasure import Erasure
 from proctor.domain.errors import NotFound
 from proctor.domain.evidence import (
     EvidenceRef,
@@ -14,12 +17,16 @@ from proctor.domain.evidence import (
     Loss,
     PieceKind,
     PieceState,
+    Taken,
 )
 from proctor.domain.ids import CandidateId, ExamId, IncidentId
 from proctor.domain.incidents import Evidence, EvidenceStatus
+from proctor.ports import ErasureStore
 from tests.contract.conftest import Relational
 from tests.contract.evidence_samples import SESSION, order, ref
-from tests.contract.samples import ACME, NOON, OTHER, exam, incident, judged
+from tests.contract.samples import ACME, NOON, OTHER, candidate, exam, incident, judged
+from tests.fakes.proof import FakeErasureStore
+from tests.fakes.stores import FakeExamStore
 
 WHICH, WHO = IncidentId("inc_1"), CandidateId("cnd_1")
 LATER, MINUTE = NOON + timedelta(hours=1), timedelta(minutes=1)
@@ -46,7 +53,7 @@ async def test_pieces_wait_then_lie_in_the_store_and_so_does_the_incident(
 ) -> None:
     ledger, first, second = stores.evidence, ref(at_ms=1_000), ref(at_ms=2_000)
     assert await ledger.incident(ACME, WHICH) == (None, [])
-    assert await ledger.take([second, first], NOON) == frozenset()
+    assert await ledger.take([second, first], NOON) == Taken()
     waits = PieceState.WAITING
     kept = [KeptPiece(ref=first, state=waits), KeptPiece(ref=second, state=waits)]
     assert await ledger.incident(ACME, WHICH) == (state(PENDING), kept)
@@ -65,7 +72,9 @@ async def test_one_that_lies_in_the_store_is_never_lost_or_waited_for_again(
     await ledger.take([one], NOON)
     await ledger.stored(one, NOON)
     await ledger.lost(one, Loss.DISK_FULL, LATER)
-    assert await ledger.take([one, ref(at_ms=9)], LATER) == {one.evidence_id}
+    assert await ledger.take([one, ref(at_ms=9)], LATER) == Taken(
+        stored=frozenset({one.evidence_id})
+    )
     assert (await ledger.find(ACME, one.evidence_id)).state is PieceState.STORED
 
 
@@ -222,6 +231,68 @@ async def test_a_candidates_rows_go_and_nobody_elses(furnished: Relational) -> N
     whole, _ = await furnished.evidence.incident(ACME, IncidentId("inc_3"))
     assert whole is not None
     assert await ends.of_candidate(ACME, CandidateId("cnd_2")) == [neighbour]
+
+
+async def test_nothing_of_an_erased_candidate_gets_a_row_again(furnished: Relational) -> None:
+    ledger, ends = furnished.evidence, furnished.evidence_ends
+    late, clip, pending = ref("inc_1"), ref("inc_1", PieceKind.CLIP), ref("inc_2")
+    neighbour = ref("inc_3", candidate_id=CandidateId("cnd_2"))
+    await ledger.take([late, pending], NOON)
+    await erasures_of(furnished).begin(receipt())
+    await ends.erase_candidate(ACME, WHO)
+    gone = frozenset({late.evidence_id, clip.evidence_id})
+    assert await ledger.take([late, neighbour, clip], LATER) == Taken(erased=gone)
+    for each in (late, clip):
+        assert not await ledger.stored(each, LATER)
+        await ledger.lost(each, Loss.ERASED, LATER)
+    await ledger.nothing(order("inc_2"), Loss.NOT_CAPTURED, LATER)
+    assert await ends.of_candidate(ACME, WHO) == []
+    for name in ("inc_1", "inc_2"):
+        assert await ledger.incident(ACME, IncidentId(name)) == (None, [])
+    assert await ends.of_candidate(ACME, CandidateId("cnd_2")) == [neighbour]
+
+
+async def test_an_incident_that_waits_is_told_that_its_candidate_was_erased(
+    furnished: Relational,
+) -> None:
+    pending = replace(incident(), evidence=Evidence(status=PENDING))
+    await furnished.incidents.commit([judged(incidents=(pending,))])
+    await erasures_of(furnished).begin(receipt())
+    await furnished.evidence.lost(ref(), Loss.ERASED, LATER)
+    assert await furnished.evidence.incident(ACME, WHICH) == (state(LOST, Loss.ERASED), [])
+
+
+async def test_no_piece_slips_past_an_erasure_that_begins(furnished: Relational) -> None:
+    """A piece that is on its way has its row before, and loses it, or never gets one."""
+    erasures = erasures_of(furnished)
+    for number in range(12):
+        who, name = CandidateId(f"cnd_race_{number}"), f"inc_race_{number}"
+        await furnished.candidates.add_candidate(candidate(who))
+
+        async def erase(who: CandidateId = who) -> None:
+            await erasures.begin(replace(receipt(), candidate_id=who, receipt_id=f"era_{who}"))
+            await furnished.evidence_ends.erase_candidate(ACME, who)
+
+        pieces = [ref(name, at_ms=at_ms, candidate_id=who) for at_ms in range(3)]
+        await asyncio.gather(
+            *(furnished.evidence.take([each], NOON) for each in pieces),
+            erase(),
+            furnished.evidence.lost(pieces[0], Loss.SPOOL_FULL, NOON),
+        )
+        assert await furnished.evidence_ends.of_candidate(ACME, who) == []
+
+
+def erasures_of(stores: Relational) -> ErasureStore:
+    if isinstance(stores.exams, FakeExamStore):
+        return FakeErasureStore(stores.exams.database)
+    assert isinstance(stores.exams, SqlExamStore)
+    return SqlErasureStore(stores.exams._database)
+
+
+def receipt() -> Erasure:
+    return Erasure(
+        receipt_id="era_1", tenant_id=ACME, candidate_id=WHO, asked_by="ada", asked_at=NOON
+    )
 
 
 async def test_the_schedule_counts_exams_by_days(furnished: Relational) -> None:

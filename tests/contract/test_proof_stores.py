@@ -29,6 +29,9 @@ from tests.contract.samples import (
     judged,
     session,
 )
+from tests.contract.test_desk_stores import missed, words
+from tests.contract.test_desk_stores import word as decided
+from tests.contract.test_notice_store import TEXT, said, tried
 from tests.contract.test_review_stores import AWAY, allowed, word
 from tests.fakes.proof import FakeChainStore, FakeElsewhere, FakeErasureStore
 from tests.fakes.stores import FakeExamStore
@@ -160,6 +163,20 @@ async def test_a_session_is_due_when_its_chain_lacks_something(
     assert (await due(), await late()) == ([], [])
     await furnished.incidents.commit([judged(alert(2))])
     assert (await due(), await late()) == ([], [WHICH])
+    await grow(proof.chain, "second", alert_seq=2)
+    await proof.chain.signed(ACME, WHICH, 4)
+    assert (await due(), await late()) == ([], [])
+    await furnished.cases.decide(decided(1))
+    await furnished.cases.add_incident(*missed(), 9)
+    for fact in (Fact(kind=FactKind.DECISION, source_id="1", body={}), None):
+        assert (await due(), await late()) == ([], [WHICH])
+        fact = fact or Fact(kind=FactKind.ADDED, source_id="inc_9", body={})
+        before = await proof.chain.head(ACME, WHICH)
+        entries = link(before, [fact])
+        after = replace(before, size=before.size + 1, head=entries[0].sha256)
+        await proof.chain.append(before, entries, after)
+        await proof.chain.signed(ACME, WHICH, after.size)
+    assert (await due(), await late()) == ([], [])
 
 
 async def test_verdicts_of_a_session_come_oldest_first(furnished: Relational, proof: Proof) -> None:
@@ -226,6 +243,85 @@ async def test_scrubbing_takes_the_name_and_every_opening_and_leaves_the_records
     newest = await furnished.candidates.newest_enrolment(ACME, WHO)
     assert newest is not None and newest.erased_at == NOON
     assert (await furnished.candidates.get_candidate(ACME, CandidateId("cnd_2"))).external_ref
+
+
+async def test_scrubbing_takes_peoples_words_and_leaves_that_something_was_said(
+    furnished: Relational, proof: Proof
+) -> None:
+    cases, notices = furnished.cases, furnished.notices
+    found, says = missed()
+    await cases.add_incident(found, says, 9)
+    await cases.decide(decided(1))
+    await cases.add_statement(words(1), 9)
+    await notices.add_answer(said(), TEXT)
+    await notices.add_preflight(tried())
+    await furnished.candidates.add_candidate(candidate("cnd_2"))
+    await furnished.sessions.add(session("ses_2", candidate_id=CandidateId("cnd_2")))
+    neighbour = SessionId("ses_2")
+    others = replace(
+        words(2), session_id=neighbour, candidate_id=CandidateId("cnd_2"), author="cnd_2"
+    )
+    spared = replace(decided(1), session_id=neighbour)
+    await cases.add_statement(others, 9)
+    await cases.decide(spared)
+    await notices.add_preflight(replace(tried(2), session_id=neighbour))
+    await proof.erasures.begin(receipt())
+    for _ in range(2):
+        await proof.erasures.scrub(ACME, WHO, NOON)
+    assert await cases.statements(ACME, WHICH) == []
+    assert list(await cases.decisions(ACME, WHICH)) == [replace(decided(1), notes="")]
+    assert list(await cases.additions(ACME, WHICH)) == [replace(says, words="")]
+    assert await notices.preflights(ACME, WHICH) == []
+    assert await notices.newest_answer(ACME, WHICH) == said()  # that they agreed, and to what
+    assert list(await cases.statements(ACME, neighbour)) == [others]
+    assert list(await cases.decisions(ACME, neighbour)) == [spared]
+    assert len(await notices.preflights(ACME, neighbour)) == 1
+
+
+async def test_no_words_about_an_erased_candidate_are_taken(
+    furnished: Relational, proof: Proof
+) -> None:
+    await proof.erasures.begin(receipt())
+    cases, notices = furnished.cases, furnished.notices
+    for write in (
+        cases.add_incident(*missed(), 9),
+        cases.decide(decided(1)),
+        cases.add_statement(words(1), 9),
+        notices.add_answer(said(), TEXT),
+        notices.add_preflight(tried()),
+    ):
+        with pytest.raises(NotFound):
+            await write
+    assert await cases.decisions(ACME, WHICH) == []
+    assert await cases.additions(ACME, WHICH) == []
+    assert await furnished.incidents.list_incidents(ACME, WHICH) == []
+
+
+async def test_no_words_slip_past_an_erasure_that_begins(
+    furnished: Relational, proof: Proof
+) -> None:
+    """Whatever somebody is writing about the candidate is there before, and scrubbed, or refused."""
+    cases, notices = furnished.cases, furnished.notices
+    for number in range(12):
+        who, which = CandidateId(f"cnd_race_{number}"), SessionId(f"ses_race_{number}")
+        await furnished.candidates.add_candidate(candidate(who))
+        await furnished.sessions.add(session(which, candidate_id=who))
+
+        async def erase(who: CandidateId = who) -> None:
+            await proof.erasures.begin(receipt(f"era_{who}", who))
+            await proof.erasures.scrub(ACME, who, NOON)
+
+        told = await asyncio.gather(
+            cases.add_statement(replace(words(number), session_id=which, candidate_id=who), 9),
+            cases.decide(replace(decided(1), session_id=which)),
+            erase(),
+            notices.add_preflight(replace(tried(number), session_id=which)),
+            return_exceptions=True,
+        )
+        assert all(one is None or isinstance(one, NotFound) for one in told), told
+        assert await cases.statements(ACME, which) == []
+        assert [each.notes for each in await cases.decisions(ACME, which)] in ([], [""])
+        assert await notices.preflights(ACME, which) == []
 
 
 async def test_a_receipt_says_what_was_done_and_what_is_owed(proof: Proof) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from bench.review_seed import RARE, TENANT, Seeded, seed
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.desk import listed, ranked, withheld
+from proctor.adapters.sql.figures import evidence_bytes
 from proctor.adapters.sql.migrate import upgrade
 from proctor.adapters.sql.stores import SqlStores
 from proctor.domain.desk import IncidentFilter, QueueFilter, ReviewStatus
@@ -121,6 +122,13 @@ async def test_pages_of_incidents_go_along_the_clock(
                 assert index in said and "ORDER BY" not in said, said
             else:  # one exam may hold so much of a small table that its index is no gain
                 assert "ix_incidents_by_" in said and "Seq Scan" not in said, said
+
+
+@pytest.mark.parametrize("seeded", ["sqlite"], indirect=True)
+async def test_the_sum_of_evidence_reads_an_index_and_no_row(database: Database) -> None:
+    """PostgreSQL reads a table that is empty, as here, from end to end."""
+    said = await plan(database, evidence_bytes(TENANT))
+    assert "USING COVERING INDEX ix_evidence_tenant_id_state_size" in said, said
 
 
 async def test_seeded_pages_hold_every_session_once(seeded: tuple[str, Seeded]) -> None:

@@ -316,6 +316,8 @@ class FakeApi:
             elsewhere=self.elsewhere,
             seal=self.seal,
             clock=self.clock,
+            cases=FakeCaseStore(self.database),
+            incidents=self.incidents,
         )
 
     def _export(self) -> Export:
@@ -331,6 +333,7 @@ class FakeApi:
             seal=self.seal,
             clock=self.clock,
             to_arrow=write_arrow,
+            cases=FakeCaseStore(self.database),
             keys=self.subject_keys,
         )
 

@@ -16,6 +16,8 @@ class FakeCaseStore(FakeRelational):
         session = self.database.sessions.get(session_id)
         if session is None or session.tenant_id != tenant_id:
             raise NotFound(f"no session {session_id}")
+        if (tenant_id, session.candidate_id) in self.database.erasures:
+            raise NotFound(f"no candidate {session.candidate_id}")
 
     async def decide(self, decision: SessionDecision) -> None:
         self._reach()

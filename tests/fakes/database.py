@@ -19,6 +19,7 @@ from proctor.domain.ids import AlertId, CandidateId, ExamId, IncidentId, Session
 from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
 from proctor.domain.policies import StoredPolicy
+from proctor.domain.preflights import Preflight
 from proctor.domain.priority import Priority
 from proctor.domain.proof import ChainHead, Entry
 from proctor.domain.sessions import Exam, Session
@@ -68,6 +69,7 @@ class FakeDatabase:
     decisions: dict[SessionId, list[SessionDecision]] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     additions: dict[IncidentId, Added] = field(default_factory=dict)
+    preflights: list[Preflight] = field(default_factory=list)
     connections: dict[SessionId, list[Connected]] = field(default_factory=dict)
     audit: list[tuple[TenantId, str, str, str, str | None]] = field(default_factory=list)
 

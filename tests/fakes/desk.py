@@ -16,6 +16,7 @@ from proctor.domain.desk import (
     sums_of,
 )
 from proctor.domain.errors import NotFound
+from proctor.domain.evidence import PieceState
 from proctor.domain.figures import CoverageTotal, Lasting, RuleCount, TenantFigures
 from proctor.domain.ids import IncidentId, SessionId, TenantId
 from proctor.domain.incidents import Incident
@@ -273,4 +274,9 @@ class FakeFigureStore(FakeRelational):
             models_window=len(newest),
             outbox=sum(each.tenant_id == tenant_id for each in self.database.outbox),
             retention=sorted(Counter(exam.retention_days for exam in exams).items()),
+            evidence_bytes=sum(
+                piece.ref.size
+                for piece, _ in self.database.evidence.values()
+                if piece.ref.tenant_id == tenant_id and piece.state is PieceState.STORED
+            ),
         )

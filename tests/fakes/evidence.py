@@ -15,6 +15,7 @@ from proctor.domain.evidence import (
     Loss,
     PieceKind,
     PieceState,
+    Taken,
 )
 from proctor.domain.ids import CandidateId, IncidentId, SessionId, TenantId
 from proctor.domain.incidents import EvidenceStatus, Incident
@@ -47,15 +48,18 @@ def _expected(
 class FakeEvidenceLedger(FakeRelational):
     """`EvidenceLedger` in memory."""
 
-    async def take(self, refs: Sequence[EvidenceRef], at: datetime) -> frozenset[str]:
+    async def take(self, refs: Sequence[EvidenceRef], at: datetime) -> Taken:
         self._reach()
+        erased = frozenset(ref.evidence_id for ref in refs if self._is_erased(ref))
+        refs = [ref for ref in refs if ref.evidence_id not in erased]
         for ref in refs:
             _expected(self.database, ref.tenant_id, ref.session_id, ref.incident_id)
             self._put(ref, PieceState.WAITING, None, at)
         known = (self.database.evidence[ref.evidence_id][0] for ref in refs)
-        return frozenset(
+        stored = frozenset(
             piece.ref.evidence_id for piece in known if piece.state is PieceState.STORED
         )
+        return Taken(stored=stored, erased=erased)
 
     async def stored(self, ref: EvidenceRef, at: datetime) -> bool:
         self._reach()
@@ -70,15 +74,20 @@ class FakeEvidenceLedger(FakeRelational):
 
     async def lost(self, ref: EvidenceRef, loss: Loss, at: datetime) -> None:
         self._reach()
-        _expected(self.database, ref.tenant_id, ref.session_id, ref.incident_id)
-        self._put(ref, PieceState.LOST, loss, at)
-        self._settle(ref.tenant_id, ref.session_id, ref.incident_id)
+        about = (ref.tenant_id, ref.session_id, ref.incident_id)
+        if not self._is_erased(ref):
+            _expected(self.database, *about)
+            self._put(ref, PieceState.LOST, loss, at)
+            self._settle(*about)
+        elif ref.incident_id in self.database.incident_evidence:
+            self._settle(*about, loss)
         self._audit(ref.tenant_id, ref.evidence_id, loss)
 
     async def nothing(self, order: EvidenceOrder, loss: Loss, at: datetime) -> None:
         self._reach()
-        _expected(self.database, order.tenant_id, order.session_id, order.incident_id)
-        self._settle(order.tenant_id, order.session_id, order.incident_id, loss)
+        is_known = order.incident_id in self.database.incident_evidence
+        if is_known or not self._is_erased(order):
+            self._settle(order.tenant_id, order.session_id, order.incident_id, loss)
         self._audit(order.tenant_id, order.incident_id, loss)
 
     async def incident(
@@ -130,6 +139,9 @@ class FakeEvidenceLedger(FakeRelational):
                 await self.lost(piece.ref, Loss.SPOOL_GONE, at)
                 count += 1
         return count
+
+    def _is_erased(self, what: EvidenceRef | EvidenceOrder) -> bool:
+        return (what.tenant_id, what.candidate_id) in self.database.erasures
 
     def _pieces(self, tenant_id: TenantId, incident_id: IncidentId) -> list[KeptPiece]:
         found = [

@@ -16,7 +16,6 @@ class FakeNoticeStore(FakeRelational):
         super().__init__(database)
         self.answers: list[NoticeAnswer] = []
         self.texts: dict[tuple[TenantId, str], str] = {}
-        self.tried: list[Preflight] = []
 
     async def add_answer(self, answer: NoticeAnswer, text: str) -> None:
         self._reach()
@@ -51,15 +50,19 @@ class FakeNoticeStore(FakeRelational):
     async def add_preflight(self, preflight: Preflight) -> None:
         self._reach()
         self._require(preflight.tenant_id, preflight.session_id)
-        self.tried.append(preflight)
+        self.database.preflights.append(preflight)
 
     async def preflights(self, tenant_id: TenantId, session_id: SessionId) -> Sequence[Preflight]:
         self._reach()
         whose = (tenant_id, session_id)
-        theirs = [each for each in self.tried if (each.tenant_id, each.session_id) == whose]
+        theirs = [
+            each for each in self.database.preflights if (each.tenant_id, each.session_id) == whose
+        ]
         return sorted(theirs, key=lambda each: each.checked_at, reverse=True)[:50]
 
     def _require(self, tenant_id: TenantId, session_id: SessionId) -> None:
         session = self.database.sessions.get(session_id)
         if session is None or session.tenant_id != tenant_id:
             raise NotFound(f"no session {session_id}")
+        if (tenant_id, session.candidate_id) in self.database.erasures:
+            raise NotFound(f"no candidate {session.candidate_id}")

@@ -101,7 +101,16 @@ class FakeChainStore(FakeRelational):
             for news in self.database.alerts.values()
             if chain is not None and news.session_id == chain.session_id
         ]
-        return chain is not None and max(seqs, default=0) > chain.alert_seq
+        if chain is None:
+            return False
+        which = chain.session_id
+        kept = self.database.chain_entries.get(which, [])
+        said = {("decision", str(one.version)) for one in self.database.decisions.get(which, [])}
+        for one in self.database.additions.values():
+            if one.session_id == which:
+                said.add(("added", one.incident_id))
+        is_said = said - {(entry.kind.value, entry.source_id) for entry in kept}
+        return bool(is_said) or max(seqs, default=0) > chain.alert_seq
 
 
 class FakeErasureStore(FakeRelational):
@@ -142,12 +151,27 @@ class FakeErasureStore(FakeRelational):
         for place, said in list(self.database.accommodations.items()):
             if (said.tenant_id, said.candidate_id) == whose:
                 del self.database.accommodations[place]
-        for session in self.database.sessions.values():
-            if (session.tenant_id, session.candidate_id) == whose:
-                kept = self.database.chain_entries.get(session.session_id, [])
-                self.database.chain_entries[session.session_id] = [
-                    replace(entry, salt=None) for entry in kept
-                ]
+        theirs = [
+            session
+            for session in self.database.sessions.values()
+            if (session.tenant_id, session.candidate_id) == whose
+        ]
+        self._erase_words({session.session_id for session in theirs})
+        for session in theirs:
+            kept = self.database.chain_entries.get(session.session_id, [])
+            self.database.chain_entries[session.session_id] = [
+                replace(entry, salt=None) for entry in kept
+            ]
+
+    def _erase_words(self, sessions: set[SessionId]) -> None:
+        kept = self.database
+        kept.statements = [one for one in kept.statements if one.session_id not in sessions]
+        kept.preflights = [one for one in kept.preflights if one.session_id not in sessions]
+        for name in sessions & kept.decisions.keys():
+            kept.decisions[name] = [replace(one, notes="") for one in kept.decisions[name]]
+        for incident, added in kept.additions.items():
+            if added.session_id in sessions:
+                kept.additions[incident] = replace(added, words="")
 
     async def done(self, erasure: Erasure) -> None:
         self._reach()

@@ -1,6 +1,7 @@
 """`CaseStore` in SQL: what people add, with an audit row in the same transaction.
 
-The audit row comes first: it locks the tenant's own row, so that no two of them count at once.
+The session's candidate is held first, so that no words slip past an erasure. Then comes the audit row:
+it locks the tenant's own row, so that no two of them count at once.
 """
 
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from proctor.adapters.sql.audit import write_audit
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.desk_rows import decision_of
+from proctor.adapters.sql.erasures import hold_session
 from proctor.adapters.sql.incidents import began_at, incident_row
 from proctor.adapters.sql.review_tables import additions, decisions, statements
-from proctor.adapters.sql.tables import incidents, sessions
+from proctor.adapters.sql.tables import incidents
 from proctor.domain.casework import Added, SessionDecision, Statement, StatementBy
 from proctor.domain.errors import Conflict, NotFound
 from proctor.domain.ids import SessionId, TenantId
@@ -35,6 +37,7 @@ class SqlCaseStore:
             decisions.c.tenant_id == tenant_id, decisions.c.session_id == session_id
         )
         async with self._database.writing() as connection:
+            await hold_session(connection, tenant_id, session_id)
             await write_audit(
                 connection,
                 tenant_id,
@@ -44,7 +47,6 @@ class SqlCaseStore:
                 subject=session_id,
                 reason=decision.word.value,
             )
-            await _ensure_session(connection, tenant_id, session_id)
             if decision.version != ((await connection.scalar(newest)) or 0) + 1:
                 raise Conflict(f"session {session_id} was decided meanwhile")
             row = asdict(decision) | {"word": decision.word.value}
@@ -61,6 +63,7 @@ class SqlCaseStore:
         """Store it. Its words stand in no audit row. Raises `Conflict`, `NotFound`."""
         tenant_id, session_id = statement.tenant_id, statement.session_id
         async with self._database.writing() as connection:
+            await hold_session(connection, tenant_id, session_id)
             await write_audit(
                 connection,
                 tenant_id,
@@ -69,7 +72,6 @@ class SqlCaseStore:
                 action="statement.added",
                 subject=statement.incident_id or session_id,
             )
-            await _ensure_session(connection, tenant_id, session_id)
             if statement.incident_id is not None:
                 about = select(incidents.c.incident_id).where(
                     incidents.c.tenant_id == tenant_id,
@@ -98,6 +100,7 @@ class SqlCaseStore:
             additions.c.tenant_id == tenant_id, additions.c.session_id == session_id
         )
         async with self._database.writing() as connection:
+            await hold_session(connection, tenant_id, session_id)
             await write_audit(
                 connection,
                 tenant_id,
@@ -107,7 +110,6 @@ class SqlCaseStore:
                 subject=added.incident_id,
                 reason=f"session {session_id}",
             )
-            await _ensure_session(connection, tenant_id, session_id)
             if (await connection.scalar(count) or 0) >= most:
                 raise Conflict(f"session {session_id} has {most} added incidents")
             began = (await began_at(connection, {session_id}))[session_id]
@@ -151,16 +153,6 @@ async def read_additions(
     )
     rows = await connection.execute(wanted.order_by(additions.c.added_at, additions.c.incident_id))
     return [Added(**row._mapping) for row in rows]
-
-
-async def _ensure_session(
-    connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId
-) -> None:
-    wanted = select(sessions.c.session_id).where(
-        sessions.c.tenant_id == tenant_id, sessions.c.session_id == session_id
-    )
-    if await connection.scalar(wanted) is None:
-        raise NotFound(f"no session {session_id}")
 
 
 def _statement(row: Row[Any]) -> Statement:

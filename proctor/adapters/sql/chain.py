@@ -4,11 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    cast,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from proctor.adapters.sql.audit import write_audit
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.key_tables import chain_entries, chain_openings, chains
+from proctor.adapters.sql.review_tables import additions, decisions
 from proctor.adapters.sql.sessions import read_session
 from proctor.adapters.sql.tables import alerts, sessions, verdicts
 from proctor.domain.errors import Conflict
@@ -193,10 +206,30 @@ def _joined() -> Select[Any]:
 
 
 def _has_news() -> Any:
+    """Alerts are counted; decisions and added incidents tell nobody, so each is looked for by its name."""
     newest = (
         select(func.max(alerts.c.seq))
         .where(alerts.c.session_id == sessions.c.session_id)
         .correlate(sessions)
         .scalar_subquery()
     )
-    return newest > chains.c.alert_seq
+    decided = _lacks(FactKind.DECISION, decisions, cast(decisions.c.version, Text))
+    added = _lacks(FactKind.ADDED, additions, additions.c.incident_id)
+    return or_(newest > chains.c.alert_seq, decided, added)
+
+
+def _lacks(kind: FactKind, table: Table, name: ColumnElement[str]) -> ColumnElement[bool]:
+    entry = exists().where(
+        chain_entries.c.session_id == table.c.session_id,
+        chain_entries.c.kind == kind.value,
+        chain_entries.c.source_id == name,
+    )
+    return (
+        exists()
+        .where(
+            table.c.tenant_id == sessions.c.tenant_id,
+            table.c.session_id == sessions.c.session_id,
+            ~entry.correlate(table),
+        )
+        .correlate(sessions)
+    )

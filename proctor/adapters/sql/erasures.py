@@ -17,9 +17,10 @@ from proctor.adapters.sql.tables import (
     enrolments,
     sessions,
 )
+from proctor.adapters.sql.words import WITH_WORDS, erase_words
 from proctor.domain.erasure import Erasure
 from proctor.domain.errors import NotFound
-from proctor.domain.ids import CandidateId, TenantId
+from proctor.domain.ids import CandidateId, SessionId, TenantId
 
 
 class SqlErasureStore:
@@ -61,7 +62,7 @@ class SqlErasureStore:
         return erasure if found is None else found
 
     async def scrub(self, tenant_id: TenantId, candidate_id: CandidateId, at: datetime) -> None:
-        """Everything of theirs that names them or opens a commitment goes; consents are withdrawn."""
+        """What names them, opens a commitment or was said of them goes; consents are withdrawn."""
         theirs = select(sessions.c.session_id).where(
             sessions.c.tenant_id == tenant_id, sessions.c.candidate_id == candidate_id
         )
@@ -95,7 +96,8 @@ class SqlErasureStore:
                     chain_openings.c.session_id.in_(theirs),
                 )
             )
-        await self._database.scrub(candidates, accommodations, chain_openings)
+            await erase_words(connection, tenant_id, theirs)
+        await self._database.scrub(candidates, accommodations, chain_openings, *WITH_WORDS)
 
     async def done(self, erasure: Erasure) -> None:
         """Write down that nothing of it is owed any more."""
@@ -157,4 +159,34 @@ async def refuse_erased(
     begins at the same moment, which is then seen here, and the write is taken back.
     """
     if await _find(connection, tenant_id, candidate_id) is not None:
+        raise NotFound(f"no candidate {candidate_id}")
+
+
+async def hold_candidate(
+    connection: AsyncConnection, tenant_id: TenantId, candidate_id: CandidateId
+) -> bool:
+    """Whether the candidate is not closed; an erasure that begins now waits for this transaction.
+
+    For writes about a candidate that no foreign key binds to them. Call it before the tenant's row is
+    locked, as `begin` takes the two in this order.
+    """
+    row = select(candidates.c.candidate_id).where(*_theirs(candidates, tenant_id, candidate_id))
+    await connection.execute(row.with_for_update(read=True, key_share=True))
+    return await _find(connection, tenant_id, candidate_id) is None
+
+
+async def hold_session(
+    connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId
+) -> None:
+    """The same for a session's candidate.
+
+    Raises `NotFound` when the candidate is closed, or the session not the tenant's.
+    """
+    wanted = select(sessions.c.candidate_id).where(
+        sessions.c.tenant_id == tenant_id, sessions.c.session_id == session_id
+    )
+    candidate_id = await connection.scalar(wanted)
+    if candidate_id is None:
+        raise NotFound(f"no session {session_id}")
+    if not await hold_candidate(connection, tenant_id, CandidateId(candidate_id)):
         raise NotFound(f"no candidate {candidate_id}")

@@ -1,7 +1,8 @@
 """`EvidenceLedger` in SQL.
 
 Whatever changes a piece locks its incident's row first: of two pieces that are settled at the same time
-the second sees the first, and the incident's state is never left behind.
+the second sees the first, and the incident's state is never left behind. Before that it holds the
+candidate: no row is made of one who is erased.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.audit import write_audit
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.erasures import hold_candidate
 from proctor.adapters.sql.evidence_tables import evidence, incident_evidence
 from proctor.domain.errors import NotFound
 from proctor.domain.evidence import (
@@ -24,6 +26,7 @@ from proctor.domain.evidence import (
     Loss,
     PieceKind,
     PieceState,
+    Taken,
 )
 from proctor.domain.ids import IncidentId, SessionId, TenantId
 from proctor.domain.incidents import EvidenceStatus
@@ -40,11 +43,13 @@ class SqlEvidenceLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, refs: Sequence[EvidenceRef], at: datetime) -> frozenset[str]:
-        """Rows of pieces that wait from now on. Returns the ids of those that are stored already."""
-        if not refs:
-            return frozenset()
+    async def take(self, refs: Sequence[EvidenceRef], at: datetime) -> Taken:
+        """Rows of pieces that wait from now on; which of them do not."""
         async with self._database.writing() as connection:
+            whose = sorted({(ref.tenant_id, ref.candidate_id) for ref in refs})
+            closed = {each for each in whose if not await hold_candidate(connection, *each)}
+            erased = {r.evidence_id for r in refs if (r.tenant_id, r.candidate_id) in closed}
+            refs = [ref for ref in refs if ref.evidence_id not in erased]
             for incident in sorted({_incident_of(ref) for ref in refs}):
                 await self._lock(connection, *incident)
             for ref in refs:
@@ -53,7 +58,8 @@ class SqlEvidenceLedger:
                 evidence.c.evidence_id.in_([ref.evidence_id for ref in refs]),
                 evidence.c.state == _STORED,
             )
-            return frozenset(await connection.scalars(wanted))
+            stored = frozenset(await connection.scalars(wanted))
+        return Taken(stored=stored, erased=frozenset(erased))
 
     async def stored(self, ref: EvidenceRef, at: datetime) -> bool:
         """It lies in the store. False when its row is gone: then it must not lie there."""
@@ -70,16 +76,20 @@ class SqlEvidenceLedger:
     async def lost(self, ref: EvidenceRef, loss: Loss, at: datetime) -> None:
         """It will not come, with an audit row; one that is stored stays stored."""
         async with self._database.writing() as connection:
-            await self._lock(connection, *_incident_of(ref))
-            await self._put(connection, ref, PieceState.LOST, loss, at)
-            await self._settle(connection, *_incident_of(ref))
+            is_open = await hold_candidate(connection, ref.tenant_id, ref.candidate_id)
+            if is_open:
+                await self._lock(connection, *_incident_of(ref))
+                await self._put(connection, ref, PieceState.LOST, loss, at)
+            without = None if is_open else loss
+            await self._settle(connection, *_incident_of(ref), without=without)
             await _audit_loss(connection, ref.tenant_id, ref.evidence_id, loss, at)
 
     async def nothing(self, order: EvidenceOrder, loss: Loss, at: datetime) -> None:
         """Nothing of an order will come, with an audit row. Pieces that came of another order count."""
         about = (order.tenant_id, order.session_id, order.incident_id)
         async with self._database.writing() as connection:
-            await self._lock(connection, *about)
+            if await hold_candidate(connection, order.tenant_id, order.candidate_id):
+                await self._lock(connection, *about)
             await self._settle(connection, *about, without=loss)
             await _audit_loss(connection, order.tenant_id, order.incident_id, loss, at)
 

@@ -29,6 +29,7 @@ evidence = Table(  # by value, like all that a shard or a host writes
     Index(None, "tenant_id", "session_id"),
     Index(None, "tenant_id", "candidate_id"),
     Index(None, "state", "taken_at"),
+    Index(None, "tenant_id", "state", "size"),
 )
 
 incident_evidence = Table(  # a row once something was ordered, until its retention is over

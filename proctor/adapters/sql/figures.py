@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.evidence_tables import evidence
 from proctor.adapters.sql.review_tables import coverage_sums
 from proctor.adapters.sql.tables import alerts, exams, incidents, outbox, sessions
 from proctor.domain.coverage import CoverageReason, CoverageState, Modality
+from proctor.domain.evidence import PieceState
 from proctor.domain.figures import CoverageTotal, Lasting, RuleCount, TenantFigures
 from proctor.domain.ids import TenantId
 from proctor.domain.incidents import Verdict
@@ -54,6 +56,7 @@ class SqlFigureStore:
                 models_window=window,
                 outbox=await _outbox(connection, tenant_id),
                 retention=await _retention(connection, tenant_id),
+                evidence_bytes=await connection.scalar(evidence_bytes(tenant_id)) or 0,
             )
 
 
@@ -126,6 +129,14 @@ async def _models(
     )
     looked_at = list(await connection.scalars(newest))
     return len(looked_at), Counter(one for alert in looked_at for one in alert.producers)
+
+
+def evidence_bytes(tenant_id: TenantId) -> Select[tuple[int]]:
+    """Sum of the sizes of what lies in the store; NULL for nothing."""
+    e = evidence.c
+    return select(func.sum(e.size)).where(
+        e.tenant_id == tenant_id, e.state == PieceState.STORED.value
+    )
 
 
 async def _retention(connection: AsyncConnection, tenant_id: TenantId) -> list[tuple[int, int]]:

@@ -4,13 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.audit import write_audit
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.erasures import hold_session
 from proctor.adapters.sql.notice_tables import notice_answers, notice_texts, preflights
-from proctor.adapters.sql.tables import sessions
-from proctor.domain.errors import NotFound
 from proctor.domain.ids import SessionId, TenantId
 from proctor.domain.notices import NoticeAnswer, NoticeChoice
 from proctor.domain.preflights import Preflight
@@ -27,7 +25,7 @@ class SqlNoticeStore:
     async def add_answer(self, answer: NoticeAnswer, text: str) -> None:
         """Store it with an audit row, and the very text once per digest. Raises `NotFound`."""
         async with self._database.writing() as connection:
-            await _require(connection, answer.tenant_id, answer.session_id)
+            await hold_session(connection, answer.tenant_id, answer.session_id)
             shown = {
                 "tenant_id": answer.tenant_id,
                 "text_sha256": answer.text_sha256,
@@ -88,7 +86,7 @@ class SqlNoticeStore:
     async def add_preflight(self, preflight: Preflight) -> None:
         """Store it. Raises `NotFound` when the session is not the tenant's."""
         async with self._database.writing() as connection:
-            await _require(connection, preflight.tenant_id, preflight.session_id)
+            await hold_session(connection, preflight.tenant_id, preflight.session_id)
             row = {
                 "preflight_id": preflight.preflight_id,
                 "tenant_id": preflight.tenant_id,
@@ -106,14 +104,6 @@ class SqlNoticeStore:
         newest = wanted.order_by(preflights.c.checked_at.desc(), preflights.c.preflight_id)
         async with self._database.reading() as connection:
             return list((await connection.execute(newest.limit(MOST_PREFLIGHTS))).scalars())
-
-
-async def _require(connection: AsyncConnection, tenant_id: TenantId, session_id: SessionId) -> None:
-    wanted = select(sessions.c.session_id).where(
-        sessions.c.tenant_id == tenant_id, sessions.c.session_id == session_id
-    )
-    if await connection.scalar(wanted) is None:
-        raise NotFound(f"no session {session_id}")
 
 
 def _answer(row: Row[Any]) -> NoticeAnswer:

@@ -24,7 +24,7 @@ from proctor.domain.candidates import ConsentScope
 from proctor.domain.incidents import Incident
 from proctor.domain.priority import Priority
 
-REVISION = "0011"
+REVISION = "0012"
 """The migration these tables stand for; a database at another one is refused on opening."""
 
 metadata = MetaData(

@@ -132,9 +132,8 @@ def _overview(seen: Overview) -> OverviewView:
         ],
         dead_letters=sum(owed.dead for _, owed in seen.sinks),
         hosts=hosts,
-        storage_bytes=KnownView(
-            value=None, reason="the stores of evidence and recordings are not measured here"
-        ),
+        storage_bytes=KnownView(value=totals.evidence_bytes),
+        recording_bytes=KnownView(value=None, reason="no table knows the sizes of recordings"),
         retention=[
             RetentionView(retention_days=days, exams=count) for days, count in totals.retention
         ],

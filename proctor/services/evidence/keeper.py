@@ -20,6 +20,7 @@ from proctor.domain.evidence import (
     Loss,
     Piece,
     SpooledPiece,
+    Taken,
     ref_of,
 )
 from proctor.ports import (
@@ -212,9 +213,9 @@ class SpoolingKeeper:
                     self._unwritten.popleft()
             while new := self._shelf.unknown(TAKE_AT_ONCE):
                 take = self._ledger.take([piece.ref for piece in new], self._clock.now())
-                has = await self._soon(take)
+                taken: Taken = await self._soon(take)
                 for piece in new:
-                    await self._taken(piece, is_stored=piece.ref.evidence_id in has)
+                    await self._taken(piece, taken)
         except (Unavailable, TimedOut):
             self._metrics.count("evidence_failed_steps")
 
@@ -230,8 +231,11 @@ class SpoolingKeeper:
         except ProctorError as error:  # one that can never be written must not hold up the others
             logger.error("a loss cannot be written down", extra={"code": error.code})
 
-    async def _taken(self, piece: SpooledPiece, is_stored: bool) -> None:
-        if is_stored:
+    async def _taken(self, piece: SpooledPiece, taken: Taken) -> None:
+        evidence_id = piece.ref.evidence_id
+        if evidence_id in taken.stored or evidence_id in taken.erased:
+            if evidence_id in taken.erased:
+                self._lose(piece.ref, Loss.ERASED)
             self._shelf.remove(piece)
             await self._spool.drop(piece)
             return

@@ -5,7 +5,7 @@ chain.jsonl                   the entries, as they are hashed
 openings.json                 what opens their commitments; gone with an erased candidate
 checkpoints.jsonl             the signed checkpoints, the smallest first
 session.json, policy.yaml     who sat what, what could be seen, the rules
-alerts.jsonl, incidents.jsonl, verdicts.jsonl, evidence.jsonl, models.json
+alerts.jsonl, incidents.jsonl, verdicts.jsonl, decisions.jsonl, additions.jsonl, evidence.jsonl, models.json
 recording/                    what was consumed, one Arrow file per take
 evidence/                     pictures and clips, opened or sealed
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from proctor.domain.alerts import Alert
+from proctor.domain.casework import Added, SessionDecision
 from proctor.domain.errors import Conflict, InvalidInput, NotFound
 from proctor.domain.evidence import EvidenceRef
 from proctor.domain.ids import SessionId, TenantId
@@ -28,6 +29,7 @@ from proctor.domain.recordings import Footer, Recording, RecordingKey, Row
 from proctor.domain.sessions import Exam, Session
 from proctor.ports import (
     AlertArchive,
+    CaseStore,
     ChainStore,
     Clock,
     Elsewhere,
@@ -92,6 +94,7 @@ class Export:
         seal: Seal,
         clock: Clock,
         to_arrow: Callable[[Sequence[Row]], bytes],
+        cases: CaseStore,
         evidence: StoredEvidence | None = None,
         keys: SubjectKeys | None = None,
     ) -> None:
@@ -106,6 +109,7 @@ class Export:
         self._seal = seal
         self._clock = clock
         self._to_arrow = to_arrow
+        self._cases = cases
         self._evidence = evidence
         self._keys = keys
 
@@ -178,6 +182,16 @@ class Export:
             for given in await self._chain.verdicts(tenant_id, session_id)
             if ("verdict", given.verdict_id) in chained
         ]
+        decisions = [
+            given
+            for given in await self._cases.decisions(tenant_id, session_id)
+            if ("decision", str(given.version)) in chained
+        ]
+        additions = [
+            added
+            for added in await self._cases.additions(tenant_id, session_id)
+            if ("added", added.incident_id) in chained
+        ]
         self._add_chain(bundle, entries)
         checkpoints = await self._elsewhere.checkpoints(tenant_id, session_id)
         bundle.add("checkpoints.jsonl", lines(one.encode() for one in checkpoints))
@@ -187,6 +201,8 @@ class Export:
             ("alerts.jsonl", alerts, Alert),
             ("incidents.jsonl", incidents, Incident),
             ("verdicts.jsonl", verdicts, VerdictGiven),
+            ("decisions.jsonl", decisions, SessionDecision),
+            ("additions.jsonl", additions, Added),
         ):
             bundle.add(name, lines(canonical(plain(item, kind)) for item in items))
         models = sorted({one for news in alerts for one in news.producers}, key=str)

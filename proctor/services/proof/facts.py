@@ -2,7 +2,7 @@
 
 In clear stands what is no word about a person: rules, numbers of news, severities, coverage. What a
 candidate's erasure must be able to take away stands behind a commitment: who it is, the readings and
-sentences of alerts, hashes of pictures, a reviewer's words.
+sentences of alerts, hashes of pictures, reviewers and their words.
 """
 
 import hashlib
@@ -14,9 +14,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from proctor.domain.alerts import Alert
+from proctor.domain.casework import Added, SessionDecision
 from proctor.domain.coverage import CoverageInterval
 from proctor.domain.erasure import Erasure
 from proctor.domain.evidence import EvidenceRef
+from proctor.domain.incidents import Incident
 from proctor.domain.notes import VerdictGiven
 from proctor.domain.proof import Fact, FactKind
 from proctor.domain.recordings import Footer, Recording
@@ -102,6 +104,33 @@ def verdict(given: VerdictGiven) -> Fact:
             "given_at": _utc(given.given_at),
         },
         secret={"reviewer": given.reviewer, "reason": given.reason},
+    )
+
+
+def decision(given: SessionDecision) -> Fact:
+    """How a reviewer left the session; each version is an entry."""
+    return Fact(
+        kind=FactKind.DECISION,
+        source_id=str(given.version),
+        body={"word": given.word.value, "given_at": _utc(given.given_at)},
+        secret={"reviewer": given.reviewer, "notes": given.notes},
+    )
+
+
+def added(said: Added, incident: Incident) -> Fact:
+    """An incident that a person added; it is confirmed by who added it."""
+    return Fact(
+        kind=FactKind.ADDED,
+        source_id=said.incident_id,
+        body={
+            "rule_id": incident.rule_id,
+            "category": incident.category.value,
+            "severity": incident.severity.value,
+            "opened_ms": incident.opened_ms,
+            "closed_ms": incident.closed_ms,
+            "added_at": _utc(said.added_at),
+        },
+        secret={"reviewer": said.reviewer, "words": said.words},
     )
 
 

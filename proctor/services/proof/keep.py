@@ -24,11 +24,13 @@ from proctor.domain.recordings import RecordingKey
 from proctor.domain.sessions import Session
 from proctor.ports import (
     AlertArchive,
+    CaseStore,
     ChainStore,
     Clock,
     Elsewhere,
     ErasureStore,
     ExamStore,
+    IncidentStore,
     Recordings,
     Seal,
     SessionStore,
@@ -37,6 +39,7 @@ from proctor.ports import (
 from proctor.services.proof import facts
 from proctor.services.proof.checkpoints import CHECKPOINT, write_checkpoint
 from proctor.services.proof.entries import link
+from proctor.services.proof.reviewed import review_facts
 
 SIGN_EVERY = 64
 """Entries of a session that goes on, until a checkpoint of them is signed; at its end it always is."""
@@ -64,6 +67,8 @@ class ChainKeeper:
         elsewhere: Elsewhere,
         seal: Seal,
         clock: Clock,
+        cases: CaseStore,
+        incidents: IncidentStore,
         evidence: StoredEvidence | None = None,
     ) -> None:
         self._chain = chain
@@ -75,6 +80,8 @@ class ChainKeeper:
         self._elsewhere = elsewhere
         self._seal = seal
         self._clock = clock
+        self._cases = cases
+        self._incidents = incidents
         self._evidence = evidence
 
     async def keep_due(self) -> int:
@@ -162,6 +169,7 @@ class ChainKeeper:
         found = [facts.begun(session, exam)]
         found += [facts.alert(news) for news in alerts]
         found += [facts.verdict(given) for given in verdicts]
+        found += await self._review_facts(session)
         found += await self._evidence_facts(session, known)
         if session.settled_at is not None:
             found.append(facts.coverage(session, len(alerts)))
@@ -170,6 +178,12 @@ class ChainKeeper:
             found.append(facts.erased(receipt))
         new = [fact for fact in found if (fact.kind.value, fact.source_id) not in known]
         return new, max((news.seq for news in alerts), default=0)
+
+    async def _review_facts(self, session: Session) -> list[Fact]:
+        whose = (session.tenant_id, session.session_id)
+        additions = await self._cases.additions(*whose)
+        incidents = await self._incidents.list_incidents(*whose) if additions else []
+        return review_facts(await self._cases.decisions(*whose), additions, incidents)
 
     async def _evidence_facts(self, session: Session, known: set[tuple[str, str]]) -> list[Fact]:
         if self._evidence is None:

@@ -232,7 +232,7 @@ def remembered(api: FakeApi, house: House) -> str:
         *database.statements,
         *database.additions.values(),
         *api.notices.answers,
-        *api.notices.tried,
+        *api.database.preflights,
     ]
     mine = [repr(value) for value in kept if value.tenant_id == house.tenant]
     hosted = api.placement.hosted.get(SessionId(house.ids["session_id"]))

@@ -31,11 +31,12 @@ async def overview(sitting: Sitting) -> Any:
 
 async def test_what_is_not_known_is_null_with_a_reason(sitting: Sitting) -> None:
     found = await overview(sitting)
-    for name in ("alerts_per_session_hour", "hosts", "storage_bytes"):
+    for name in ("alerts_per_session_hour", "hosts", "recording_bytes"):
         assert found[name]["value"] is None and found[name]["reason"], name
     assert found["precision"]["precision"] is None and found["precision"]["reason"]
     assert found["sessions"] == {"created": 0, "live": 1, "ended": 0}
     assert (found["alerts"], found["outbox"], found["dead_letters"]) == (0, 0, 0)
+    assert found["storage_bytes"] == {"value": 0, "reason": None}
     assert found["retention"] == [{"retention_days": 30, "exams": 1}]
 
 

@@ -33,6 +33,8 @@ from tests.contract.samples import (
     monitored,
     session,
 )
+from tests.contract.test_desk_stores import missed
+from tests.contract.test_desk_stores import word as decided
 from tests.contract.test_recordings import rows
 from tests.contract.test_review_stores import word
 from tests.fakes.clock import FakeClock
@@ -74,6 +76,8 @@ class ProofSite:
             seal=self.seal,
             clock=self.clock,
             evidence=self.evidence,
+            cases=self.stores.cases,
+            incidents=self.stores.incidents,
         )
         self.export_service = Export(
             keeper=self.keeper,
@@ -89,6 +93,7 @@ class ProofSite:
             to_arrow=write_arrow,
             evidence=self.evidence,
             keys=self.keys,
+            cases=self.stores.cases,
         )
 
     async def begin(self) -> None:
@@ -152,6 +157,22 @@ class ProofSite:
 
     async def review(self) -> None:
         await self.stores.verdicts.add(replace(word(), told_at=NOON))
+
+    async def decide(self, version: int = 1) -> None:
+        """A reviewer says how they leave the session; nobody is told of it."""
+        await self.stores.cases.decide(decided(version))
+
+    async def add_incident(self) -> None:
+        """A reviewer adds what no rule found."""
+        await self.stores.cases.add_incident(*missed(), 9)
+
+    async def reviewed_story(self) -> None:
+        """The whole story, closed, and then what reviewers added to it."""
+        await self.whole_story()
+        await self.keeper.keep_due()
+        await self.add_incident()
+        await self.decide(1)
+        await self.decide(2)
 
     async def whole_story(self) -> None:
         """Begun, judged, chained on the way, ended, reviewed."""

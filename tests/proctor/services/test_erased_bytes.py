@@ -17,19 +17,23 @@ from proctor.adapters.redis_server import RedisServer, start_redis
 from proctor.adapters.redis_state import RedisCheckpoints, RedisLiveState
 from proctor.adapters.sql.migrate import upgrade
 from proctor.adapters.sql.stores import SqlStores
+from proctor.domain.casework import Added, DecisionWord, SessionDecision, Statement, StatementBy
 from proctor.domain.errors import NotFound
 from proctor.domain.evidence import EvidenceRef
-from proctor.domain.ids import CandidateId, SessionId, TenantId
+from proctor.domain.ids import CandidateId, IncidentId, SessionId, TenantId
+from proctor.domain.preflights import PageTold, Preflight, Rehearsed
 from proctor.services import verify
 from proctor.services.erase import Erase
 from proctor.services.judging.page_news import send_key, status_key
 from tests.contract.samples import ACME, DLIB, NOON, template
+from tests.contract.test_desk_stores import missed
 from tests.contract.test_review_stores import AWAY, allowed
 from tests.fakes.evidence_shown import FakeStoredEvidence
 from tests.proctor.services.proof_site import PICTURE, WHICH, WHO, ProofSite
 
 NAME = b"ref of cnd_1"  # what the integrator calls them
 ROWS = b"20260101T120000000Z"  # in every file of the recording
+WORDS = ("canary-statement", "canary-notes", "canary-added", "canary-browser")
 
 
 class FolderEvidence(FakeStoredEvidence):
@@ -81,6 +85,7 @@ async def test_a_candidate_is_found_where_allowed_and_after_erasure_nowhere(
     site: ProofSite, redis: RedisServer, tmp_path: Path
 ) -> None:
     await site.whole_story()
+    await _say(site)
     await site.stores.allowances.put_accommodations(allowed(AWAY), "grace", NOON)
     ring = FileKeyRing(site.folder / "keys.json")
     faces = LanceFaceIndex(str(site.folder / "faces"), ring)
@@ -106,6 +111,7 @@ async def test_a_candidate_is_found_where_allowed_and_after_erasure_nowhere(
     assert [name for name in where(site.folder, sealed_face) if name.startswith("faces/")]
     assert where(site.folder, wrapped) != []
     assert where(site.folder, NAME) != []
+    assert all(where(site.folder, each.encode()) for each in WORDS)
     assert all(where(site.folder, salt) for salt in salts)
     assert [name for name in where(site.folder, ROWS) if name.startswith("recordings/")]
     backup = site.folder.parent / "backup"
@@ -133,6 +139,8 @@ async def test_a_candidate_is_found_where_allowed_and_after_erasure_nowhere(
         assert where(site.folder, canary) == []
     assert not [name for name in where(site.folder, ROWS) if name.startswith("recordings/")]
     assert where(site.folder, b"may_look_away") == []
+    for each in WORDS:
+        assert where(site.folder, each.encode()) == [], each
     for name in (*verify.live_keys(ACME, WHO), status_key(WHICH), send_key(WHICH)):
         assert await live.get(name) is None
     in_redis = tmp_path / "redis"
@@ -165,6 +173,52 @@ async def test_a_candidate_is_found_where_allowed_and_after_erasure_nowhere(
     assert consent == [("con_1", True)]  # that they agreed, and that it ended
     for closing in (faces.close(), live.close(), checkpoints.close(), restarted.close()):
         await closing
+
+
+async def _say(site: ProofSite) -> None:
+    """What people write about a session and its candidate, and what their equipment told."""
+    about = {"tenant_id": ACME, "session_id": WHICH}
+    cases = site.stores.cases
+    statement = Statement(
+        **about,  # type: ignore[arg-type]
+        statement_id="sta_1",
+        candidate_id=WHO,
+        incident_id=IncidentId("inc_1"),
+        by=StatementBy.CANDIDATE,
+        author=WHO,
+        text=WORDS[0],
+        made_at=NOON,
+    )
+    await cases.add_statement(statement, 9)
+    decision = SessionDecision(
+        **about,  # type: ignore[arg-type]
+        version=1,
+        word=DecisionWord.FOLLOW_UP,
+        reviewer="ada",
+        notes=WORDS[1],
+        given_at=NOON,
+    )
+    await cases.decide(decision)
+    found, _ = missed()
+    added = Added(
+        **about,  # type: ignore[arg-type]
+        incident_id=found.incident_id,
+        words=WORDS[2],
+        reviewer="ada",
+        added_at=NOON,
+    )
+    await cases.add_incident(found, added, 9)
+    tried = Preflight(
+        **about,  # type: ignore[arg-type]
+        preflight_id="pre_1",
+        checked_at=NOON,
+        camera=(),
+        microphone=(),
+        network=(),
+        seen=Rehearsed(at_ms=4_000),
+        told=PageTold(loss=None, rtt_ms=None, browser=WORDS[3]),
+    )
+    await site.stores.notices.add_preflight(tried)
 
 
 async def _wrapped(site: ProofSite) -> bytes:

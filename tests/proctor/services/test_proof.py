@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,14 +19,18 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from proctor.adapters.seal import FileSeal, make_proof_key
 from proctor.adapters.sql.migrate import upgrade
 from proctor.domain.errors import InvalidInput, NotFound
-from proctor.domain.ids import SessionId
+from proctor.domain.ids import IncidentId, SessionId
+from proctor.domain.incidents import Verdict
 from proctor.services.proof.bundle import BundleWriter
 from proctor.services.proof.entries import canonical
 from proctor.services.proof.export import EXPORT, EvidenceAs
 from proctor.services.proof.keep import RECORDED_WITHIN, SIGN_EVERY
-from tests.contract.samples import ACME, OTHER
+from tests.contract.samples import ACME, NOON, OTHER, judged
+from tests.contract.test_desk_stores import missed
+from tests.contract.test_review_stores import word
 from tests.proctor.services.proof_site import PICTURE, WHICH, ProofSite
 
+UNREVIEWED = Verdict.UNREVIEWED
 KINDS = [
     ("begun", "ses_1"),
     ("alert", "alr_ses_1_1"),
@@ -109,6 +114,88 @@ async def test_late_verdicts_and_recordings_are_chained_and_signed(site: ProofSi
     await site.keeper.keep_late()
     assert ("verdict", "ver_1") in await chained(site)
     assert len(await site.elsewhere.checkpoints(ACME, WHICH)) == signed + 1
+
+
+async def test_decisions_and_added_incidents_enter_a_chain_that_was_closed_and_are_signed(
+    site: ProofSite,
+) -> None:
+    await site.reviewed_story()
+    before = await chained(site)
+    assert await site.keeper.keep_late() == 0
+    new = [each for each in await chained(site) if each not in before]
+    assert new[0] == ("verdict", "ver_1")
+    assert new[1:] == [("added", "inc_9"), ("decision", "1"), ("decision", "2")]
+    head = await site.stores.chain.head(ACME, WHICH)
+    assert head.signed_size == head.size
+    assert await site.stores.chain.late(10) == []
+    await site.decide(3)
+    await site.keeper.keep_late()
+    assert (await chained(site))[-1] == ("decision", "3")
+
+
+async def test_what_reviewers_added_is_proved_and_their_words_open_only_by_a_salt(
+    site: ProofSite,
+) -> None:
+    await site.reviewed_story()
+    path = await site.export()
+    report = site.verify(path)
+    assert (report.faults, report.notes, report.entries) == ([], [], 11)
+    said = "".join(entry.text for entry in await site.stores.chain.entries(ACME, WHICH))
+    assert '"word":"reviewed"' in said
+    for secret in ("Zeile", "A hand with a note", '"ada"'):
+        assert secret not in said
+
+
+async def test_a_verdict_on_an_added_incident_is_the_last_word_of_it(site: ProofSite) -> None:
+    await site.reviewed_story()
+    later = replace(
+        word(2),
+        incident_id=IncidentId("inc_9"),
+        verdict=Verdict.DISMISSED,
+        given_at=NOON + timedelta(hours=1),
+        told_at=NOON,
+    )
+    await site.stores.verdicts.add(later)
+    assert site.verify(await site.export()).faults == []
+    await altered(site, "UPDATE incidents SET verdict = 'confirmed' WHERE incident_id = 'inc_9'")
+    faults = site.verify(await site.export()).faults
+    assert faults == ["incident inc_9 says confirmed, its entries say dismissed"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE decisions SET word = 'cannot_tell' WHERE version = 1", "(decision 1)"),
+        ("UPDATE decisions SET notes = 'nothing' WHERE version = 2", "(decision 2)"),
+        ("UPDATE decisions SET reviewer = 'bob' WHERE version = 2", "(decision 2)"),
+        ("UPDATE decisions SET given_at = '2026-01-02 00:00:00.000000'", "(decision 1)"),
+        ("DELETE FROM decisions WHERE version = 2", "(decision 2): what it is about is missing"),
+        ("UPDATE additions SET words = 'a phone'", "(added inc_9)"),
+        ("UPDATE additions SET reviewer = 'bob'", "(added inc_9)"),
+        ("DELETE FROM additions", "(added inc_9): what it is about is missing"),
+        (
+            "UPDATE incidents SET verdict = 'dismissed' WHERE incident_id = 'inc_9'",
+            "incident inc_9",
+        ),
+    ],
+)
+async def test_what_reviewers_added_cannot_be_altered_unseen(
+    site: ProofSite, statement: str, told: str
+) -> None:
+    await site.reviewed_story()
+    await site.export("before.zip")
+    await altered(site, statement)
+    faults = site.verify(await site.export()).faults
+    assert any(told in fault for fault in faults), faults
+
+
+async def test_an_incident_that_nobody_added_is_told(site: ProofSite) -> None:
+    """Rows that look like a person's, put in by somebody who holds the database."""
+    await site.whole_story()
+    found, _ = missed("inc_8")
+    await site.stores.incidents.commit([judged(incidents=(replace(found, verdict=UNREVIEWED),))])
+    faults = site.verify(await site.export()).faults
+    assert faults == ["incident inc_8 was added by a person, and is in no entry"]
 
 
 async def test_a_chain_waits_for_its_recording_no_longer_than_ten_minutes(
@@ -324,6 +411,29 @@ async def test_what_was_changed_is_named_even_when_the_file_is_signed_anew(
 ) -> None:
     """Whoever holds the signing key as well still cannot undo checkpoints that were written before."""
     await site.whole_story()
+    await site.export()
+    faults = site.verify(rewritten(site, change)).faults
+    assert any(told in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda members: members.pop("decisions.jsonl"),
+            "(decision 1): what it is about is missing",
+        ),
+        (
+            lambda members: members.pop("additions.jsonl"),
+            "(added inc_9): what it is about is missing",
+        ),
+        (lambda members: members.update({"incidents.jsonl": b""}), "(added inc_9)"),
+    ],
+)
+async def test_what_reviewers_added_cannot_be_left_out_of_an_export(
+    site: ProofSite, change: Change, told: str
+) -> None:
+    await site.reviewed_story()
     await site.export()
     faults = site.verify(rewritten(site, change)).faults
     assert any(told in fault for fault in faults), faults

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proctor.adapters.evidence.spool import FolderSpool
+from proctor.domain.erasure import Erasure
 from proctor.domain.errors import NoRoom
 from proctor.domain.evidence import (
     IncidentEvidence,
@@ -29,6 +30,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.database import FakeDatabase
 from tests.fakes.evidence import FakeEvidenceEnds, FakeEvidenceLedger, FakeEvidenceObjects
 from tests.fakes.metrics import FakeMetrics
+from tests.fakes.proof import FakeErasureStore
 from tests.fakes.subject_keys import FakeSubjectKeys
 
 JUDGED, CLIP, AFTER = PieceKind.JUDGED, PieceKind.CLIP, PieceKind.AFTER
@@ -363,6 +365,35 @@ async def test_what_was_erased_while_it_waited_does_not_stay_in_the_store(site: 
     await site.run(5)
     assert site.objects.objects == {} and site.spooled() == []
     assert site.metrics.counted("evidence_uploads", outcome="erased") == 1
+
+
+async def test_what_is_on_its_way_when_its_candidate_is_erased_is_dropped_and_told(
+    site: Site,
+) -> None:
+    site.ledger.down = True  # sealed and spooled, and the database knows nothing of it yet
+    await site.keeper.keep(order(), [piece()])
+    await site.keeper.keep(order("inc_2", candidate_id="cnd_2"), [piece()])
+    await site.kill()
+    site.ledger.down = False
+    receipt = Erasure(
+        receipt_id="era_1",
+        tenant_id=ACME,
+        candidate_id=order().candidate_id,
+        asked_by="ada",
+        asked_at=site.clock.now(),
+    )
+    await FakeErasureStore(site.database).begin(receipt)
+    site.start()  # the host comes back after the erasure
+    await site.run(5)
+    assert site.spooled() == []
+    assert await site.state() is None
+    kept = [piece.ref for piece, _ in site.database.evidence.values()]
+    assert [each.candidate_id for each in kept] == ["cnd_2"]
+    assert list(site.objects.objects) == [kept[0].object_key]
+    assert site.objects.puts == 1  # of the neighbour's
+    assert site.metrics.counted("evidence_lost", reason="erased") == 1
+    told = [row[2:] for row in site.database.audit]
+    assert told == [("evidence.lost", ref_of(order(), piece()).evidence_id, "erased")]
 
 
 async def test_the_most_urgent_goes_up_first(site: Site) -> None:
