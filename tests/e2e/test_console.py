@@ -27,8 +27,6 @@ OVERFLOWS = """() => [document.documentElement, ...document.querySelectorAll(".v
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not CHROMIUM.is_file(), reason="no Chromium"),
-    pytest.mark.skipif(not AXE.is_file(), reason="the parts of the pages are not installed"),
 ]
 
 
