@@ -90,6 +90,13 @@ def test_verify_exits_1_and_names_the_entry_and_2_for_what_it_cannot_read(
     assert run("verify", str(path), "--key", str(path)).exit_code == 2
 
 
+def test_an_export_is_the_owners_alone_to_read(site: ProofSite, tmp_path: Path) -> None:
+    (tmp_path / ".exam.zip.part").write_bytes(b"left by one that was killed")
+    (tmp_path / ".exam.zip.part").chmod(0o666)
+    export(tmp_path / "exam.zip")
+    assert (tmp_path / "exam.zip").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_checkpoint_kept_elsewhere_tells_a_chain_that_was_cut(
     site: ProofSite, public: Path, tmp_path: Path, home: Path
 ) -> None:
