@@ -101,14 +101,19 @@ def verify(
         typer.echo(json.dumps(told))
     else:
         for line in report.notes:
-            typer.echo(f"note: {line}")
+            typer.echo(f"note: {_plain(line)}")
         for line in report.faults:
-            typer.echo(f"FAULT: {line}")
+            typer.echo(f"FAULT: {_plain(line)}")
         what = f"{report.entries} entries, {report.checkpoints} checkpoints"
         is_good = "as it was written" if not report.faults else "NOT as it was written"
-        typer.echo(f"session {report.session_id}: {what}: {is_good}")
+        typer.echo(f"session {_plain(report.session_id)}: {what}: {is_good}")
     if report.faults:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _plain(told: str) -> str:
+    """Without what moves a terminal's cursor: names in a file are whatever its forger wrote."""
+    return "".join(one if one.isprintable() else "?" for one in told)
 
 
 def erase(

@@ -70,6 +70,21 @@ async def test_a_session_is_erased_whole_and_its_neighbours_stay(
     assert await objects.get(f"{near.folder}/evd_1") == SEALED
 
 
+async def test_a_write_that_was_killed_halfway_outlives_no_erasure(tmp_path: Path) -> None:
+    """The folder store writes beside, as `name#1`, and lists no such name."""
+    objects = ObjectEvidence((tmp_path / "store").as_uri())
+    await objects.put(KEY, SEALED)
+    near = f"{SESSION.folder}/evd_near"
+    await objects.put(near, SEALED)
+    for half in (f"{KEY}#1", f"{KEY}#12", f"{near}#1"):
+        (tmp_path / "store" / half).write_bytes(SEALED[:100])
+    await objects.erase([KEY])
+    left = [path.name for path in (tmp_path / "store").rglob("*") if path.is_file()]
+    assert sorted(left) == ["evd_near", "evd_near#1"]
+    await objects.erase_session(SESSION)
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
 async def test_a_large_clip_goes_up_in_parts_and_comes_back_whole(
     objects: EvidenceObjects,
 ) -> None:

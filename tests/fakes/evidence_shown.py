@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proctor.domain.errors import NotFound
+from proctor.domain.errors import NotFound, StateStoreUnavailable
 from proctor.domain.evidence import EvidenceRef
 from proctor.domain.ids import CandidateId, TenantId
 from proctor.domain.sessions import Session
@@ -10,10 +10,12 @@ from tests.fakes.outage import Outage
 
 
 class FakeStoredEvidence(Outage):
-    """Rows and sealed bytes of evidence."""
+    """Rows and sealed bytes of evidence; the store may be away by itself (`sealed_down`)."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.sealed_down = False
+        self.asked = 0
         self.rows: dict[str, EvidenceRef] = {}
         self.objects: dict[str, bytes] = {}
 
@@ -28,6 +30,9 @@ class FakeStoredEvidence(Outage):
 
     async def sealed(self, ref: EvidenceRef) -> bytes:
         self._reach()
+        self.asked += 1
+        if self.sealed_down:
+            raise StateStoreUnavailable("evidence objects are away")
         if ref.object_key not in self.objects:
             raise NotFound(f"no evidence {ref.evidence_id}")
         return self.objects[ref.object_key]

@@ -10,11 +10,12 @@ recording/                    what was consumed, one Arrow file per take
 evidence/                     pictures and clips, opened or sealed
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from proctor.domain.alerts import Alert
 from proctor.domain.casework import Added, SessionDecision
@@ -122,7 +123,7 @@ class Export:
         actor: str,
         evidence: EvidenceAs = EvidenceAs.SEALED,
     ) -> Exported:
-        """Write the export of a session; `path` is there whole or not at all.
+        """Write the export of a session; `path` is there whole or not at all, its owner's alone to read.
 
         Raises:
             NotFound: There is no such session, or it has not begun.
@@ -137,7 +138,7 @@ class Export:
         incidents, size = await self._settled(tenant_id, session_id)
         draft = path.with_name(f".{path.name}.part")
         try:
-            with draft.open("wb") as file:
+            with _new_file(draft) as file:
                 bundle = BundleWriter(file)
                 done = await self._fill(bundle, session, evidence, incidents, size)
                 bundle.close()
@@ -269,6 +270,12 @@ class Export:
         if self._keys is None:
             raise InvalidInput("there are no keys to open evidence with", "export/no-keys")
         return await self._keys.open(ref.tenant_id, ref.candidate_id, ref.object_key, sealed)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """A file of ours in the place of what was there; nobody else may read it."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _session(session: Session, exam: Exam) -> dict[str, Any]:

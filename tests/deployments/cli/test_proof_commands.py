@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,28 @@ def test_verify_exits_1_and_names_the_entry_and_2_for_what_it_cannot_read(
     assert run("verify", str(tmp_path / "none.zip"), "--key", str(public)).exit_code == 2
     path.write_bytes(good)
     assert run("verify", str(path), "--key", str(path)).exit_code == 2
+
+
+def test_an_export_is_the_owners_alone_to_read(site: ProofSite, tmp_path: Path) -> None:
+    (tmp_path / ".exam.zip.part").write_bytes(b"left by one that was killed")
+    (tmp_path / ".exam.zip.part").chmod(0o666)
+    export(tmp_path / "exam.zip")
+    assert (tmp_path / "exam.zip").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_export_cannot_speak_to_the_terminal(
+    site: ProofSite, public: Path, tmp_path: Path
+) -> None:
+    """A forger's names must not move the cursor over the faults, nor begin lines of their own."""
+    path = tmp_path / "exam.zip"
+    export(path)
+    with zipfile.ZipFile(path, "a") as forged:
+        forged.writestr("x\x1b[2J\x1b[H\nsession ses_1: as it was written", b"")
+    done = run("verify", str(path), "--key", str(public))
+    assert done.exit_code == 1
+    assert "\x1b" not in done.stdout
+    assert not any(line.startswith("session ses_1: as") for line in done.stdout.splitlines())
+    assert "is not in the manifest" in done.stdout
 
 
 def test_a_checkpoint_kept_elsewhere_tells_a_chain_that_was_cut(
