@@ -13,6 +13,8 @@ from proctor.domain.candidates import ConsentScope
 from proctor.domain.ids import CandidateId, SessionId, TenantId
 from proctor.domain.preflights import Rehearsed
 from proctor.domain.roles import Role
+from proctor.domain.sessions import SessionSpec
+from proctor.ports import Answer
 from proctor.services.host.rehearsal import rehearsal_key, written
 from tests.fakes.api import MODELS, OFFER, FakeApi
 
@@ -161,6 +163,24 @@ async def test_who_declines_is_not_watched_the_office_is_told_and_may_change_the
 async def test_declining_in_the_exam_closes_the_connection(page: Page) -> None:
     assert (await page.send("/whip", sdp=OFFER)).status_code == 201
     await page.say("declined")
+    assert page.session_id not in page.api.placement.hosted
+
+
+@pytest.mark.parametrize("choice", ["declined", "without_biometrics"])
+async def test_an_answer_without_a_consent_before_it_closes_what_a_host_takes_meanwhile(
+    page: Page, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    take = page.api.placement.join
+    whose = f"/v1/candidates/{page.candidate_id}/consents"
+    assert (await page.api.client.delete(whose, headers=page.headers)).status_code == 204
+
+    async def slowly(spec: SessionSpec, offer_sdp: str) -> Answer:
+        monkeypatch.undo()
+        assert (await page.say(choice)).status_code == 201
+        return await take(spec, offer_sdp)
+
+    monkeypatch.setattr(page.api.placement, "join", slowly)
+    assert (await page.send("/whip", sdp=OFFER)).status_code == 503
     assert page.session_id not in page.api.placement.hosted
 
 
