@@ -255,6 +255,49 @@ async def test_a_trial_is_hosted_under_a_name_of_its_own_and_begins_nothing(page
     assert [each["is_good"] for each in answer.json()["items"]] == [True]
 
 
+async def test_who_declined_tries_nothing_out(page: Page) -> None:
+    await page.say("declined")
+    answer = await page.send("/preflights", sdp=OFFER)
+    assert (answer.status_code, answer.json()["code"]) == (409, "session/declined")
+    assert page.api.placement.hosted == {}
+
+
+async def test_who_declines_while_a_host_takes_the_trial_tries_nothing_out(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = page.api.placement.join
+
+    async def slowly(spec: SessionSpec, offer_sdp: str) -> Answer:
+        monkeypatch.undo()
+        assert (await page.say("declined")).status_code == 201
+        return await take(spec, offer_sdp)
+
+    monkeypatch.setattr(page.api.placement, "join", slowly)
+    assert (await page.send("/preflights", sdp=OFFER)).status_code == 409
+    assert page.api.placement.hosted == {}
+
+
+async def test_declining_closes_a_trial_that_runs(page: Page) -> None:
+    await try_out(page, GOOD)
+    await page.say("declined")
+    assert page.api.placement.hosted == {}
+
+
+async def test_trials_begun_at_once_hold_one_place(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = page.api.placement.join
+
+    async def slowly(spec: SessionSpec, offer_sdp: str) -> Answer:
+        monkeypatch.undo()
+        assert (await page.send("/preflights", sdp=OFFER)).status_code == 201
+        return await take(spec, offer_sdp)
+
+    monkeypatch.setattr(page.api.placement, "join", slowly)
+    assert (await page.send("/preflights", sdp=OFFER)).status_code == 503
+    assert len(page.api.placement.hosted) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "camera", "microphone"),
     [
