@@ -7,8 +7,9 @@ is compared and nothing but numbers is kept.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from proctor.domain.errors import Conflict, NotFound
+from proctor.domain.errors import Conflict, NotFound, Unavailable
 from proctor.domain.ids import SessionId, TenantId, new_id
+from proctor.domain.notices import NoticeChoice
 from proctor.domain.preflights import (
     PageTold,
     Preflight,
@@ -21,7 +22,7 @@ from proctor.domain.sessions import SessionSpec, SessionState
 from proctor.ports import Clock, ExamStore, LiveState, NoticeStore, SessionPlacement, SessionStore
 from proctor.services.host.rehearsal import read, rehearsal_key
 from proctor.services.join import SessionEnded
-from proctor.services.sessions import check_offer
+from proctor.services.sessions import Declined, check_offer
 
 EPOCH = 1
 KEPT_S = 600
@@ -62,7 +63,8 @@ class Preflights:
             NotFound: No such session.
             SessionEnded: It is over.
             Conflict: It has begun: what it receives is told by the exam itself.
-            Unavailable: No host takes it now.
+            Declined: The candidate has declined, and said nothing else since.
+            Unavailable: No host takes it now, or another trial was begun meanwhile.
         """
         check_offer(sdp)
         session = await self._sessions.get(tenant_id, session_id)
@@ -70,10 +72,9 @@ class Preflights:
             raise SessionEnded("The session has ended.")
         if session.state is SessionState.LIVE:
             raise Conflict("The exam has begun; there is nothing left to try.", "preflight/begun")
+        await self._raise_if_declined(tenant_id, session_id)
         exam = await self._exams.get_exam(tenant_id, session.exam_id)
-        before = await self._live.get(_key(tenant_id, session_id))
-        if before is not None:
-            await self._placement.leave(SessionId(before), EPOCH)
+        await self.stop(tenant_id, session_id)
         name = new_id("pre")
         await self._live.put(_key(tenant_id, session_id), name, KEPT_S)
         spec = SessionSpec(
@@ -88,7 +89,21 @@ class Preflights:
             biometrics=False,
         )
         answer = await self._placement.join(spec, sdp)
+        try:
+            await self._raise_if_declined(tenant_id, session_id)
+            if await self._live.get(_key(tenant_id, session_id)) != name:
+                raise Unavailable("Another trial was begun meanwhile; try again.")
+        except Exception:
+            await self._placement.leave(SessionId(name), EPOCH)  # one place for a session, not more
+            raise
         return Trial(name, answer.sdp)
+
+    async def stop(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        """Close the trial that runs, if one does; nothing is kept."""
+        name = await self._live.get(_key(tenant_id, session_id))
+        if name is not None:
+            await self._placement.leave(SessionId(name), EPOCH)
+            await self._live.delete(_key(tenant_id, session_id))
 
     async def trickle(
         self, tenant_id: TenantId, session_id: SessionId, name: str, fragment: str
@@ -134,6 +149,13 @@ class Preflights:
         """What came of every trial, newest first. Raises `NotFound`."""
         await self._sessions.get(tenant_id, session_id)
         return await self._store.preflights(tenant_id, session_id)
+
+    async def _raise_if_declined(self, tenant_id: TenantId, session_id: SessionId) -> None:
+        said = await self._store.newest_answer(tenant_id, session_id)
+        if said is not None and said.choice is NoticeChoice.DECLINED:
+            raise Declined(
+                "You have declined; nothing is analysed. You may still change your answer."
+            )
 
     async def _mine(self, tenant_id: TenantId, session_id: SessionId, name: str) -> SessionId:
         if await self._live.get(_key(tenant_id, session_id)) != name:

@@ -224,8 +224,8 @@ class Connections:
             NotFound: No such session.
             SessionEnded: It is over.
             Declined: The candidate has declined, and said nothing else since.
-            Unavailable: No host takes it now (`NoCapacity`), none can be reached, or the consent
-                was changed meanwhile: the next offer goes by the new one.
+            Unavailable: No host takes it now (`NoCapacity`), none can be reached, or the consent or the
+                answer was changed meanwhile: the next offer goes by the new one.
         """
         check_offer(sdp)
         session = await self._store.get(tenant_id, session_id)
@@ -261,6 +261,10 @@ class Connections:
             # Taken back, or given anew, while the host was answering by the old one.
             await self._placement.leave(session_id, answer.epoch)
             raise Unavailable("The consent was changed meanwhile; connect again.")
+        if await self._notices.newest_answer(tenant_id, session_id) != said:
+            # An answer leaves the consent as it was where there was none: it is looked at by itself.
+            await self._placement.leave(session_id, answer.epoch)
+            raise Unavailable("The answer to the notice was changed meanwhile; connect again.")
         return answer
 
     async def trickle(

@@ -35,7 +35,12 @@ Cursor = Annotated[
     str | None, Query(max_length=96, description="`next` of the page before, with its filters.")
 ]
 Words = Annotated[
-    str, Query(max_length=64, description="In the candidate's reference, or a session's id.")
+    str,
+    Query(
+        max_length=64,
+        pattern=r"^[^\x00]*$",  # PostgreSQL takes no text with it
+        description="In the candidate's reference, or a session's id.",
+    ),
 ]
 Share = Annotated[float | None, Query(ge=0, le=1)]
 
@@ -99,6 +104,8 @@ def desk_router(desk: Desk) -> APIRouter:
         """Incidents over sessions, the newest first."""
         if opened_from is not None and opened_from.tzinfo is None:
             raise InvalidInput("opened_from needs a time zone: end it with Z.")
+        if opened_from is not None and not 1970 <= opened_from.year < 9999:
+            raise InvalidInput("opened_from lies in the years 1970 to 9998.")  # in UTC, too
         wanted = IncidentFilter(
             exam_id=ExamId(exam_id) if exam_id else None,
             session_id=SessionId(session_id) if session_id else None,

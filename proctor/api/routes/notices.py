@@ -59,6 +59,8 @@ def notices_router(services: Services) -> APIRouter:
             new.locale,
             new.text_sha256,
         )
+        if given.choice is NoticeChoice.DECLINED:
+            await preflights.stop(caller.tenant_id, SessionId(session_id))
         return NoticeAnswerView.model_validate(given)
 
     @router.get("/preflights")

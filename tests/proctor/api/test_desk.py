@@ -99,6 +99,8 @@ async def test_wrong_questions_to_the_desk_are_refused(sitting: Sitting) -> None
         ("/v1/review/queue?severity=grave", "request/invalid"),
         ("/v1/review/queue?min_priority=2", "request/invalid"),
         ("/v1/incidents?opened_from=2026-01-01T00:00:00", "request/invalid"),
+        ("/v1/incidents?opened_from=0001-01-01T00:00:00%2B14:00", "request/invalid"),
+        ("/v1/review/queue?q=a%00b", "request/invalid"),
         ("/v1/sessions?fields=face", "request/invalid"),
         ("/v1/review/queue?exam_id=exa_unknown", "resource/not-found"),
         ("/v1/incidents?session_id=ses_unknown", "resource/not-found"),

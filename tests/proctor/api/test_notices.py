@@ -13,6 +13,8 @@ from proctor.domain.candidates import ConsentScope
 from proctor.domain.ids import CandidateId, SessionId, TenantId
 from proctor.domain.preflights import Rehearsed
 from proctor.domain.roles import Role
+from proctor.domain.sessions import SessionSpec
+from proctor.ports import Answer
 from proctor.services.host.rehearsal import rehearsal_key, written
 from tests.fakes.api import MODELS, OFFER, FakeApi
 
@@ -164,6 +166,24 @@ async def test_declining_in_the_exam_closes_the_connection(page: Page) -> None:
     assert page.session_id not in page.api.placement.hosted
 
 
+@pytest.mark.parametrize("choice", ["declined", "without_biometrics"])
+async def test_an_answer_without_a_consent_before_it_closes_what_a_host_takes_meanwhile(
+    page: Page, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    take = page.api.placement.join
+    whose = f"/v1/candidates/{page.candidate_id}/consents"
+    assert (await page.api.client.delete(whose, headers=page.headers)).status_code == 204
+
+    async def slowly(spec: SessionSpec, offer_sdp: str) -> Answer:
+        monkeypatch.undo()
+        assert (await page.say(choice)).status_code == 201
+        return await take(spec, offer_sdp)
+
+    monkeypatch.setattr(page.api.placement, "join", slowly)
+    assert (await page.send("/whip", sdp=OFFER)).status_code == 503
+    assert page.session_id not in page.api.placement.hosted
+
+
 async def test_without_biometrics_nothing_is_compared_and_staff_see_what_does_without(
     page: Page,
 ) -> None:
@@ -233,6 +253,49 @@ async def test_a_trial_is_hosted_under_a_name_of_its_own_and_begins_nothing(page
         f"{page.path}/preflights", headers=page.api.as_(Role.PROCTOR)
     )
     assert [each["is_good"] for each in answer.json()["items"]] == [True]
+
+
+async def test_who_declined_tries_nothing_out(page: Page) -> None:
+    await page.say("declined")
+    answer = await page.send("/preflights", sdp=OFFER)
+    assert (answer.status_code, answer.json()["code"]) == (409, "session/declined")
+    assert page.api.placement.hosted == {}
+
+
+async def test_who_declines_while_a_host_takes_the_trial_tries_nothing_out(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = page.api.placement.join
+
+    async def slowly(spec: SessionSpec, offer_sdp: str) -> Answer:
+        monkeypatch.undo()
+        assert (await page.say("declined")).status_code == 201
+        return await take(spec, offer_sdp)
+
+    monkeypatch.setattr(page.api.placement, "join", slowly)
+    assert (await page.send("/preflights", sdp=OFFER)).status_code == 409
+    assert page.api.placement.hosted == {}
+
+
+async def test_declining_closes_a_trial_that_runs(page: Page) -> None:
+    await try_out(page, GOOD)
+    await page.say("declined")
+    assert page.api.placement.hosted == {}
+
+
+async def test_trials_begun_at_once_hold_one_place(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = page.api.placement.join
+
+    async def slowly(spec: SessionSpec, offer_sdp: str) -> Answer:
+        monkeypatch.undo()
+        assert (await page.send("/preflights", sdp=OFFER)).status_code == 201
+        return await take(spec, offer_sdp)
+
+    monkeypatch.setattr(page.api.placement, "join", slowly)
+    assert (await page.send("/preflights", sdp=OFFER)).status_code == 503
+    assert len(page.api.placement.hosted) == 1
 
 
 @pytest.mark.parametrize(
