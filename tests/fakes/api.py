@@ -28,6 +28,7 @@ from proctor.domain.recordings import RecordingKey
 from proctor.domain.roles import Role
 from proctor.domain.sending import MediaWish
 from proctor.identity.matching import MatchCalibration
+from proctor.ports import EvidenceObjects
 from proctor.services.accommodations import Accommodations
 from proctor.services.alerts import Alerts
 from proctor.services.candidates import Candidates
@@ -127,7 +128,12 @@ def images(*files: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
 class FakeApi:
     """Services over fakes, both applications, tokens of any role and tenant."""
 
-    def __init__(self, folder: Path, placement: FakePlacement | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        placement: FakePlacement | None = None,
+        store: EvidenceObjects | None = None,
+    ) -> None:
         self.clock = FakeClock()
         self.database = FakeDatabase()
         self.live = FakeLiveState(self.clock)
@@ -150,6 +156,7 @@ class FakeApi:
         self.maker = FakeSinkMaker()
         self.evidence = FakeEvidenceLedger(self.database)
         self.objects = FakeEvidenceObjects()
+        self.store: EvidenceObjects = store or self.objects
         self.subject_keys = FakeSubjectKeys()
         self.audit = FakeAuditLog(self.database)
         self.chain = FakeChainStore(self.database)
@@ -248,7 +255,7 @@ class FakeApi:
             ),
             evidence=EvidenceDesk(
                 ledger=self.evidence,
-                objects=self.objects,
+                objects=self.store,
                 subject_keys=self.subject_keys,
                 keys=keys,
                 audit=self.audit,

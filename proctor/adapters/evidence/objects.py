@@ -7,7 +7,9 @@ What lies there is sealed for its candidate. Large clips go up in parts, which o
 
 import asyncio
 import contextlib
+import glob
 import os
+import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -60,6 +62,8 @@ class ObjectEvidence:
         for key in object_keys:
             # not there: somebody else was faster
             with contextlib.suppress(FileNotFoundError), _told_as_ours():
+                if self._folder is not None:
+                    await asyncio.to_thread(_drop_halves, self._folder / key)
                 await obstore.delete_async(self._store, key)
 
     async def erase_session(self, session: KeptSession) -> None:
@@ -67,6 +71,20 @@ class ObjectEvidence:
         with _told_as_ours():
             names = await names_under(self._store, session.folder)
         await self.erase(names)
+        if self._folder is not None:
+            with _told_as_ours():
+                await asyncio.to_thread(_drop_folder, self._folder / session.folder)
+
+
+def _drop_halves(path: Path) -> None:
+    """What a process that was killed while it wrote has left beside: `name#1`; nothing lists those."""
+    for half in path.parent.glob(f"{glob.escape(path.name)}#*"):
+        half.unlink(missing_ok=True)
+
+
+def _drop_folder(folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 def _sync(path: Path) -> None:
