@@ -59,6 +59,20 @@ def verify(
         return _Check(bundle, seal, from_arrow, known).run()
 
 
+_FORGED = (
+    ValidationError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OSError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,  # of recursion, by values in values without end
+)
+"""What a file can bring about that was made to be no export."""
+
+
 class _Check:
     def __init__(
         self,
@@ -87,7 +101,7 @@ class _Check:
             self._check_contents()
         except InvalidInput as error:
             self._fault(error.detail)
-        except (ValidationError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        except _FORGED as error:
             self._fault(f"the export does not hold what an export holds ({type(error).__name__})")
         return self._report
 

@@ -391,6 +391,7 @@ def edited(rows: list[bytes]) -> list[bytes]:
         (put("chain.jsonl", lambda rows: rows[:-2]), "entry 7: it is missing"),
         (put("chain.jsonl", lambda rows: [*rows, rows[-1]]), "entry 9 "),
         (put("chain.jsonl", lambda rows: rows[:1]), "entry 2: it is missing"),
+        (put("chain.jsonl", lambda rows: [b"[" * 200_000]), "does not hold what an export holds"),
         (
             put("alerts.jsonl", without(1)),
             "entry 3 (alert alr_ses_1_2): what it is about is missing",
