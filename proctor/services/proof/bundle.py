@@ -47,7 +47,7 @@ class BundleReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
+        try:  # zipfile says NotImplementedError of a way of packing that it does not know
             self._zip = zipfile.ZipFile(path)
             infos = self._zip.infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -67,7 +67,7 @@ class BundleReader:
             zipfile.BadZipFile,
             OSError,
             ValueError,
-            NotImplementedError,
+            NotImplementedError,  # packed in a way that zipfile does not know
             RuntimeError,
             EOFError,
         ):
