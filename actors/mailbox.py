@@ -197,7 +197,8 @@ async def answered(
     from ray.serve.exceptions import RayServeException
 
     try:
-        return await asyncio.wait_for(call, within_s)
+        async with asyncio.timeout(within_s):  # `wait_for` of Python 3.11 may lose a cancel
+            return await call
     except RayTaskError as error:
         if isinstance(error.cause, ProctorError):
             raise error.cause from None

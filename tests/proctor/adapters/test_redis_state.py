@@ -161,3 +161,21 @@ def test_a_wrong_url_is_one_line_without_the_url() -> None:
     with pytest.raises(InvalidInput) as caught:
         RedisLiveState("http://:hidden@host")
     assert "hidden" not in str(caught.value)
+
+
+async def test_a_cancel_is_never_lost_in_the_moment_of_sending(live: RedisLiveState) -> None:
+    """Python 3.11's `wait_for` loses one that comes when the sending is just done."""
+
+    async def ask_for_ever() -> None:
+        while True:
+            await live.get("key")
+
+    await live.get("key")
+    for steps in range(60):
+        asking = asyncio.create_task(ask_for_ever())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking}, timeout=2)
+        assert asking.done(), f"cancelled after {steps} turns of the loop, and it went on"
+    assert await live.get("key") is None, "what is left of a cut answer is no answer to the next"
