@@ -146,7 +146,7 @@ async def browse(
     try:
         async with candidate_page(link, own, sound, namespace.command(), trusts_all=True) as page:
             await page.page.wait_for_function(
-                "() => window.proctorState.phase === 'live'", timeout=JOIN_WITHIN_S * 1000
+                "() => window.proctorState?.phase === 'live'", timeout=JOIN_WITHIN_S * 1000
             )
             told.began_at = (await page.camera_started_at()).timestamp()
             told.path = await page.path()

@@ -70,7 +70,7 @@ async def test_a_page_waits_for_room_and_moves_when_it_is_asked(tmp_path: Path) 
 async def shown(candidate: Candidate) -> float:
     """When the page told the candidate that there is no room yet."""
     await candidate.page.wait_for_function(
-        "() => !document.getElementById('problem').hidden", timeout=40_000
+        "() => document.getElementById('problem')?.hidden === false", timeout=40_000
     )
     return time.monotonic()
 
