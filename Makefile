@@ -12,7 +12,7 @@ export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
 endif
 
-.PHONY: help setup models web check test test-frameworks demo generate lock clean
+.PHONY: help setup models web check test test-frameworks demo generate lock chart sbom audit clean
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -71,8 +71,23 @@ generate: setup ## write what is made from the code and committed: gRPC classes,
 
 lock: ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/cpu.lock
-	uv pip compile pyproject.toml --extra gpu --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package onnxruntime --no-header -q -o requirements/gpu.lock
+	cp requirements/cpu.lock requirements/image.lock  # uv keeps the pins that it finds
+	uv pip compile pyproject.toml --extra aws --extra triton --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/image.lock
+	uv pip compile pyproject.toml --extra gpu --extra aws --extra triton --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-package onnxruntime --no-header -q -o requirements/gpu.lock
 	uv pip compile requirements/frameworks.in -c requirements/cpu.lock --python-version 3.11 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(addprefix --no-emit-package ,torch torchcodec triton opencv-python opencv-contrib-python) -q -o requirements/frameworks.lock
+
+chart: setup ## put serve_config.yaml into the Helm chart, lint it and pack it into dist/
+	cp serve_config.yaml ops/chart/rayproctor/files/serve_config.yaml
+	$(BIN)/helm lint --strict ops/chart/rayproctor --values ops/chart/example.yaml
+	$(BIN)/helm package --destination dist ops/chart/rayproctor
+
+sbom: setup ## the bill of materials of the image (CycloneDX) in dist/
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements/image.lock --output-reproducible --output-format JSON -o dist/sbom.json
+
+audit: setup web/node_modules/.package-lock.json ## known weaknesses of what the locks hold; needs the advisories' server
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/image.lock
+	cd web && PATH="$(abspath $(BIN)):$$PATH" npm audit --omit=dev
 
 clean: ## remove what can be made again
 	rm -rf .venv $(FRAMEWORKS) web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
