@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import av
 import httpx
 import pytest
 
+from proctor.services.proof.bundle import BundleWriter, reading
 from tests.e2e.support import footage
 from tests.e2e.support.browser import candidate_page
 from tests.e2e.support.system import (
@@ -28,6 +30,30 @@ pytestmark = [
 STORED_WITHIN_S = 60
 CHAINED_WITHIN_S = 90
 VERIFIED, TOUCHED = 0, 1
+
+Members = dict[str, bytes]
+
+
+def _less(name: str, first: int, last: int | None) -> Callable[[Members], None]:
+    """Without the lines from `first` to before `last` of a member."""
+
+    def change(members: Members) -> None:
+        rows = members[name].splitlines(keepends=True)
+        del rows[first:last]
+        members[name] = b"".join(rows)
+
+    return change
+
+
+REMOVALS: dict[str, Callable[[Members], None]] = {
+    "one row of the chain": _less("chain.jsonl", 1, 2),
+    "the tail of the chain": _less("chain.jsonl", -2, None),
+    "one alert": _less("alerts.jsonl", 0, 1),
+    "one incident": _less("incidents.jsonl", 0, 1),
+    "one verdict": _less("verdicts.jsonl", 0, 1),
+    "what is known of one piece of evidence": _less("evidence.jsonl", 0, 1),
+    "the newest checkpoint": _less("checkpoints.jsonl", -1, None),
+}
 
 
 async def test_what_was_judged_is_shown_judged_proved_and_erased(
@@ -67,10 +93,14 @@ async def test_what_was_judged_is_shown_judged_proved_and_erased(
         await _exported(system, session_id, export)
         assert _verified(export, key) == VERIFIED
         whole = export.read_bytes()
-        for at in range(0, len(whole), len(whole) // 25):
+        for at in range(0, len(whole), len(whole) // 6):
             touched = tmp_path / "touched.zip"
             touched.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
             assert _verified(touched, key) != VERIFIED, f"byte {at} of {len(whole)}"
+        for what, change in REMOVALS.items():
+            assert _verified(_made_again(export, tmp_path, change), key) == TOUCHED, what
+        (tmp_path / "cut.zip").write_bytes(whole[:-1000])
+        assert _verified(tmp_path / "cut.zip", key) != VERIFIED, "a cut file"
 
         session = await get_session(client, session_id)
         gone = await client.delete(f"/v1/candidates/{session['candidate_id']}")
@@ -127,6 +157,19 @@ async def _exported(system: System, session_id: str, to: Path) -> None:
         told = done.stderr
         await asyncio.sleep(1)
     raise AssertionError(told)
+
+
+def _made_again(export: Path, folder: Path, change: Callable[[Members], None]) -> Path:
+    """A well-formed export with other contents, written as the product writes one."""
+    with reading(export) as bundle:
+        members = {name: bundle.read(name) for name in bundle.names}
+    change(members)
+    with (folder / "again.zip").open("wb") as file:
+        again = BundleWriter(file)
+        for name, content in members.items():
+            again.add(name, content)
+        again.close()
+    return folder / "again.zip"
 
 
 def _verified(file: Path, key: Path) -> int:

@@ -53,9 +53,16 @@ class BundleReader:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InvalidInput(f"{path} cannot be read: {error}", "export/unreadable") from None
         self.names = [info.filename for info in infos]
-        is_too_much = sum(info.file_size for info in infos) > MOST_BYTES
-        if len(infos) > MOST_MEMBERS or is_too_much:
+        said = sum(info.file_size for info in infos)
+        if len(infos) > MOST_MEMBERS or said > MOST_BYTES:
             raise InvalidInput(f"{path} is too large for an export", "export/unreadable")
+        # Before a member is read: a small file that unpacks into a large one would fill the memory.
+        is_packed = any(info.compress_type != zipfile.ZIP_STORED for info in infos)
+        if is_packed or said > path.stat().st_size:
+            raise InvalidInput(
+                f"{path} is packed or its members overlap; an export is neither",
+                "export/unreadable",
+            )
 
     def read(self, name: str) -> bytes:
         """A member. Raises `InvalidInput` when it is missing or damaged."""

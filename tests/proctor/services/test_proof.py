@@ -550,3 +550,35 @@ def test_what_is_no_export_is_unreadable(tmp_path: Path, migrated: Path) -> None
         bundle.writestr("readme.txt", "hello")
     with pytest.raises(InvalidInput, match="this is no export"):
         site.verify(tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_small_file_that_unpacks_into_a_large_one_is_never_unpacked(
+    tmp_path: Path, migrated: Path, packing: int
+) -> None:
+    site = ProofSite.make(tmp_path, migrated)
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", packing) as bundle:
+        bundle.writestr("manifest.json", bytes(50_000_000))
+    assert bomb.stat().st_size < 200_000
+    with pytest.raises(InvalidInput, match="packed") as error:
+        site.verify(bomb)
+    assert error.value.code == "export/unreadable"
+
+
+def test_members_that_overlap_are_told_before_one_is_read(tmp_path: Path, migrated: Path) -> None:
+    """Many names of the directory may point at the same bytes."""
+    site = ProofSite.make(tmp_path, migrated)
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w") as bundle:
+        bundle.writestr("manifest.json", bytes(100_000))
+        (first,) = bundle.filelist
+        for number in range(50):
+            again = zipfile.ZipInfo(f"x{number}")
+            again.header_offset, again.CRC = first.header_offset, first.CRC
+            again.file_size = again.compress_size = first.file_size
+            bundle.filelist.append(again)
+            bundle.NameToInfo[again.filename] = again
+    with pytest.raises(InvalidInput, match="overlap") as error:
+        site.verify(bomb)
+    assert error.value.code == "export/unreadable"
