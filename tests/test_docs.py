@@ -19,7 +19,8 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 CODE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(
-    r"(?:^|(?<=[ (]))(?:\.venv/bin/)?(proctor|make|pytest|python -m (?:bench|proctor|deployments)[\w.]*)(?= |$)(.*)"
+    r"(?:^|(?<=[ (]))(?:\.venv/bin/)?"
+    r"(proctor|make|pytest|python -m (?:bench|proctor|deployments)[\w.]*)(?= |$)(.*)"
 )
 NOT_SETTINGS = {
     "PROCTOR_MEDIA", "PROCTOR_E2E_PEOPLE", "PROCTOR_PYTRITON", "PROCTOR_SHOTS",
