@@ -111,3 +111,23 @@ def test_a_setting_on_a_page_is_a_setting(page: Path) -> None:
     known = {f"PROCTOR_{name.upper()}" for name in Settings.model_fields} | NOT_SETTINGS
     for name in set(re.findall(r"PROCTOR_[A-Z0-9]+(?:_[A-Z0-9]+)*", page.read_text())):
         assert name in known, f"{name} is no setting"
+
+
+def test_every_code_of_an_error_is_explained() -> None:
+    raised = re.compile(
+        r"(?:code(?:: ClassVar\[str\])? = |code=|[(,] ?|^ +|return |: \()"
+        r"\"((?:auth|authz|biometric|config|consent|cursor|delivery|disk|erasure|event|evidence|export|face|"
+        r"idempotency|internal|keys|media|message|models|notice|perception|policy|preflight|proof|rate|request|"
+        r"resource|review|service|session|sessions|settings|shard|sink|sinks|state-store|webhook|webrtc)"
+        r"/[a-z-]+)\"",
+        re.MULTILINE,
+    )
+    explained = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    found = {
+        code
+        for room in ("proctor", "deployments", "models", "actors")
+        for file in (ROOT / room).rglob("*.py")
+        for code in raised.findall(file.read_text(encoding="utf-8"))
+    }
+    assert len(found) > 100
+    assert [code for code in sorted(found) if f"`{code}`" not in explained] == []

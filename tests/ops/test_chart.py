@@ -28,7 +28,7 @@ SITES: dict[str, dict[str, Any]] = {
         "monitoring": {"podMonitor": True},
         "tls": {"secret": "ray-tls"},
         "image": {"pullSecrets": ["registry"]},
-        "keys": {"ring": "vault+https://vault.example.org/transit/exams", "ringToken": "vault"},
+        "keys": {"ring": "vault://vault.example.org:8200/transit/exams", "ringToken": "vault"},
         "models": {"weights": {"existingClaim": "weights"}},
         "media": {"advertisedAddress": "192.0.2.7"},
         "settings": {"PROCTOR_PACK": "permissive"},
@@ -174,7 +174,8 @@ def test_a_key_is_never_readable_by_a_group() -> None:
     """The product refuses such a key; a Secret's files are such."""
     for pod in groups(the("RayService", rendered({}))).values():
         (first,) = pod["spec"]["initContainers"]
-        assert "install -m 0600" in first["command"][2]
+        assert "install -m 0600 /var/run/rayproctor-keys/*" in first["command"][2]
+        assert "install -m 0600 /var/run/rayproctor-tokens/*" in first["command"][2]
         (ray,) = pod["spec"]["containers"]
         (mount,) = [each for each in ray["volumeMounts"] if each["name"] == "keys"]
         volumes = {each["name"]: each for each in pod["spec"]["volumes"]}

@@ -68,7 +68,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   valueFrom: {secretKeyRef: {name: {{ .Values.database.secret.name }}, key: {{ .Values.database.secret.key }}}}
 - name: PROCTOR_REDIS_URL
   valueFrom: {secretKeyRef: {name: {{ .Values.redis.secret.name }}, key: {{ .Values.redis.secret.key }}}}
-- {name: PROCTOR_TOKEN_KEYS, value: {{ printf "/etc/rayproctor/keys/%s" .Values.keys.tokens | quote }}}
+- {name: PROCTOR_TOKEN_KEYS, value: /etc/rayproctor/keys/tokens}
 - {name: PROCTOR_PROOF_KEY, value: {{ printf "/etc/rayproctor/keys/%s" .Values.keys.proof | quote }}}
 - {name: PROCTOR_KEY_RING, value: {{ .Values.keys.ring | quote }}}
 {{- if eq .Values.keys.ring "file" }}
@@ -137,6 +137,8 @@ capabilities: {drop: [ALL]}
 - {name: keys, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
 - name: keys-secret
   secret: {secretName: {{ .Values.keys.secret }}}
+- name: tokens-secret
+  secret: {secretName: {{ .Values.keys.tokens }}}
 {{- with .Values.tls.secret }}
 - name: tls
   secret: {secretName: {{ . }}}
@@ -200,7 +202,13 @@ spec:
     - name: keys
       image: {{ .image }}
       imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-      command: [sh, -c, install -m 0600 /var/run/rayproctor-keys/* /etc/rayproctor/keys/]
+      command:
+        - sh
+        - -ec
+        - |
+          install -m 0600 /var/run/rayproctor-keys/* /etc/rayproctor/keys/
+          install -d -m 0700 /etc/rayproctor/keys/tokens
+          install -m 0600 /var/run/rayproctor-tokens/* /etc/rayproctor/keys/tokens/
       securityContext: {{- include "rayproctor.containerSecurity" .root | nindent 8 }}
       resources:
         requests: {cpu: 50m, memory: 32Mi}
@@ -208,6 +216,7 @@ spec:
       volumeMounts:
         - {name: keys, mountPath: /etc/rayproctor/keys}
         - {name: keys-secret, mountPath: /var/run/rayproctor-keys, readOnly: true}
+        - {name: tokens-secret, mountPath: /var/run/rayproctor-tokens, readOnly: true}
   containers:
     - name: ray
       image: {{ .image }}
