@@ -45,18 +45,21 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
     """Everything behind the HTTP door and the WebSockets."""
     from functools import partial
 
+    from deployments.certificate import tell_certificate
     from deployments.shown import published_models, see_hosts
+    from proctor.adapters.metrics import PrometheusMetrics
     from proctor.bootstrap import build_services, open_stores
     from proctor.replaying import judge_again
 
     settings = begin(process)
+    tell_certificate(settings, PrometheusMetrics())
     embedding, calibration = identity_of(settings)
     stores = await open_stores(settings)
     return build_services(
         settings,
         stores,
         perception=_perception(deployments, DOOR_ASKS_WITHIN_S),
-        placement=ActorPlacement(Mailboxes(), stores.live, SystemClock()),
+        placement=ActorPlacement(Mailboxes(), stores.live, SystemClock(), PrometheusMetrics()),
         judges=_judges(settings),
         calibrations={embedding: calibration},
         embedding=embedding,
@@ -114,7 +117,7 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
     """A fusion shard that has taken over its checkpoints; runs in its actor's process."""
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_checkpoints, open_live_state
+    from proctor.bootstrap import open_checkpoints, open_live_state, preset_rules
     from proctor.bootstrap_evidence import open_recordings
     from proctor.services.judge_sessions import JudgeShard
     from proctor.services.judging.recorder import Recorder
@@ -130,6 +133,7 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
         live=open_live_state(settings),
         clock=clock,
         metrics=metrics,
+        rules=preset_rules(settings),
         recorder=Recorder(
             name=spec.name,
             recordings=open_recordings(settings),
@@ -170,7 +174,7 @@ async def build_dispatcher() -> "Loops":
         stores.exams,
         stores.candidates,
         stores.incidents,
-        ActorPlacement(Mailboxes(), live, clock),
+        ActorPlacement(Mailboxes(), live, clock, metrics),
         _judges(settings),
         clock,
     )

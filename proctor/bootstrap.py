@@ -482,6 +482,14 @@ def open_tokens(settings: Settings) -> "tuple[TokenIssuer, TokenVerifier]":
     )
 
 
+def preset_rules(settings: Settings) -> frozenset[str]:
+    """Ids of every rule of the presets: what may be a label of a metric."""
+    from proctor.fusion.policy import parse_policy
+
+    presets = _presets(settings.resolved()).values()
+    return frozenset(rule.id for text in presets for rule in parse_policy(text).rules)
+
+
 def _presets(settings: Settings) -> dict[str, str]:
     """Policies by name: every `NAME.yaml` of the policies folder."""
     return {

@@ -6,7 +6,7 @@ again. How it is written down, and in which order, says `proctor.services.judgin
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from proctor.fusion.judge import SessionJudge
 from proctor.fusion.judgement import Judgement
 from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
 from proctor.services.judging.archive import Archive, Committed
+from proctor.services.judging.numbers import CoverageNumbers
 from proctor.services.judging.page_news import PageNews
 from proctor.services.judging.recorder import Recorder
 from proctor.services.judging.session import JudgedSession
@@ -51,6 +52,8 @@ class JudgeShard:
         live: Redis, for the candidates' pages.
         clock: Time.
         metrics: Numbers.
+        rules: Ids of rules that may be counted by name: those of the presets. Policies that others write
+            name rules as they like.
         recorder: Where what is judged is recorded; None for nowhere.
     """
 
@@ -63,6 +66,7 @@ class JudgeShard:
         live: LiveState,
         clock: Clock,
         metrics: Metrics,
+        rules: Collection[str] = (),
         recorder: Recorder | None = None,
     ) -> None:
         self._name = name
@@ -70,6 +74,8 @@ class JudgeShard:
         self._checkpoints = checkpoints
         self._clock = clock
         self._metrics = metrics
+        self._rules = frozenset(rules)
+        self._cover = CoverageNumbers(metrics)
         self._news = PageNews(live)
         self._recorder = recorder
         self._writer = ShardWriter(
@@ -280,6 +286,7 @@ class JudgeShard:
             waiting = sum(len(known.rows) for known in self._sessions.values())
             self._metrics.gauge("shard_sessions", len(self._sessions))
             self._metrics.gauge("shard_unsynced_rows", waiting)
+            self._cover.tell(known.status() for known in self._sessions.values() if known.is_live)
 
     async def _ask_for_reconnections(self) -> None:
         """Ask the pages of sessions that are not seen to connect anew, unless Redis is away."""
@@ -416,6 +423,8 @@ class JudgeShard:
                 began_at = known.judge.spec.started_at + timedelta(milliseconds=alert.occurred_ms)
                 delay_s = (alert.raised_at - began_at).total_seconds()
                 self._metrics.observe("alert_delay_seconds", max(0.0, delay_s))
+                rule = alert.rule_id if alert.rule_id in self._rules else "custom"
+                self._metrics.count("incidents_opened", rule=rule, severity=alert.severity)
 
     async def _settle(self, touched: Sequence[JudgedSession]) -> None:
         """Write down, commit, tell the candidates' pages, let go of what has ended.

@@ -126,7 +126,9 @@ class Site:
             host_factory=plain_host, shard_factory=plain_shard, host_cpus=0.1, shard_cpus=0.1
         )
         self.reconciler = self.deployed("v1")
-        self.placement = ActorPlacement(self.mailboxes, self.live, self.clock, patience_s=1)
+        self.placement = ActorPlacement(
+            self.mailboxes, self.live, self.clock, FakeMetrics(), patience_s=1
+        )
         self.judges = ActorJudges(self.mailboxes, [shard_name(0)], self.clock)
 
     def deployed(self, version: str) -> Reconciler:

@@ -39,6 +39,10 @@ class ReportLog:
         """Everything made so far has been acknowledged."""
         return not self._unacknowledged
 
+    def __len__(self) -> int:
+        """How many wait to be acknowledged."""
+        return len(self._unacknowledged)
+
     def owes_heartbeat(self, now_ms: int) -> bool:
         """Whether silence has lasted a second; reports that wait to be taken are sign of life enough."""
         if self._last_made_ms is None or (self._spec_wanted and self.is_empty):

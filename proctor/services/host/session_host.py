@@ -37,7 +37,7 @@ from proctor.services.host.handing import Hands, RunningKeeper
 from proctor.services.host.identity import look_up
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.moving import Moves
-from proctor.services.host.pace import HostLoad, Pressure, refusal
+from proctor.services.host.pace import HostLoad, Pressure, refusal, refused_for
 from proctor.services.host.pages import Pages
 
 logger = logging.getLogger(__name__)
@@ -271,6 +271,7 @@ class SessionHost:
         if spec.epoch <= max(epoch, self._joining.get(spec.session_id, 0)):
             raise Conflict("a newer connection of this session is open")
         if self._closed:
+            self._metrics.count("host_refusals", why="closed")
             raise NoCapacity(f"session host {self._name} is closed")
         load = self.load()
         is_resumed = here is not None or spec.session_id in self._joining
@@ -279,6 +280,7 @@ class SessionHost:
         is_running = is_resumed or self._age_s(spec) > RUNNING_AFTER_S
         why = refusal(load, is_running=is_running)
         if why is not None:
+            self._metrics.count("host_refusals", why=refused_for(load, is_running=is_running) or "")
             raise NoCapacity(f"session host {self._name} {why}")
 
     def _age_s(self, spec: SessionSpec) -> float:
@@ -393,6 +395,14 @@ class SessionHost:
             session.add_counts(counts)
         for what, count in counts.items():
             self._metrics.count("host_media", count, what=what)
+        looks: Counter[tuple[str, str]] = Counter()
+        for session in sessions:
+            session.add_looks(looks)
+        for (group, what), count in looks.items():
+            self._metrics.count("host_looks", count, group=group, what=what)
+        waiting = sum(len(session.reports) for session in sessions)
+        waiting += sum(len(session.reports) for session, _ in self._closing)
+        self._metrics.gauge("host_reports_waiting", waiting)
 
     def _about(self, spec: SessionSpec) -> dict[str, object]:
         return {"session_id": spec.session_id, "epoch": spec.epoch, "host": self._name}

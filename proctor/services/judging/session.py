@@ -62,6 +62,11 @@ class JudgedSession:
             or self.told != self.status()
         )
 
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on."""
+        return not self.judge.has_ended
+
     def keep(self, judgement: Judgement) -> None:
         """Hold what must reach the database."""
         if judgement.has_rows:
