@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from proctor.domain.candidates import ModelRef
     from proctor.identity.matching import MatchCalibration
     from proctor.identity.voices import VoiceCalibration
-    from proctor.ports import Perception
+    from proctor.ports import Perception, Tracer
     from proctor.services.host.session_host import SessionHost
     from proctor.services.judge_sessions import JudgeShard
     from proctor.services.notices import ModelInUse
@@ -53,13 +53,17 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
 
     settings = begin(process)
     tell_certificate(settings, PrometheusMetrics())
+    tracer = tracer_of(settings, process)
     embedding, calibration = identity_of(settings)
     stores = await open_stores(settings)
     return build_services(
         settings,
         stores,
-        perception=_perception(deployments, DOOR_ASKS_WITHIN_S),
-        placement=ActorPlacement(Mailboxes(), stores.live, SystemClock(), PrometheusMetrics()),
+        perception=_perception(deployments, DOOR_ASKS_WITHIN_S, tracer),
+        placement=ActorPlacement(
+            Mailboxes(tracer=tracer), stores.live, SystemClock(), PrometheusMetrics()
+        ),
+        tracer=tracer,
         judges=_judges(settings),
         calibrations={embedding: calibration},
         embedding=embedding,
@@ -91,11 +95,12 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
     assert settings.database_url is not None
     clock, metrics, stores = SystemClock(), PrometheusMetrics(), SqlStores(settings.database_url)
     embedding, calibration = identity_of(settings)
+    tracer = tracer_of(settings, spec.name)
     return SessionHost(
         name=spec.name,
         capacity=settings.sessions_per_host,
         tick_ms=settings.tick_ms,
-        perception=_perception(dict(spec.models), HOST_ASKS_WITHIN_S),
+        perception=_perception(dict(spec.models), HOST_ASKS_WITHIN_S, tracer),
         groups=dict(spec.models).keys(),
         judges=_judges(settings),
         faces=open_faces(settings),
@@ -110,6 +115,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         pages=Pages(live=open_live_state(settings), usual=usual_media(settings), clock=clock),
         clock=clock,
         metrics=metrics,
+        tracer=tracer,
     )
 
 
@@ -134,6 +140,7 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
         clock=clock,
         metrics=metrics,
         rules=preset_rules(settings),
+        tracer=tracer_of(settings, spec.name),
         recorder=Recorder(
             name=spec.name,
             recordings=open_recordings(settings),
@@ -191,7 +198,7 @@ async def build_dispatcher() -> "Loops":
             clock=clock,
             metrics=metrics,
         ),
-        build_deliveries(settings, stores, live),
+        build_deliveries(settings, stores, live, tracer_of(settings, "dispatcher")),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
         Settler(evidence_news.settle, clock=clock, metrics=metrics, gauge="evidence_untold"),
         Retainer(end_evidence.erase_due, clock=clock, metrics=metrics, counter="evidence_erased"),
@@ -374,12 +381,25 @@ def require_shared_stores(settings: Settings, nodes: int) -> None:
         )
 
 
-def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":
+def tracer_of(settings: Settings, process: str) -> "Tracer":
+    """The tracer of this process; one that does nothing where no endpoint is set."""
+    from proctor.services.no_tracing import OFF
+
+    if settings.otlp_endpoint is None:
+        return OFF
+    from proctor.adapters.tracing import open_tracer
+
+    return open_tracer(settings.otlp_endpoint, settings.otlp_ratio, process)
+
+
+def _perception(deployments: Mapping[str, str], within_s: float, tracer: "Tracer") -> "Perception":
     from actors.perception import ServePerception, serve_handle
 
     handles = {name: serve_handle(name, APPLICATION) for name in set(deployments.values())}
     return ServePerception(
-        {group: handles[name] for group, name in deployments.items()}, within_s=within_s
+        {group: handles[name] for group, name in deployments.items()},
+        within_s=within_s,
+        tracer=tracer,
     )
 
 

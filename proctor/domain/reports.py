@@ -67,6 +67,17 @@ class TickReport:
     orders: tuple[OrderNews, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedReport(TickReport):
+    """A report of what a traced call to the models brought; recordings do not keep its `trace`.
+
+    Attributes:
+        trace: The call's W3C traceparent.
+    """
+
+    trace: str = ""
+
+
 class CommandName(StrEnum):
     """What a shard may ask of a host, riding on the acknowledgement."""
 

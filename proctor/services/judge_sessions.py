@@ -20,14 +20,16 @@ from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import read_sessions
 from proctor.fusion.judge import SessionJudge
 from proctor.fusion.judgement import Judgement
-from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
+from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics, Tracer
 from proctor.services.judging.archive import Archive, Committed
 from proctor.services.judging.numbers import CoverageNumbers
 from proctor.services.judging.page_news import PageNews
 from proctor.services.judging.recorder import Recorder
 from proctor.services.judging.session import JudgedSession
 from proctor.services.judging.stale import Stale
+from proctor.services.judging.traces import JudgeTraces
 from proctor.services.judging.writer import ShardWriter
+from proctor.services.no_tracing import OFF
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class JudgeShard:
         metrics: Numbers.
         rules: Ids of rules that may be counted by name: those of the presets. Policies that others write
             name rules as they like.
+        tracer: Traces what came of traced calls, and every alert.
         recorder: Where what is judged is recorded; None for nowhere.
     """
 
@@ -67,6 +70,7 @@ class JudgeShard:
         clock: Clock,
         metrics: Metrics,
         rules: Collection[str] = (),
+        tracer: Tracer = OFF,
         recorder: Recorder | None = None,
     ) -> None:
         self._name = name
@@ -76,6 +80,7 @@ class JudgeShard:
         self._metrics = metrics
         self._rules = frozenset(rules)
         self._cover = CoverageNumbers(metrics)
+        self._traces = JudgeTraces(tracer)
         self._news = PageNews(live)
         self._recorder = recorder
         self._writer = ShardWriter(
@@ -156,7 +161,9 @@ class JudgeShard:
                 elif known is not None:
                     touched[report.session_id] = known
                     highest[key] = max(highest.get(key, 0), report.seq)
-                    wishes.setdefault(key, {}).update(dict.fromkeys(self._take(known, report)))
+                    with self._traces.judging(known, report):
+                        wished = self._take(known, report)
+                    wishes.setdefault(key, {}).update(dict.fromkeys(wished))
             await self._settle(list(touched.values()))
             for (session_id, epoch), seq in highest.items():
                 answers[(session_id, epoch)] = Acknowledgement(
@@ -413,6 +420,7 @@ class JudgeShard:
         """Hold what must reach the database, and count the alerts."""
         known.keep(judgement)
         for alert in judgement.alerts:
+            self._traces.raised(known, alert.alert_id)
             self._metrics.count(
                 "alerts_raised",
                 category=alert.category,
@@ -431,9 +439,10 @@ class JudgeShard:
 
         Once Redis has not answered, nothing more is asked of it in this step: each question would wait.
         """
-        is_written = await self._writer.checkpoint(touched)
-        self._writer.note_store(touched, not is_written, self._clock.now())
-        await self._writer.commit(touched)
+        with self._traces.committing():
+            is_written = await self._writer.checkpoint(touched)
+            self._writer.note_store(touched, not is_written, self._clock.now())
+            await self._writer.commit(touched)
         for known in touched if is_written else ():
             try:
                 await self._tell(known)

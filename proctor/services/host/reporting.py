@@ -2,10 +2,10 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from proctor.domain.observations import Observation
-from proctor.domain.reports import EffectiveRate, OrderNews, TickReport
+from proctor.domain.reports import EffectiveRate, OrderNews, TickReport, TracedReport
 from proctor.domain.sessions import SessionSpec
 
 HEARTBEAT_MS = 1_000
@@ -28,6 +28,7 @@ class ReportLog:
         self._last_made_ms: int | None = None
         self._send_from_ms = 0
         self._spec_wanted = True
+        self._trace = ""
 
     @property
     def is_full(self) -> bool:
@@ -49,6 +50,10 @@ class ReportLog:
             return True
         return self.is_empty and now_ms - self._last_made_ms >= HEARTBEAT_MS
 
+    def traced(self, context: str) -> None:
+        """What was just seen came of a traced call: the next report with observations says so."""
+        self._trace = context
+
     def make(
         self,
         now_ms: int,
@@ -68,19 +73,21 @@ class ReportLog:
         """
         self._last_seq += 1
         self._last_made_ms = now_ms
-        self._unacknowledged.append(
-            TickReport(
-                session_id=self._spec.session_id,
-                epoch=self._spec.epoch,
-                seq=self._last_seq,
-                sent_ms=now_ms,
-                observations=tuple(sorted(observations, key=lambda seen: seen.observed_ms)),
-                rates=rates,
-                spec=self._spec if self._last_seq == 1 else None,
-                closing=closing,
-                orders=orders,
-            )
+        report = TickReport(
+            session_id=self._spec.session_id,
+            epoch=self._spec.epoch,
+            seq=self._last_seq,
+            sent_ms=now_ms,
+            observations=tuple(sorted(observations, key=lambda seen: seen.observed_ms)),
+            rates=rates,
+            spec=self._spec if self._last_seq == 1 else None,
+            closing=closing,
+            orders=orders,
         )
+        if self._trace and observations:
+            said = {field.name: getattr(report, field.name) for field in fields(report)}
+            report, self._trace = TracedReport(**said, trace=self._trace), ""
+        self._unacknowledged.append(report)
 
     def to_send(self, now_ms: int) -> list[TickReport]:
         """What to send now: everything unacknowledged, unless it was sent under a second ago."""
