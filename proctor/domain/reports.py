@@ -69,13 +69,13 @@ class TickReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedReport(TickReport):
-    """A report of what a traced call to the models brought; recordings do not keep its `trace`.
+    """A report of what traced calls to the models brought; recordings do not keep its `traces`.
 
     Attributes:
-        trace: The call's W3C traceparent.
+        traces: The calls' W3C traceparents.
     """
 
-    trace: str = ""
+    traces: tuple[str, ...] = ()
 
 
 class CommandName(StrEnum):

@@ -115,7 +115,8 @@ class Courier:
             lane.not_before_ms = self._clock.monotonic_ms() + lane.wait_ms
 
     async def _submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
-        traces = {each.trace for each in reports if isinstance(each, TracedReport)}
+        traced = (each for each in reports if isinstance(each, TracedReport))
+        traces = dict.fromkeys(trace for each in traced for trace in each.traces)
         with ExitStack() as spans:
             for trace in traces:
                 spans.enter_context(self._tracer.child("host.report", trace))

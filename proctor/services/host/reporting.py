@@ -11,6 +11,7 @@ from proctor.domain.sessions import SessionSpec
 HEARTBEAT_MS = 1_000
 RESEND_MS = 1_000
 MOST_UNACKNOWLEDGED = 300
+MOST_TRACES = 8
 MOST_AT_ONCE = 50
 
 
@@ -28,7 +29,7 @@ class ReportLog:
         self._last_made_ms: int | None = None
         self._send_from_ms = 0
         self._spec_wanted = True
-        self._trace = ""
+        self._traces: tuple[str, ...] = ()
 
     @property
     def is_full(self) -> bool:
@@ -52,7 +53,8 @@ class ReportLog:
 
     def traced(self, context: str) -> None:
         """What was just seen came of a traced call: the next report with observations says so."""
-        self._trace = context
+        if len(self._traces) < MOST_TRACES:
+            self._traces += (context,)
 
     def make(
         self,
@@ -84,9 +86,9 @@ class ReportLog:
             closing=closing,
             orders=orders,
         )
-        if self._trace and observations:
+        if self._traces and observations:
             said = {field.name: getattr(report, field.name) for field in fields(report)}
-            report, self._trace = TracedReport(**said, trace=self._trace), ""
+            report, self._traces = TracedReport(**said, traces=self._traces), ()
         self._unacknowledged.append(report)
 
     def to_send(self, now_ms: int) -> list[TickReport]:

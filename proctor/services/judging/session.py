@@ -31,7 +31,7 @@ class JudgedSession:
         safe: The last (epoch, seq) that is written down.
         told: What the candidate's page was told last, video and audio.
         store_is_lost: Whether the last checkpoint failed.
-        trace: Of the newest report with observations, where it was traced.
+        traces: Of the newest report with observations, where it was traced.
     """
 
     judge: SessionJudge
@@ -42,7 +42,7 @@ class JudgedSession:
     safe: tuple[int, int] = (0, 0)
     told: tuple[Cover, Cover] | None = None
     store_is_lost: bool = False
-    trace: str = ""
+    traces: tuple[str, ...] = ()
     _was_seen_in: int = 0
     _reconnect_at_ms: int | None = None
 

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from proctor.domain.reports import TickReport, TracedReport
 from proctor.ports import Span, Tracer
 from proctor.services.judging.session import JudgedSession
-from proctor.services.no_tracing import NO_SPAN
 
 
 class JudgeTraces:
@@ -14,31 +13,35 @@ class JudgeTraces:
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        self._span: Span = NO_SPAN
+        self._spans: list[Span] = []
         self._raised: list[str] = []
 
     @contextmanager
     def judging(self, known: JudgedSession, report: TickReport) -> Iterator[None]:
         """While a report is judged."""
-        trace = report.trace if isinstance(report, TracedReport) else ""
+        traces = report.traces if isinstance(report, TracedReport) else ()
         if report.observations:
-            known.trace = trace
-        if not trace:
+            known.traces = traces
+        if not traces:
             yield
             return
-        with self._tracer.child("shard.judge", trace) as span:
-            self._span = span
+        with ExitStack() as spans:
+            self._spans = [
+                spans.enter_context(self._tracer.child("shard.judge", each)) for each in traces
+            ]
             try:
                 yield
             finally:
-                self._span = NO_SPAN
+                self._spans = []
 
     def raised(self, known: JudgedSession, alert_id: str) -> None:
-        """An alert came of it, or of time that passed after it: the two traces lead to each other."""
+        """An alert came of it, or of time that passed after it: the traces lead to each other."""
         if not self._tracer.is_on:
             return
-        with self._tracer.alert(alert_id, [self._span.context or known.trace]) as span:
-            self._span.leads_to(span.context)
+        causes = [each.context for each in self._spans] or known.traces
+        with self._tracer.alert(alert_id, causes) as span:
+            for each in self._spans:
+                each.leads_to(span.context)
             self._raised.append(span.context)
 
     @contextmanager
