@@ -8,6 +8,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 
 from opentelemetry.sdk.trace import SpanProcessor
 
@@ -54,10 +55,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     base = per_call_us(nothing, given.rounds)
-    found = {"off": per_call_us(lambda: work(OFF), given.rounds) - base}
+    found = {"off": per_call_us(partial(work, OFF), given.rounds) - base}
     for name, ratio in (("on, one of a hundred", 0.01), ("on, all", 1.0)):
         tracer = OtelTracer("bench", ratio, SpanProcessor())
-        found[name] = per_call_us(lambda tracer=tracer: work(tracer), given.rounds // 10) - base
+        found[name] = per_call_us(partial(work, tracer), given.rounds // 10) - base
     if given.json:
         print(json.dumps({"us_per_call": found}))
         return
