@@ -49,7 +49,7 @@ class PlainHost:
     async def close(self) -> None:
         self._sessions.clear()
 
-    async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
+    async def join(self, spec: SessionSpec, offer_sdp: str, trace: str = "") -> Answer:
         if not offer_sdp:
             raise InvalidInput("the offer has no video", "webrtc/no-video", 422)
         self._sessions[spec.session_id] = spec.epoch
