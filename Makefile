@@ -68,6 +68,8 @@ demo: models web ## a scripted candidate over real WebRTC; alerts on the screen 
 generate: setup ## write what is made from the code and committed: gRPC classes, the schema of alerts
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. proctor/api/proto/alerts.proto
 	$(BIN)/python -m proctor.alerting.schema
+	$(BIN)/python -m ops.watching
+	$(BIN)/python -m ops.grafana.build
 
 lock: ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/cpu.lock

@@ -11,6 +11,7 @@ from rich.table import Table
 from deployments.cli import bench, dlq, models, policy, proof, retention
 from deployments.cli.demo import demo
 from deployments.cli.errors import OneLineErrors, read_settings
+from deployments.cli.metrics import metrics
 from deployments.cli.replay import explain, replay
 from proctor.domain.roles import Role
 
@@ -28,6 +29,7 @@ app.add_typer(retention.app, name="retention")
 app.command()(demo)
 app.command()(replay)
 app.command()(explain)
+app.command()(metrics)
 app.add_typer(proof.keys, name="keys")
 app.command()(proof.export)
 app.command()(proof.verify)
