@@ -62,6 +62,8 @@ def settings_of(
         "PROCTOR_MODELS_DIR": models,
         "PROCTOR_HOME": "/srv/rayproctor",
         "PROCTOR_TLS_PROXY": "cluster-test",
+        "PROCTOR_WEBRTC__UDP_PORT_MIN": "20000",
+        "PROCTOR_WEBRTC__UDP_PORT_MAX": "20999",
         "PROCTOR_HOSTS": "2",
         "PROCTOR_SHARDS": "2",
         "AWS_ACCESS_KEY_ID": "moto",

@@ -4,10 +4,11 @@ Each has an address, a loopback, a /tmp, a /root and an sshd of its own and sees
 so that `ray stop` on one ends nothing of another. They hang on a bridge of the caller's namespace.
 """
 
+import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,17 @@ class Machine:
         (first,) = psutil.Process(self.process.pid).children()
         return Path(f"/proc/{first.pid}/root")
 
+    def inside(self, *words: str, given: str = "") -> str:
+        """What a command prints that runs in its network. Raises `CalledProcessError`."""
+        command = ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", *words]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, input=given
+        ).stdout
+
+    def listening(self) -> set[int]:
+        """TCP ports that something listens on at another address than 127.0.0.1."""
+        return ports_of(self.inside("ss", "-Hltn"))
+
     def running(self) -> list[str]:
         """Command lines of what runs on it besides its first process and sshd."""
         found = []
@@ -48,6 +60,21 @@ class Machine:
             if words and "sshd" not in words[0] and str(SCRIPT) not in words:
                 found.append(" ".join(words)[:120])
         return found
+
+
+def ports_of(told: str) -> set[int]:
+    """The ports in what `ss -Hltn` prints, less those of loopback addresses."""
+    places = [line.split()[3].rpartition(":") for line in told.splitlines()]
+    return {int(port) for host, _, port in places if not host.startswith(("127.", "[::1]"))}
+
+
+def reachable(address: str, ports: Iterable[int], within_s: float = 0.5) -> set[int]:
+    """Those of the ports that take a connection from here."""
+    found = set()
+    for port in ports:
+        with contextlib.suppress(OSError), socket.create_connection((address, port), within_s):
+            found.add(port)
+    return found
 
 
 @contextmanager

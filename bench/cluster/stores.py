@@ -1,5 +1,6 @@
 """The stores of the cluster test, on an address that its machines reach: PostgreSQL, Redis, S3 (moto)."""
 
+import logging
 import secrets
 import socket
 import subprocess
@@ -49,6 +50,7 @@ def redis(address: str, port: int, folder: Path) -> Iterator[str]:
 @contextmanager
 def s3(address: str, port: int) -> Iterator[str]:
     """An S3 store with one bucket; its address."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it tells every request
     server = ThreadedMotoServer(address, port, verbose=False)
     server.start()
     try:

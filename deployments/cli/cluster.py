@@ -44,3 +44,17 @@ def serve_config(
         typer.echo(SERVE_CONFIG.read_text(), nl=False)
         return
     typer.echo(yaml.safe_dump(without_gpus(read_serve_config()), sort_keys=False), nl=False)
+
+
+@app.command()
+def firewall(
+    nodes: Annotated[list[str], typer.Argument(help="Addresses of all nodes, the head's too.")],
+) -> None:
+    """Print rules for `nft -f -` on every node: others reach ssh, the doors and media alone."""
+    from deployments.firewall import rules_for
+    from proctor.domain.errors import InvalidInput
+
+    try:
+        typer.echo(rules_for(nodes, read_settings().resolved()), nl=False)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
