@@ -67,7 +67,7 @@ demo: models web ## a scripted candidate over real WebRTC; alerts on the screen 
 
 # In namespaces of its own: `ray stop` would end every Ray that it sees, and no network of this host is used.
 cluster-test: models web ## ray up on three machines of our own, serve deploy, an alert, ray down (needs root, sshd, rsync)
-	unshare --pid --mount --net --fork --mount-proc --kill-child $(BIN)/python -m bench.cluster
+	unshare --pid --mount --net --fork --mount-proc --kill-child $(BIN)/python -m deployments.cluster_test
 
 generate: setup ## write what is made from the code and committed: gRPC classes, the schema of alerts
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. proctor/api/proto/alerts.proto

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,16 @@ class Machine:
             if words and "sshd" not in words[0] and str(SCRIPT) not in words:
                 found.append(" ".join(words)[:120])
         return found
+
+
+def left_after(machines: Sequence[Machine], patience_s: float) -> list[str]:
+    """What still runs on them once there was time to end; back as soon as nothing does."""
+    until = time.monotonic() + patience_s
+    while (left := [line for one in machines for line in one.running()]) and (
+        time.monotonic() < until
+    ):
+        time.sleep(0.2)
+    return left
 
 
 def ports_of(told: str) -> set[int]:

@@ -21,7 +21,7 @@ import yaml
 from rich.console import Console
 
 from bench.cluster.files import FOLDER, as_lines, settings_of, with_addresses
-from bench.cluster.machines import Machine, bridge, machine, make_key, reachable
+from bench.cluster.machines import Machine, bridge, left_after, machine, make_key, reachable
 from bench.cluster.stores import postgres, redis, s3
 from bench.demo import play, rehearse
 from deployments.cli.demo import fetch_models
@@ -103,7 +103,7 @@ def main() -> int:
             if not is_right:
                 _keep_logs(machines)
             _call("ray", "down", "-y", str(file))
-        left = _left(machines)
+        left = left_after(machines, DOWN_WITHIN_S)
         console.print(f"{_at(started_s)}  ray down: {len(left)} processes left")
         for line in left:
             console.print(f"  still runs: {line}", markup=False)
@@ -149,16 +149,6 @@ def _call(*words: str) -> None:
     """A command of Ray, as an operator types it. Raises `CalledProcessError`."""
     binary = Path(sys.executable).parent / words[0]
     subprocess.run([str(binary), *words[1:]], check=True, cwd=ROOT, stdin=subprocess.DEVNULL)
-
-
-def _left(machines: Sequence[Machine], patience_s: float = DOWN_WITHIN_S) -> list[str]:
-    """What still runs once there was time to end."""
-    until = time.monotonic() + patience_s
-    while (left := [line for one in machines for line in one.running()]) and (
-        time.monotonic() < until
-    ):
-        time.sleep(0.2)
-    return left
 
 
 def _keep_logs(machines: Sequence[Machine]) -> None:
