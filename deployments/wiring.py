@@ -15,8 +15,7 @@ from actors.directory import ActorJudges, ActorPlacement, shard_name
 from actors.mailbox import Mailboxes, MailboxSpec
 from deployments.environment import ROOT, environment_of
 from proctor.adapters.clock import SystemClock
-from proctor.domain.errors import InvalidInput
-from proctor.settings import Settings
+from proctor.settings import Settings, WebRtcSettings
 
 if TYPE_CHECKING:
     from deployments.keeper import Loops
@@ -220,6 +219,7 @@ async def build_dispatcher() -> "Loops":
 
 async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reconciler":
     """The loop that keeps the set of actors; `source` is what was deployed, also after a restart."""
+    from deployments.nodes import count_nodes, require_shared_stores
     from deployments.reconciler import CrewSize, Reconciler
     from deployments.yard import RayYard
     from proctor.adapters.metrics import PrometheusMetrics
@@ -347,38 +347,16 @@ def source_digest() -> str:
 
 
 def version_of(source: str, settings: Settings) -> str:
-    """What must be the same for an actor to stay: the source and every setting."""
-    told = repr((source, sorted(environment_of(settings).items())))
+    """What must be the same for an actor to stay: the source and every setting.
+
+    A node's own media addresses are left out: the reconciler moves between nodes, and the hosts that
+    it finds elsewhere are none the older for that.
+    """
+    anywhere = WebRtcSettings()
+    here = {"bind_address": anywhere.bind_address, "advertised_address": None}
+    common = settings.model_copy(update={"webrtc": settings.webrtc.model_copy(update=here)})
+    told = repr((source, sorted(environment_of(common).items())))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-
-def count_nodes() -> int:
-    """Living nodes of the cluster that this process belongs to."""
-    import ray
-
-    nodes: list[dict[str, object]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return sum(node["Alive"] is True for node in nodes)
-
-
-def require_shared_stores(settings: Settings, nodes: int) -> None:
-    """Raises `InvalidInput` when stores that lie on one machine would be used by several."""
-    settings = settings.resolved()
-    assert settings.database_url is not None
-    assert settings.faces_uri is not None
-    if nodes > 1 and settings.database_url.startswith("sqlite"):
-        raise InvalidInput(f"{nodes} nodes need one database: set PROCTOR_DATABASE_URL")
-    if nodes > 1 and "://" not in settings.faces_uri:
-        raise InvalidInput(f"{nodes} nodes need one face index: set PROCTOR_FACES_URI")
-    if nodes > 1 and (settings.recordings_url or "").startswith("file:"):
-        raise InvalidInput(
-            f"{nodes} nodes need one store of recordings: set PROCTOR_RECORDINGS_URL"
-        )
-    if nodes > 1 and (settings.evidence_url or "").startswith("file:"):
-        raise InvalidInput(f"{nodes} nodes need one store of evidence: set PROCTOR_EVIDENCE_URL")
-    if nodes > 1 and (settings.checkpoints_url or "").startswith("file:"):
-        raise InvalidInput(
-            f"{nodes} nodes need one place for checkpoints: set PROCTOR_CHECKPOINTS_URL"
-        )
 
 
 def tracer_of(settings: Settings, process: str) -> "Tracer":
