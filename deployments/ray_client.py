@@ -6,13 +6,17 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from deployments.environment import environment_of
 from deployments.home import make_private_folder, ray_token, require_private
 from deployments.ray_head import RayHead, make_session_folder
+from proctor.adapters.logging import configure
 from proctor.domain.errors import InvalidInput, Unavailable
 from proctor.settings import Settings
 
+QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Its logs go with it, and what matters of them comes as an exception."""
 ADDRESS = re.compile(r"[A-Za-z0-9.-]+:\d{1,5}")
 
 
@@ -31,13 +35,15 @@ def connected(settings: Settings, address: str | None) -> Iterator[int]:
         Unavailable: Nobody answers there.
     """
     known = settings.resolved()
+    configure("warning", "jobs")
     home = make_private_folder(known.home)
     if address is not None:
         yield _join(address, os.environ.get("RAY_AUTH_TOKEN_PATH"), settings)
         return
     folder = make_session_folder()
     try:
-        head = RayHead.start(folder, ray_token(home), environment_of(known))
+        head = RayHead.start(folder, ray_token(home), environment_of(known) | QUIET)
+        logging.getLogger("ray").setLevel(logging.ERROR)
         try:
             yield os.cpu_count() or 1
         finally:
@@ -54,8 +60,6 @@ def check_address(address: str) -> str:
 
 
 def _join(address: str, token_path: str | None, settings: Settings) -> int:
-    from pathlib import Path
-
     check_address(address)
     token = require_private(Path(token_path)) if token_path else ray_token(settings.resolved().home)
     for name in ("RAY_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR", "RAY_NAMESPACE", "RAY_AUTH_TOKEN"):

@@ -3,6 +3,7 @@
 A row of the input is an item's text (a path, an id), so nothing heavy crosses the object store.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.run_folder import RunFolder
+from proctor.adapters.logging import configure
 from proctor.domain.errors import ProctorError, Unavailable
 
 Row = dict[str, Any]
@@ -63,6 +65,7 @@ class Worker:
     """The actor of Ray Data's pool."""
 
     def __init__(self, order: Order) -> None:
+        configure("warning", "jobs")  # ours leaves out what must not be logged
         self._order = order
         self._workman = order.open(order.spec)
 
@@ -112,6 +115,7 @@ def run(
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     blocks = folder.blocks_left()
     done = folder.items - sum(len(block.items) for block in blocks)
     advance(done, folder.items)

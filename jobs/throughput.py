@@ -29,6 +29,8 @@ from proctor.settings import Settings
 
 WORTH = 0.85
 """The share of the bare loop's rate that the job must reach."""
+PATIENCE_S = 300
+"""Ray Data hands out nothing until every actor has loaded its models, as the bare loop does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,9 @@ def measure(
     """
     import os
 
+    from ray.data import DataContext
+
+    DataContext.get_current().wait_for_min_actors_s = PATIENCE_S
     before = os.getloadavg()[0]
     bare, job = [], []
     for number in range(1, rounds + 1):
