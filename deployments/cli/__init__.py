@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cli import bench, cluster, dlq, models, policy, proof, retention
+from deployments.cli import bench, cluster, dlq, jobs, models, policy, proof, retention
 from deployments.cli.demo import demo
 from deployments.cli.errors import OneLineErrors, read_settings
 from deployments.cli.metrics import metrics
@@ -26,6 +26,7 @@ app.add_typer(policy.app, name="policy")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(bench.app, name="bench")
 app.add_typer(cluster.app, name="cluster")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(retention.app, name="retention")
 app.command()(demo)
 app.command()(replay)
