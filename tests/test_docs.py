@@ -22,10 +22,10 @@ COMMAND = re.compile(
     r"(?:^|(?<=[ (]))(?:\.venv/bin/)?"
     r"(proctor|make|pytest|python -m (?:bench|proctor|deployments)[\w.]*)(?= |$)(.*)"
 )
-NOT_SETTINGS = {
-    "PROCTOR_MEDIA", "PROCTOR_E2E_PEOPLE", "PROCTOR_PYTRITON", "PROCTOR_SHOTS",
+OTHERS = {
+    "PROCTOR_MEDIA", "PROCTOR_E2E_PEOPLE", "PROCTOR_PYTRITON", "PROCTOR_SHOTS", "PROCTOR_NODE_OFFERS",
 }  # fmt: skip
-"""Variables that tests and benches read."""
+"""Variables that tests, benches and the start of a node read."""
 
 
 def commands(page: Path) -> Iterator[tuple[str, str]]:
@@ -108,7 +108,7 @@ def test_a_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_setting_on_a_page_is_a_setting(page: Path) -> None:
-    known = {f"PROCTOR_{name.upper()}" for name in Settings.model_fields} | NOT_SETTINGS
+    known = {f"PROCTOR_{name.upper()}" for name in Settings.model_fields} | OTHERS
     for name in set(re.findall(r"PROCTOR_[A-Z0-9]+(?:_[A-Z0-9]+)*", page.read_text())):
         assert name in known, f"{name} is no setting"
 
