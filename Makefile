@@ -86,7 +86,7 @@ sbom: setup ## the bill of materials of the image (CycloneDX) in dist/
 	$(BIN)/cyclonedx-py requirements requirements/image.lock --output-reproducible --output-format JSON -o dist/sbom.json
 
 audit: setup web/node_modules/.package-lock.json ## known weaknesses of what the locks hold; needs the advisories' server
-	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/image.lock
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/image.lock
 	cd web && PATH="$(abspath $(BIN)):$$PATH" npm audit --omit=dev
 
 clean: ## remove what can be made again

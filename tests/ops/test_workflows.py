@@ -64,3 +64,9 @@ def test_every_command_exists(path: Path) -> None:
             assert (ROOT / rest[0]).is_dir()
         else:
             assert first == ".venv/bin/python", command
+
+
+def test_what_could_not_be_audited_is_no_pass() -> None:
+    """pip-audit alone ends with 0 when it could look nothing up."""
+    (line,) = re.findall(r"^\t\S+pip-audit .*$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "--strict" in line
