@@ -12,7 +12,7 @@ export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
 endif
 
-.PHONY: help setup models web check test test-frameworks demo generate lock chart sbom audit clean
+.PHONY: help setup models web check test test-frameworks demo generate lock chart client sbom audit clean
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -80,6 +80,11 @@ chart: setup ## put serve_config.yaml into the Helm chart, lint it and pack it i
 	cp serve_config.yaml ops/chart/rayproctor/files/serve_config.yaml
 	$(BIN)/helm lint --strict ops/chart/rayproctor --values ops/chart/example.yaml
 	$(BIN)/helm package --destination dist ops/chart/rayproctor
+
+client: setup ## build the client's wheel and source archive into dist/client; TAG=client-vVERSION must be its own
+	@test -z "$$TAG" || test "$$TAG" = "client-v$$(cd sdk && ../$(BIN)/hatchling version)" || { echo "TAG is not sdk's version" >&2; exit 2; }
+	rm -rf dist/client
+	cd sdk && ../$(BIN)/hatchling build --directory ../dist/client
 
 sbom: setup ## the bill of materials of the image (CycloneDX) in dist/
 	@mkdir -p dist
