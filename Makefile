@@ -12,7 +12,7 @@ export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
 endif
 
-.PHONY: help setup models web check test test-frameworks demo generate lock chart client sbom audit clean
+.PHONY: help setup models web check test test-frameworks demo cluster-test generate lock chart client sbom audit clean
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -65,9 +65,15 @@ $(FRAMEWORKS)/.ready: .venv/.ready requirements/frameworks.lock
 demo: models web ## a scripted candidate over real WebRTC; alerts on the screen (KEEP=1 stays up, MEDIA=folder)
 	$(BIN)/proctor demo $(if $(KEEP),--keep) $(if $(MEDIA),--media $(MEDIA))
 
+# In namespaces of its own: `ray stop` would end every Ray that it sees, and no network of this host is used.
+cluster-test: models web ## ray up on three machines of our own, serve deploy, an alert, ray down (needs root, sshd, rsync)
+	unshare --pid --mount --net --fork --mount-proc --kill-child $(BIN)/python -m deployments.cluster_test
+
 generate: setup ## write what is made from the code and committed: gRPC classes, the schema of alerts
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. proctor/api/proto/alerts.proto
 	$(BIN)/python -m proctor.alerting.schema
+	$(BIN)/python -m ops.watching
+	$(BIN)/python -m ops.grafana.build
 
 lock: ## resolve the locks again (needs uv)
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q -o requirements/cpu.lock

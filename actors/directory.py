@@ -25,7 +25,7 @@ from proctor.domain.notes import IncidentNote
 from proctor.domain.observations import ClientEventName
 from proctor.domain.reports import Acknowledgement, TickReport
 from proctor.domain.sessions import SessionSpec
-from proctor.ports import Answer, Clock, LiveState
+from proctor.ports import Answer, Clock, LiveState, Metrics
 from proctor.services.host.pace import HostLoad, refusal
 from proctor.services.host.sampling import Shed
 
@@ -126,11 +126,18 @@ class ActorPlacement:
     """
 
     def __init__(
-        self, mailboxes: Mailboxes, live: LiveState, clock: Clock, *, patience_s: float = 8.0
+        self,
+        mailboxes: Mailboxes,
+        live: LiveState,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        patience_s: float = 8.0,
     ) -> None:
         self._mailboxes = mailboxes
         self._live = live
         self._clock = clock
+        self._metrics = metrics
         self._patience_ms = round(patience_s * 1000)
         self._sent: deque[tuple[int, str]] = deque()
         self._refused_ms: dict[str, int] = {}
@@ -152,10 +159,12 @@ class ActorPlacement:
                 answer = await self._try(name, spec, offer_sdp)
                 if answer is not None:
                     await self._live.put(_place(spec.session_id), name, PLACE_TTL_S)
+                    self._metrics.count("placements", outcome="placed")
                     if before is not None and before != name:
                         await self._dismiss(before, spec.session_id, spec.epoch - 1)
                     return answer
             if self._clock.monotonic_ms() >= give_up_ms or _are_pressed(hosts):
+                self._metrics.count("placements", outcome="refused" if hosts else "no_host")
                 raise NoCapacity(
                     "no session host can take the session now", 2 + secrets.randbelow(4)
                 )

@@ -12,8 +12,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 
 from proctor.domain.errors import ProctorError, Unavailable
+from proctor.ports import Tracer
+from proctor.services.no_tracing import OFF
 
 NAMESPACE = "proctor"
+TRACED = frozenset({"join"})
+"""Methods that take a `trace`."""
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
@@ -130,10 +134,16 @@ class NoAnswer(Unavailable):
 
 
 class Mailboxes:
-    """Speaks to actors by name and remembers their handles."""
+    """Speaks to actors by name and remembers their handles.
 
-    def __init__(self, find: Callable[[str], Any] = find_by_ray) -> None:
+    Attributes of the constructor:
+        find: Looks an actor up.
+        tracer: Whose present span goes along with `TRACED` calls.
+    """
+
+    def __init__(self, find: Callable[[str], Any] = find_by_ray, tracer: Tracer = OFF) -> None:
         self._find = find
+        self._tracer = tracer
         self._handles: dict[str, Any] = {}
 
     def forget(self, name: str) -> None:
@@ -148,7 +158,9 @@ class Mailboxes:
             NoAnswer: It is too slow; nothing is known of the effect.
             Unavailable: It is dead, restarting or unknown.
         """
-        call = getattr(await self._handle(name), method).remote(*arguments)
+        trace = self._tracer.current() if method in TRACED else ""
+        along = {"trace": trace} if trace else {}
+        call = getattr(await self._handle(name), method).remote(*arguments, **along)
 
         def away(detail: str) -> Unavailable:
             self.forget(name)

@@ -25,6 +25,8 @@ from proctor.domain.perception import (
     WordsAnswer,
     WordsAsk,
 )
+from proctor.ports import Tracer
+from proctor.services.no_tracing import OFF
 
 CALL_LIMIT_BYTES = 3 * 2**20
 ASK_OVERHEAD_BYTES = 2_048
@@ -46,9 +48,13 @@ class ServePerception:
     Args of the constructor:
         handles: One handle per group (`face`, `body`, `speech` ...); merged groups share one.
         within_s: Deadline of a call, the second try included.
+        tracer: Whose present span goes along.
     """
 
-    def __init__(self, handles: Mapping[str, Any], *, within_s: float) -> None:
+    def __init__(
+        self, handles: Mapping[str, Any], *, within_s: float, tracer: Tracer = OFF
+    ) -> None:
+        self._tracer = tracer
         self._handles = handles
         self._within_s = within_s
 
@@ -92,22 +98,23 @@ class ServePerception:
         return [answer for part in parts for answer in part]
 
     async def _one_call(self, handle: Any, group: str, method: str, asks: Sequence[Ask]) -> Any:
+        trace = self._tracer.current()
         return await answered(
-            _twice(handle, method, asks),
+            _twice(handle, method, asks, *([trace] if trace else [])),
             who=f"model group {group}",
             within_s=self._within_s,
             away=PerceptionUnavailable,
         )
 
 
-async def _twice(handle: Any, method: str, asks: Sequence[Ask]) -> Any:
+async def _twice(handle: Any, method: str, asks: Sequence[Ask], *trace: str) -> Any:
     """Call; when the replica died under the call, call another once. Replicas keep no state."""
     from ray.exceptions import ActorDiedError, ActorUnavailableError
 
     try:
-        return await getattr(handle, method).remote(asks)
+        return await getattr(handle, method).remote(asks, *trace)
     except (ActorDiedError, ActorUnavailableError):
-        return await getattr(handle, method).remote(asks)
+        return await getattr(handle, method).remote(asks, *trace)
 
 
 def size_bytes(ask: AnyAsk) -> int:

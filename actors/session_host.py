@@ -25,10 +25,10 @@ class SessionHostActor:
         self._version = spec.version
         self._host = Owned(factory, spec)
 
-    async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
+    async def join(self, spec: SessionSpec, offer_sdp: str, trace: str = "") -> Answer:
         """Host the session and answer its offer."""
         host = await self._host.get()
-        return await host.join(spec, offer_sdp)
+        return await host.join(spec, offer_sdp, trace)
 
     async def trickle(self, session_id: SessionId, epoch: int, fragment: str) -> None:
         """Add ICE candidates."""

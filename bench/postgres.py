@@ -38,8 +38,13 @@ def find_postgres() -> Path:
 
 
 @contextmanager
-def run_postgres() -> Iterator[Postgres]:
-    """A cluster in a folder of its own. `initdb` refuses root, so root runs it as `postgres`."""
+def run_postgres(address: str = "127.0.0.1", network: str | None = None) -> Iterator[Postgres]:
+    """A cluster in a folder of its own. `initdb` refuses root, so root runs it as `postgres`.
+
+    Args:
+        address: Where it listens.
+        network: Others that may come in, by password (`10.1.2.0/24`).
+    """
     binaries = find_postgres()
     folder = Path(tempfile.mkdtemp(prefix="proctor-postgres-"))
     password = secrets.token_hex(16)
@@ -54,11 +59,14 @@ def run_postgres() -> Iterator[Postgres]:
     make = [str(binaries / "initdb"), "-D", data, "-U", "proctor", "-A", "scram-sha-256"]
     make += [f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
     subprocess.run(make, check=True, capture_output=True, user=user, cwd=folder)
+    if network is not None:
+        with (folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} scram-sha-256\n")
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port = probe.getsockname()[1]
     options = {
-        "listen_addresses": "127.0.0.1",
+        "listen_addresses": address,
         "port": port,
         "unix_socket_directories": "",
         "fsync": "off",
@@ -69,8 +77,8 @@ def run_postgres() -> Iterator[Postgres]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(run, stdout=log, stderr=log, user=user, cwd=folder)
     try:
-        _wait(process, port, folder / "log")
-        url = f"postgresql+asyncpg://proctor:{password}@127.0.0.1:{port}/postgres"
+        _wait(process, address, port, folder / "log")
+        url = f"postgresql+asyncpg://proctor:{password}@{address}:{port}/postgres"
         yield Postgres(url, port, process)
     finally:
         process.send_signal(signal.SIGINT)  # a fast shutdown: clients are cut off
@@ -78,11 +86,11 @@ def run_postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder)
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait(process: "subprocess.Popen[bytes]", address: str, port: int, log: Path) -> None:
     until = time.monotonic() + START_S
     while "ready to accept connections" not in log.read_text():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < until, log.read_text()
         time.sleep(0.05)
-    with socket.create_connection(("127.0.0.1", port), timeout=5):
+    with socket.create_connection((address, port), timeout=5):
         pass

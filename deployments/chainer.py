@@ -54,6 +54,9 @@ class Chainer:
                 if step % LATE_EVERY == 0:
                     owed += await keeper.keep_late()
                 self._metrics.gauge("sessions_unchained", owed)
+                if owed == 0:
+                    now_s = self._clock.now().timestamp()
+                    self._metrics.gauge("loop_succeeded_at_seconds", now_s, loop="chainer")
             except ProctorError as error:
                 log.warning("step failed", code=error.code)
                 self._metrics.count("chainer_failed_steps_total")

@@ -15,6 +15,8 @@ log = structlog.get_logger(__name__)
 STEP_S = 0.15
 BATCH = 200
 REST_AFTER_FAILURE_S = 1.0
+MEASURE_EVERY_MS = 5_000
+"""How often what waits is counted: one query more."""
 
 
 class Dispatcher:
@@ -27,12 +29,14 @@ class Dispatcher:
         self._metrics = metrics
         self._told: dict[TenantId, int] = {}
         self._is_behind = True
+        self._measured_ms: int | None = None
 
     async def run(self) -> None:
         """Step until cancelled; a store that is away is waited for."""
         while True:
             try:
                 published = await self.step()
+                await self._measure()
             except ProctorError as error:
                 log.warning("step failed", code=error.code)
                 self._metrics.count("dispatcher_failed_steps_total")
@@ -56,3 +60,15 @@ class Dispatcher:
                     self._told[tenant_id] = head
             self._is_behind = False
         return published
+
+    async def _measure(self) -> None:
+        """Tell what waits for a place in the feed, now and then."""
+        now_ms = self._clock.monotonic_ms()
+        if self._measured_ms is not None and now_ms - self._measured_ms < MEASURE_EVERY_MS:
+            return
+        pending, oldest = await self._feed.waiting()
+        self._measured_ms, now = now_ms, self._clock.now()
+        lag_s = 0.0 if oldest is None else max((now - oldest).total_seconds(), 0.0)
+        self._metrics.gauge("outbox_pending", pending)
+        self._metrics.gauge("outbox_lag_seconds", lag_s)
+        self._metrics.gauge("loop_succeeded_at_seconds", now.timestamp(), loop="dispatcher")

@@ -49,6 +49,8 @@ class Eraser:
                 erase = self._erase = self._erase or self._make()
                 owed = await erase.sweep(with_tombstones=is_hour)
                 self._metrics.gauge("erasures_owed", owed)
+                now_s = self._clock.now().timestamp()
+                self._metrics.gauge("loop_succeeded_at_seconds", now_s, loop="eraser")
                 step += 1
             except ProctorError as error:  # tombstones are read again until they could be
                 log.warning("step failed", code=error.code)

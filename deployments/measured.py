@@ -30,35 +30,37 @@ class MeasuredReplica(PerceptionReplica):
         self._clock = SystemClock()
         self._busy = BusyMeter(self._clock.monotonic_ms())
 
-    async def faces(self, asks: Sequence[FaceAsk]) -> Sequence[FaceAnswer]:
+    async def faces(self, asks: Sequence[FaceAsk], trace: str = "") -> Sequence[FaceAnswer]:
         """See `PerceptionReplica`."""
         with self._open():
-            return await super().faces(asks)
+            return await super().faces(asks, trace)
 
-    async def bodies(self, asks: Sequence[BodyAsk]) -> Sequence[BodyAnswer]:
+    async def bodies(self, asks: Sequence[BodyAsk], trace: str = "") -> Sequence[BodyAnswer]:
         """See `PerceptionReplica`."""
         with self._open():
-            return await super().bodies(asks)
+            return await super().bodies(asks, trace)
 
-    async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
+    async def speech(self, asks: Sequence[SpeechAsk], trace: str = "") -> Sequence[SpeechAnswer]:
         """See `PerceptionReplica`."""
         with self._open():
-            return await super().speech(asks)
+            return await super().speech(asks, trace)
 
-    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+    async def speakers(
+        self, asks: Sequence[SpeakersAsk], trace: str = ""
+    ) -> Sequence[SpeakersAnswer]:
         """See `PerceptionReplica`."""
         with self._open():
-            return await super().speakers(asks)
+            return await super().speakers(asks, trace)
 
-    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+    async def words(self, asks: Sequence[WordsAsk], trace: str = "") -> Sequence[WordsAnswer]:
         """See `PerceptionReplica`."""
         with self._open():
-            return await super().words(asks)
+            return await super().words(asks, trace)
 
-    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+    async def objects(self, asks: Sequence[ObjectsAsk], trace: str = "") -> Sequence[ObjectsAnswer]:
         """See `PerceptionReplica`."""
         with self._open():
-            return await super().objects(asks)
+            return await super().objects(asks, trace)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Mean calls open since Serve last asked."""

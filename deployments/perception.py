@@ -17,6 +17,8 @@ from proctor.domain.perception import (
     WordsAsk,
 )
 
+ANSWER = "perception.answer"
+
 
 class PerceptionReplica:
     """Answers for the model groups it was given.
@@ -25,33 +27,43 @@ class PerceptionReplica:
     """
 
     def __init__(self, groups: tuple[str, ...]) -> None:
-        from deployments.wiring import perception_in_process
+        from deployments.wiring import perception_in_process, tracer_of
+        from proctor.settings import Settings
 
         self._perception = perception_in_process(frozenset(groups))
+        self._tracer = tracer_of(Settings(), "perception")
 
-    async def faces(self, asks: Sequence[FaceAsk]) -> Sequence[FaceAnswer]:
+    async def faces(self, asks: Sequence[FaceAsk], trace: str = "") -> Sequence[FaceAnswer]:
         """Detect, landmark, pose, gaze and (when asked) embed."""
-        return await self._perception.faces(asks)
+        with self._tracer.child(ANSWER, trace):
+            return await self._perception.faces(asks)
 
-    async def bodies(self, asks: Sequence[BodyAsk]) -> Sequence[BodyAnswer]:
+    async def bodies(self, asks: Sequence[BodyAsk], trace: str = "") -> Sequence[BodyAnswer]:
         """Joints of the upper body."""
-        return await self._perception.bodies(asks)
+        with self._tracer.child(ANSWER, trace):
+            return await self._perception.bodies(asks)
 
-    async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
+    async def speech(self, asks: Sequence[SpeechAsk], trace: str = "") -> Sequence[SpeechAnswer]:
         """Speech probability per 32 ms."""
-        return await self._perception.speech(asks)
+        with self._tracer.child(ANSWER, trace):
+            return await self._perception.speech(asks)
 
-    async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
+    async def speakers(
+        self, asks: Sequence[SpeakersAsk], trace: str = ""
+    ) -> Sequence[SpeakersAnswer]:
         """Who spoke when, and the voices' embeddings."""
-        return await self._perception.speakers(asks)
+        with self._tracer.child(ANSWER, trace):
+            return await self._perception.speakers(asks)
 
-    async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
+    async def words(self, asks: Sequence[WordsAsk], trace: str = "") -> Sequence[WordsAnswer]:
         """What was said."""
-        return await self._perception.words(asks)
+        with self._tracer.child(ANSWER, trace):
+            return await self._perception.words(asks)
 
-    async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
+    async def objects(self, asks: Sequence[ObjectsAsk], trace: str = "") -> Sequence[ObjectsAnswer]:
         """Things in a picture."""
-        return await self._perception.objects(asks)
+        with self._tracer.child(ANSWER, trace):
+            return await self._perception.objects(asks)
 
     async def check_health(self) -> None:
         """Answering at all is what is asked: the models run on threads beside the loop."""

@@ -130,7 +130,30 @@ class Reconciler:
         else:  # until a host that stays answers, those that are to go serve on
             members = [replace(member, is_draining=False) for member in members]
         await self._live.put(ROSTER_KEY, roster_to_json(members), ROSTER_TTL_S)
+        self._measure(members)
         return members
+
+    def _measure(self, members: list[Member]) -> None:
+        """Tell how many there are, how full, and how many there should be."""
+        hosts = [member for member in members if member.kind == "host"]
+        staying = [host for host in hosts if not host.is_draining]
+        sessions = sum(host.sessions for host in hosts)
+        busy = sum(1 for host in staying if host.sessions > 0)
+        numbers = {
+            "hosts_wanted": self._size.wanted_hosts(busy, sessions),
+            "hosts_sessions": sessions,
+            "hosts_places": sum(host.capacity for host in staying),
+            "hosts_refusing": sum(1 for host in staying if host.load.room <= 0),
+            "hosts_worst_lag_seconds": max((host.lag_ms for host in hosts), default=0) / 1000,
+            "shards": len(members) - len(hosts),
+            "shards_wanted": self._size.shards,
+        }
+        for name, value in numbers.items():
+            self._metrics.gauge(name, value)
+        self._metrics.gauge("hosts", len(staying), state="staying")
+        self._metrics.gauge("hosts", len(hosts) - len(staying), state="leaving")
+        now_s = self._clock.now().timestamp()
+        self._metrics.gauge("loop_succeeded_at_seconds", now_s, loop="reconciler")
 
     async def _look(self, name: str) -> Member | None:
         """Ask an actor how it is; end it when it hangs, or is of another version and empty."""
@@ -143,7 +166,7 @@ class Reconciler:
         is_old = pulse.version != self._version
         is_leaving = is_old or pulse.is_draining or name in self._leaving
         if is_leaving and pulse.sessions == 0 and await self._may_end(name):
-            await self._remove(name, "replaced by another version" if is_old else "not needed")
+            await self._remove(name, "replaced" if is_old else "not_needed")
             return None
         return Member(
             name=name,
@@ -192,7 +215,7 @@ class Reconciler:
         """End a host that is too many: at once when it is empty, else once its sessions are elsewhere."""
         if host.sessions == 0:
             if await self._may_end(host.name):
-                await self._remove(host.name, "not needed any more")
+                await self._remove(host.name, "not_needed")
         elif self._size.sessions_per_host > 1:
             log.info("host is to be emptied", actor=host.name, sessions=host.sessions)
             self._leaving.add(host.name)
@@ -212,6 +235,7 @@ class Reconciler:
                 log.warning("host could not be emptied further", actor=host.name, code=error.code)
             else:
                 left -= wave
+                self._metrics.count("sessions_asked_to_move", wave)
 
     async def _may_end(self, name: str) -> bool:
         """A host that was empty may have taken a session since it said so; asked to retire, it knows."""
@@ -236,6 +260,7 @@ class Reconciler:
 
     async def _remove(self, name: str, why: str) -> None:
         log.info("ending actor", actor=name, why=why)
+        self._metrics.count("actors_ended", why=why)
         await asyncio.to_thread(self._yard.remove, name)
         self._mailboxes.forget(name)
         self._answered_ms.pop(name, None)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from proctor.domain.errors import ProctorError
+from proctor.domain.errors import NotAllErased, ProctorError
 from proctor.ports import Clock, Metrics
 
 log = structlog.get_logger(__name__)
@@ -31,6 +31,7 @@ class Retainer:
         counter: str = "recordings_erased",
     ) -> None:
         self._counter = counter
+        self._what = counter.removesuffix("_erased")
         self._erase_due = erase_due
         self._clock = clock
         self._metrics = metrics
@@ -40,6 +41,14 @@ class Retainer:
         while True:
             try:
                 self._metrics.count(self._counter, await self._erase_due())
+                self._metrics.gauge("retention_overdue", 0, what=self._what)
+                now_s = self._clock.now().timestamp()
+                self._metrics.gauge("loop_succeeded_at_seconds", now_s, loop=self._counter)
+            except NotAllErased as error:
+                self._metrics.count(self._counter, error.erased)
+                self._metrics.gauge("retention_overdue", error.left, what=self._what)
+                log.warning("some could not be deleted", what=self._what, left=error.left)
+                self._metrics.count("retainer_failed_steps_total")
             except ProctorError as error:
                 log.warning("step failed", code=error.code)
                 self._metrics.count("retainer_failed_steps_total")

@@ -68,11 +68,11 @@ def deploy(settings: Settings) -> None:
         raise Unavailable(f"the deployments did not start; see {logs_folder}") from error
 
 
-def wait_until_ready(settings: Settings, base_url: str) -> None:
+def wait_until_ready(settings: Settings, base_url: str, within_s: float = READY_WITHIN_S) -> None:
     """Until the door answers and every host and shard is on the roster. Raises `Unavailable`."""
     for attempt in Retrying(
         retry=retry_if_exception_type((Unavailable, httpx.HTTPError)),
-        stop=stop_after_delay(READY_WITHIN_S),
+        stop=stop_after_delay(within_s),
         wait=wait_fixed(LOOK_EVERY_S),
         reraise=True,
     ):

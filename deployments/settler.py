@@ -40,6 +40,8 @@ class Settler:
             await self._clock.sleep(STEP_S)
             try:
                 self._metrics.gauge(self._gauge, await self._settle())
+                now_s = self._clock.now().timestamp()
+                self._metrics.gauge("loop_succeeded_at_seconds", now_s, loop=self._gauge)
             except ProctorError as error:
                 log.warning("step failed", code=error.code)
                 self._metrics.count("settler_failed_steps_total")

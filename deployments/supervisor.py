@@ -31,6 +31,7 @@ from deployments.home import (
     require_private,
 )
 from deployments.preflight import require_startable
+from deployments.prepare import ensure_tenant
 from deployments.processes import Mark, end_leftovers, family
 from deployments.ray_head import RayHead, keep_logs, make_session_folder
 from deployments.roster import forget_roster
@@ -45,16 +46,13 @@ from proctor.adapters.logging import configure
 from proctor.adapters.redis_server import start_redis
 from proctor.adapters.seal import make_proof_key
 from proctor.adapters.sql.migrate import upgrade
-from proctor.adapters.sql.stores import SqlStores
 from proctor.adapters.tokens import make_keys
 from proctor.domain.errors import InvalidInput
-from proctor.domain.ids import TenantId
 from proctor.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 Progress = Callable[[str], None]
-DEFAULT_TENANT = TenantId("default")
 LEFTOVER_PATIENCE_S = 5.0
 RAY_STEP_PATIENCE_S = 30.0
 Value = TypeVar("Value")
@@ -191,7 +189,7 @@ class Supervisor:
     def _migrate(self) -> None:
         url = _known(self.settings.database_url)
         upgrade(url)
-        asyncio.run(_ensure_tenant(url))
+        asyncio.run(ensure_tenant(url))
 
     def _choose_port(self) -> None:
         host, wanted = self.settings.host, ("port", "grpc_port")
@@ -206,15 +204,6 @@ class Supervisor:
     def _deploy(self) -> None:
         self._undo.callback(end_serving)
         deploy(self.settings)
-
-
-async def _ensure_tenant(database_url: str) -> None:
-    stores = SqlStores(database_url)
-    try:
-        await stores.open()
-        await stores.exams.ensure_tenant(DEFAULT_TENANT, "Default")
-    finally:
-        await stores.close()
 
 
 def _known(value: Value | None) -> Value:

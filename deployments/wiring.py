@@ -15,8 +15,7 @@ from actors.directory import ActorJudges, ActorPlacement, shard_name
 from actors.mailbox import Mailboxes, MailboxSpec
 from deployments.environment import ROOT, environment_of
 from proctor.adapters.clock import SystemClock
-from proctor.domain.errors import InvalidInput
-from proctor.settings import Settings
+from proctor.settings import Settings, WebRtcSettings
 
 if TYPE_CHECKING:
     from deployments.keeper import Loops
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from proctor.domain.candidates import ModelRef
     from proctor.identity.matching import MatchCalibration
     from proctor.identity.voices import VoiceCalibration
-    from proctor.ports import Perception
+    from proctor.ports import Perception, Tracer
     from proctor.services.host.session_host import SessionHost
     from proctor.services.judge_sessions import JudgeShard
     from proctor.services.notices import ModelInUse
@@ -45,18 +44,25 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
     """Everything behind the HTTP door and the WebSockets."""
     from functools import partial
 
+    from deployments.certificate import tell_certificate
     from deployments.shown import published_models, see_hosts
+    from proctor.adapters.metrics import PrometheusMetrics
     from proctor.bootstrap import build_services, open_stores
     from proctor.replaying import judge_again
 
     settings = begin(process)
+    tell_certificate(settings, PrometheusMetrics())
+    tracer = tracer_of(settings, process)
     embedding, calibration = identity_of(settings)
     stores = await open_stores(settings)
     return build_services(
         settings,
         stores,
-        perception=_perception(deployments, DOOR_ASKS_WITHIN_S),
-        placement=ActorPlacement(Mailboxes(), stores.live, SystemClock()),
+        perception=_perception(deployments, DOOR_ASKS_WITHIN_S, tracer),
+        placement=ActorPlacement(
+            Mailboxes(tracer=tracer), stores.live, SystemClock(), PrometheusMetrics()
+        ),
+        tracer=tracer,
         judges=_judges(settings),
         calibrations={embedding: calibration},
         embedding=embedding,
@@ -88,11 +94,12 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
     assert settings.database_url is not None
     clock, metrics, stores = SystemClock(), PrometheusMetrics(), SqlStores(settings.database_url)
     embedding, calibration = identity_of(settings)
+    tracer = tracer_of(settings, spec.name)
     return SessionHost(
         name=spec.name,
         capacity=settings.sessions_per_host,
         tick_ms=settings.tick_ms,
-        perception=_perception(dict(spec.models), HOST_ASKS_WITHIN_S),
+        perception=_perception(dict(spec.models), HOST_ASKS_WITHIN_S, tracer),
         groups=dict(spec.models).keys(),
         judges=_judges(settings),
         faces=open_faces(settings),
@@ -107,6 +114,7 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
         pages=Pages(live=open_live_state(settings), usual=usual_media(settings), clock=clock),
         clock=clock,
         metrics=metrics,
+        tracer=tracer,
     )
 
 
@@ -114,7 +122,7 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
     """A fusion shard that has taken over its checkpoints; runs in its actor's process."""
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_checkpoints, open_live_state
+    from proctor.bootstrap import open_checkpoints, open_live_state, preset_rules
     from proctor.bootstrap_evidence import open_recordings
     from proctor.services.judge_sessions import JudgeShard
     from proctor.services.judging.recorder import Recorder
@@ -130,6 +138,8 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
         live=open_live_state(settings),
         clock=clock,
         metrics=metrics,
+        rules=preset_rules(settings),
+        tracer=tracer_of(settings, spec.name),
         recorder=Recorder(
             name=spec.name,
             recordings=open_recordings(settings),
@@ -170,7 +180,7 @@ async def build_dispatcher() -> "Loops":
         stores.exams,
         stores.candidates,
         stores.incidents,
-        ActorPlacement(Mailboxes(), live, clock),
+        ActorPlacement(Mailboxes(), live, clock, metrics),
         _judges(settings),
         clock,
     )
@@ -187,7 +197,7 @@ async def build_dispatcher() -> "Loops":
             clock=clock,
             metrics=metrics,
         ),
-        build_deliveries(settings, stores, live),
+        build_deliveries(settings, stores, live, tracer_of(settings, "dispatcher")),
         Settler(news.tell_owed, clock=clock, metrics=metrics, gauge="verdicts_untold"),
         Settler(evidence_news.settle, clock=clock, metrics=metrics, gauge="evidence_untold"),
         Retainer(end_evidence.erase_due, clock=clock, metrics=metrics, counter="evidence_erased"),
@@ -209,6 +219,7 @@ async def build_dispatcher() -> "Loops":
 
 async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reconciler":
     """The loop that keeps the set of actors; `source` is what was deployed, also after a restart."""
+    from deployments.nodes import count_nodes, require_shared_stores
     from deployments.reconciler import CrewSize, Reconciler
     from deployments.yard import RayYard
     from proctor.adapters.metrics import PrometheusMetrics
@@ -336,46 +347,37 @@ def source_digest() -> str:
 
 
 def version_of(source: str, settings: Settings) -> str:
-    """What must be the same for an actor to stay: the source and every setting."""
-    told = repr((source, sorted(environment_of(settings).items())))
+    """What must be the same for an actor to stay: the source and every setting.
+
+    A node's own media addresses are left out: the reconciler moves between nodes, and the hosts that
+    it finds elsewhere are none the older for that.
+    """
+    anywhere = WebRtcSettings()
+    here = {"bind_address": anywhere.bind_address, "advertised_address": None}
+    common = settings.model_copy(update={"webrtc": settings.webrtc.model_copy(update=here)})
+    told = repr((source, sorted(environment_of(common).items())))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def count_nodes() -> int:
-    """Living nodes of the cluster that this process belongs to."""
-    import ray
+def tracer_of(settings: Settings, process: str) -> "Tracer":
+    """The tracer of this process; one that does nothing where no endpoint is set."""
+    from proctor.services.no_tracing import OFF
 
-    nodes: list[dict[str, object]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return sum(node["Alive"] is True for node in nodes)
+    if settings.otlp_endpoint is None:
+        return OFF
+    from proctor.adapters.tracing import open_tracer
 
-
-def require_shared_stores(settings: Settings, nodes: int) -> None:
-    """Raises `InvalidInput` when stores that lie on one machine would be used by several."""
-    settings = settings.resolved()
-    assert settings.database_url is not None
-    assert settings.faces_uri is not None
-    if nodes > 1 and settings.database_url.startswith("sqlite"):
-        raise InvalidInput(f"{nodes} nodes need one database: set PROCTOR_DATABASE_URL")
-    if nodes > 1 and "://" not in settings.faces_uri:
-        raise InvalidInput(f"{nodes} nodes need one face index: set PROCTOR_FACES_URI")
-    if nodes > 1 and (settings.recordings_url or "").startswith("file:"):
-        raise InvalidInput(
-            f"{nodes} nodes need one store of recordings: set PROCTOR_RECORDINGS_URL"
-        )
-    if nodes > 1 and (settings.evidence_url or "").startswith("file:"):
-        raise InvalidInput(f"{nodes} nodes need one store of evidence: set PROCTOR_EVIDENCE_URL")
-    if nodes > 1 and (settings.checkpoints_url or "").startswith("file:"):
-        raise InvalidInput(
-            f"{nodes} nodes need one place for checkpoints: set PROCTOR_CHECKPOINTS_URL"
-        )
+    return open_tracer(settings.otlp_endpoint, settings.otlp_ratio, process)
 
 
-def _perception(deployments: Mapping[str, str], within_s: float) -> "Perception":
+def _perception(deployments: Mapping[str, str], within_s: float, tracer: "Tracer") -> "Perception":
     from actors.perception import ServePerception, serve_handle
 
     handles = {name: serve_handle(name, APPLICATION) for name in set(deployments.values())}
     return ServePerception(
-        {group: handles[name] for group, name in deployments.items()}, within_s=within_s
+        {group: handles[name] for group, name in deployments.items()},
+        within_s=within_s,
+        tracer=tracer,
     )
 
 

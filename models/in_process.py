@@ -4,11 +4,12 @@ Replicas of the Serve deployments hold one of these; tests, replay and jobs use 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any
 
@@ -80,6 +81,7 @@ class InProcessPerception:
         cv2.setNumThreads(1)
         catalogue = Catalogue(models_dir)
         placement = replace(placement or Placement(), serving=serving_of(selection))
+        self._metrics = metrics
         self._fallbacks = {group: Fallbacks(_counted(metrics, group)) for group in wanted}
         self._readers = {}
         for group in wanted:
@@ -102,29 +104,51 @@ class InProcessPerception:
 
     async def faces(self, asks: Sequence[FaceAsk]) -> Sequence[FaceAnswer]:
         """Detect, landmark, pose, gaze and (when asked) embed."""
-        return await self._each("face", asks)
+        return await self._timed("face", asks, self._each)
 
     async def bodies(self, asks: Sequence[BodyAsk]) -> Sequence[BodyAnswer]:
         """Joints of the upper body."""
-        return await self._each("body", asks)
+        return await self._timed("body", asks, self._each)
 
     async def speech(self, asks: Sequence[SpeechAsk]) -> Sequence[SpeechAnswer]:
         """Speech probability per 32 ms; all streams in one batch."""
-        listen = self._reader("speech").listen
-        answers = await asyncio.get_running_loop().run_in_executor(self._pool, listen, asks)
-        return self._told("speech", answers)
+        return await self._timed("speech", asks, self._listen)
 
     async def speakers(self, asks: Sequence[SpeakersAsk]) -> Sequence[SpeakersAnswer]:
         """Who spoke when in a window of sound, and the voices' embeddings."""
-        return await self._each("speakers", asks)
+        return await self._timed("speakers", asks, self._each)
 
     async def words(self, asks: Sequence[WordsAsk]) -> Sequence[WordsAnswer]:
         """What was said."""
-        return await self._each("words", asks)
+        return await self._timed("words", asks, self._each)
 
     async def objects(self, asks: Sequence[ObjectsAsk]) -> Sequence[ObjectsAnswer]:
         """Things in a picture."""
-        return await self._each("objects", asks)
+        return await self._timed("objects", asks, self._each)
+
+    async def _timed(
+        self,
+        group: str,
+        asks: Sequence[Any],
+        answer: Callable[[str, Sequence[Any]], Awaitable[list[Any]]],
+    ) -> list[Any]:
+        """Answer, and tell how long that took and of how many asks."""
+        if self._metrics is None:
+            return await answer(group, asks)
+        began_s = perf_counter()
+        try:
+            return await answer(group, asks)
+        except Exception:
+            self._metrics.count("perception_failures", group=group)
+            raise
+        finally:
+            self._metrics.observe("perception_seconds", perf_counter() - began_s, group=group)
+            self._metrics.observe("perception_batch_size", len(asks), group=group)
+
+    async def _listen(self, group: str, asks: Sequence[Any]) -> list[Any]:
+        listen = self._reader(group).listen
+        answers = await asyncio.get_running_loop().run_in_executor(self._pool, listen, asks)
+        return self._told(group, answers)
 
     async def _each(self, group: str, asks: Sequence[Any]) -> list[Any]:
         """On a CPU every ask on a thread, for batching brings nothing there; else all together.

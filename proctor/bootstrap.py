@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from proctor.bootstrap_evidence import open_recordings
 from proctor.bootstrap_proof import build_erase, build_export, open_seal, open_subject_keys
 from proctor.domain.errors import InvalidInput
+from proctor.services.no_tracing import OFF
 from proctor.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         SessionStore,
         SinkStore,
         SubjectKeys,
+        Tracer,
         VerdictStore,
     )
     from proctor.services.delivering_crew import DeliveryCrew
@@ -209,7 +211,9 @@ def open_sinks(settings: Settings) -> "SinkRegistry":
     )
 
 
-def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") -> "DeliveryCrew":
+def build_deliveries(
+    settings: Settings, sql: "SqlStores", live: "LiveState", tracer: "Tracer" = OFF
+) -> "DeliveryCrew":
     """The loop that works for every tenant's sinks."""
     import os
     import socket
@@ -231,6 +235,7 @@ def build_deliveries(settings: Settings, sql: "SqlStores", live: "LiveState") ->
         caught_up=partial(caught_up, live),
         clock=SystemClock(),
         metrics=PrometheusMetrics(),
+        tracer=tracer,
     )
     return DeliveryCrew(desk, open_secrets_ring(known), open_sinks(known))
 
@@ -258,6 +263,7 @@ def build_services(
     published: "Mapping[tuple[str, str], PublishedModel] | None" = None,
     judge_again: "JudgeAgain | None" = None,
     models: "Sequence[ModelInUse]" = (),
+    tracer: "Tracer" = OFF,
 ) -> "Services":
     """The use cases that the gateway and the live deployment serve.
 
@@ -274,6 +280,7 @@ def build_services(
         published: What is published of models, by model and version.
         judge_again: Judges recordings by another policy; None: nobody does here.
         models: The models that run here, for the notice.
+        tracer: Traces offers.
 
     Raises:
         InvalidInput: A key, a policy or a setting cannot be used.
@@ -361,6 +368,7 @@ def build_services(
             clock,
             stores.incidents,
             stores.notices,
+            tracer,
         ),
         notices=Notices(
             load_notices(),
@@ -480,6 +488,14 @@ def open_tokens(settings: Settings) -> "tuple[TokenIssuer, TokenVerifier]":
         TokenIssuer(folder, issuer=iss, audience=aud, clock=clock),
         TokenVerifier(folder, issuer=iss, audience=aud, clock=clock),
     )
+
+
+def preset_rules(settings: Settings) -> frozenset[str]:
+    """Ids of every rule of the presets: what may be a label of a metric."""
+    from proctor.fusion.policy import parse_policy
+
+    presets = _presets(settings.resolved()).values()
+    return frozenset(rule.id for text in presets for rule in parse_policy(text).rules)
 
 
 def _presets(settings: Settings) -> dict[str, str]:

@@ -138,6 +138,9 @@ class Settings(BaseSettings):
         kafka_clusters: Kafka clusters by the name that tenants use
             (`{"main": {"bootstrap": "kafka:9092"}}`).
         log_level: Level of the JSON logs.
+        otlp_endpoint: Where traces go by OTLP over HTTP, such as `http://127.0.0.1:4318`; default: nowhere,
+            and nothing is traced (docs/watching.md).
+        otlp_ratio: Share of offers and of calls to the models that are traced; alerts always are.
     """
 
     model_config = SettingsConfigDict(
@@ -194,6 +197,8 @@ class Settings(BaseSettings):
     webhook_ca: Path | None = None
     kafka_clusters: dict[str, KafkaCluster] = {}
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^@\s]+$")
+    otlp_ratio: float = Field(default=0.01, ge=0, le=1)
 
     @field_validator("webhook_allow")
     @classmethod

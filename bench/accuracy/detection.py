@@ -184,11 +184,17 @@ async def _false(
 
 async def _groups(perception: Perception, photos: Sequence[tuple[Path, int]]) -> Figure:
     asks = [FaceAsk(picture=path.read_bytes(), search_small=True) for path, _ in photos]
+    counts = [
+        sum(face.is_confirmed for face in answer.faces) for answer in await _read(perception, asks)
+    ]
+    return group_figure(photos, counts)
+
+
+def group_figure(photos: Sequence[tuple[Path, int]], counts: Sequence[int]) -> Figure:
+    """From labelled photos and how many confirmed faces were read of each."""
     told, hits, owners = [], [], []
-    for at, ((path, faces), answer) in enumerate(
-        zip(photos, await _read(perception, asks), strict=True)
-    ):
-        seen = min(sum(face.is_confirmed for face in answer.faces), faces)
+    for at, ((path, faces), count) in enumerate(zip(photos, counts, strict=True)):
+        seen = min(count, faces)
         told.append(f"{path.stem} {seen} of {faces}")
         hits += [True] * seen + [False] * (faces - seen)
         owners += [at] * faces

@@ -4,11 +4,14 @@ Both are Euler's angles of R = Rx(pitch) Ry(yaw) Rz(roll), as 300W-LP and AFLW20
 (proctor/domain/geometry.py); only the signs differ.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bench.accuracy.figures import Figure, Wanted, missing
-from bench.accuracy.media import Media
+from bench.accuracy.media import Media, PosedFace
 from bench.accuracy.statistics import share
+from proctor.domain.geometry import HeadPose
 from proctor.domain.perception import FaceAsk
 from proctor.ports.world import Perception
 
@@ -28,9 +31,17 @@ async def measure_head_pose(perception: Perception, media: Media) -> list[Figure
     if not posed:
         return missing(WANTED, "no labelled heads")
     answers = await perception.faces([FaceAsk(picture=p.picture.read_bytes()) for p in posed])
+    heads = [
+        next((face.head for face in answer.faces if face.head is not None), None)
+        for answer in answers
+    ]
+    return head_figures(posed, heads)
+
+
+def head_figures(posed: Sequence[PosedFace], heads: Sequence[HeadPose | None]) -> list[Figure]:
+    """All figures from the labels and what was read of each picture."""
     errors, found = [], []
-    for label, answer in zip(posed, answers, strict=True):
-        head = next((face.head for face in answer.faces if face.head is not None), None)
+    for label, head in zip(posed, heads, strict=True):
         found.append(head is not None)
         if head is not None:
             true = np.array([label.yaw_deg, label.pitch_deg, label.roll_deg]) * SIGNS

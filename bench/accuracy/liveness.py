@@ -4,6 +4,8 @@ The figures are those of ISO/IEC 30107-3: attacks taken for live (APCER) and liv
 attacks (BPCER), at P(live) = 0.5 after the manifest's calibration.
 """
 
+from collections.abc import Sequence
+
 from bench.accuracy.figures import Figure, Wanted, missing
 from bench.accuracy.media import Media
 from bench.accuracy.statistics import share
@@ -26,11 +28,19 @@ async def measure_liveness(perception: Perception, media: Media) -> list[Figure]
     answers = await perception.faces(
         [FaceAsk(picture=path.read_bytes(), embed=True) for path, _ in labelled]
     )
+    told = [
+        next((face.live for face in answer.faces if face.live is not None), None)
+        for answer in answers
+    ]
+    return liveness_figures([live for _, live in labelled], told)
+
+
+def liveness_figures(labels: Sequence[bool], told: Sequence[float | None]) -> list[Figure]:
+    """All figures from what is true and P(live) of each picture; None where no model told."""
     errors: dict[bool, list[bool]] = {True: [], False: []}
-    for (_, live), answer in zip(labelled, answers, strict=True):
-        told = next((face.live for face in answer.faces if face.live is not None), None)
-        if told is not None:
-            errors[live].append((told >= LIVE_FROM) != live)
+    for live, probability in zip(labels, told, strict=True):
+        if probability is not None:
+            errors[live].append((probability >= LIVE_FROM) != live)
     return [
         Figure(
             key=key,

@@ -82,15 +82,9 @@ async def read_faces(perception: Perception, people: Mapping[str, Sequence[Path]
     row: dict[Path, int] = {}
     for start in range(0, len(pictures), PICTURES_PER_CALL):
         some = pictures[start : start + PICTURES_PER_CALL]
-        asked = [FaceAsk(picture=path.read_bytes(), embed=True) for _, path in some]
-        answers = list(await perception.faces(asked))
-        aside = [at for at, answer in enumerate(answers) if not _shows_the_middle(answer)]
-        again = [FaceAsk(picture=_middle(asked[at].picture), embed=True) for at in aside]
-        for at, answer in zip(aside, await perception.faces(again) if again else (), strict=True):
-            if _embedded(answer) is not None:
-                answers[at] = answer
+        answers = await read_labelled(perception, [path.read_bytes() for _, path in some])
         for (number, path), answer in zip(some, answers, strict=True):
-            face = _embedded(answer)
+            face = embedded(answer)
             failures.append((number, int(face is None)))
             if face is None or face.embedding is None:
                 continue
@@ -108,13 +102,26 @@ async def read_faces(perception: Perception, people: Mapping[str, Sequence[Path]
     )
 
 
-def _embedded(answer: FaceAnswer) -> FaceReading | None:
+async def read_labelled(perception: Perception, pictures: Sequence[bytes]) -> list[FaceAnswer]:
+    """Read the labelled face of each picture, the one in the middle."""
+    asked = [FaceAsk(picture=picture, embed=True) for picture in pictures]
+    answers = list(await perception.faces(asked))
+    aside = [at for at, answer in enumerate(answers) if not _shows_the_middle(answer)]
+    again = [FaceAsk(picture=_middle(pictures[at]), embed=True) for at in aside]
+    for at, answer in zip(aside, await perception.faces(again) if again else (), strict=True):
+        if embedded(answer) is not None:
+            answers[at] = answer
+    return answers
+
+
+def embedded(answer: FaceAnswer) -> FaceReading | None:
+    """The face that has an embedding; None without one."""
     return next((face for face in answer.faces if face.embedding is not None), None)
 
 
 def _shows_the_middle(answer: FaceAnswer) -> bool:
     """Whether the face that was embedded is the one in the middle of the picture."""
-    face = _embedded(answer)
+    face = embedded(answer)
     if face is None:
         return False
     box = face.box
@@ -301,19 +308,11 @@ async def measure_verification(
         calibration: The manifest's; None for a model that was never calibrated.
         most_people: Only so many people, those with the most pictures first.
     """
-    if most_people is not None:
-        most = sorted(people, key=lambda name: (-len(people[name]), name))[:most_people]
-        people = {name: people[name] for name in sorted(most)}
+    people = those_with_most(people, most_people)
     if not people:
         return missing(WANTED, "no pictures of people")
     faces = await read_faces(perception, people)
-    acquired = share(faces.failures[:, 1], faces.failures[:, 0])
-    refused = share(~faces.good, faces.person)
-    asked = f"{len(faces.failures):,} pictures of {len(people):,} people"
-    found: dict[str, tuple[Estimate | None, str]] = {
-        "verification.failure_to_acquire": (acquired, asked),
-        "verification.refused_by_quality_gate": (refused, f"{len(faces.good):,} faces"),
-    }
+    found = taken(faces.failures, faces.good, faces.person, len(people))
     if len(faces.vectors):
         found |= _rates(faces, calibration, media.pairs())
     why = NO_CALIBRATION if len(faces.vectors) else "no face was found"
@@ -322,6 +321,36 @@ async def measure_verification(
         for key, label, unit in WANTED
         for value, basis in [found.get(key, (None, why))]
     ]
+
+
+def those_with_most(
+    people: Mapping[str, Sequence[Path]], most_people: int | None
+) -> Mapping[str, Sequence[Path]]:
+    """Only so many people, those with the most pictures; all of them for None."""
+    if most_people is None:
+        return people
+    most = sorted(people, key=lambda name: (-len(people[name]), name))[:most_people]
+    return {name: people[name] for name in sorted(most)}
+
+
+def taken(
+    failures: Whole, good: npt.NDArray[np.bool_], person: Whole, people: int
+) -> dict[str, tuple[Estimate | None, str]]:
+    """How many pictures give a face, and how many of these the enrolment would refuse.
+
+    Args:
+        failures: As in `Faces`.
+        good: The same.
+        person: The same.
+        people: How many there are.
+    """
+    acquired = share(failures[:, 1], failures[:, 0])
+    asked = f"{len(failures):,} pictures of {people:,} people"
+    refused = share(~good, person)
+    return {
+        "verification.failure_to_acquire": (acquired, asked),
+        "verification.refused_by_quality_gate": (refused, f"{len(good):,} faces"),
+    }
 
 
 def _rates(

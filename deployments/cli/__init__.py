@@ -8,9 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cli import bench, dlq, models, policy, proof, retention
+from deployments.cli import bench, cluster, dlq, jobs, models, policy, proof, retention
 from deployments.cli.demo import demo
 from deployments.cli.errors import OneLineErrors, read_settings
+from deployments.cli.metrics import metrics
 from deployments.cli.replay import explain, replay
 from proctor.domain.roles import Role
 
@@ -24,10 +25,13 @@ app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(bench.app, name="bench")
+app.add_typer(cluster.app, name="cluster")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(retention.app, name="retention")
 app.command()(demo)
 app.command()(replay)
 app.command()(explain)
+app.command()(metrics)
 app.add_typer(proof.keys, name="keys")
 app.command()(proof.export)
 app.command()(proof.verify)

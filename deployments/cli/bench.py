@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from deployments.cli.bench_delivery import delivery
+from deployments.cli.bench_jobs import throughput
 from deployments.cli.bench_load import load
 from deployments.cli.bench_plan import plan, soak
 from deployments.cli.demo import (
@@ -51,6 +52,7 @@ app.command()(load)
 app.command()(plan)
 app.command()(soak)
 app.command()(delivery)
+app.command("jobs")(throughput)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Literal
 
 _QUICK_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SLOW_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+_LONG_S = (*_SLOW_S, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 _SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 
 
@@ -66,7 +67,18 @@ METRICS: dict[str, Metric] = {
     "host_evidence": _counter("Orders of evidence that were seen to.", "outcome"),
     "host_media": _counter("Pictures and sound taken, dropped or skipped.", "what"),
     "host_template_lookups": _counter("Templates looked up for sessions.", "outcome"),
+    "host_looks": _counter(
+        "Looks that policies wanted (`wanted`), and those that were had (`seen`).", "group", "what"
+    ),
+    "host_reports_waiting": _gauge("Reports that no shard has acknowledged yet."),
+    "host_refusals": _counter("Sessions that a host did not admit, by why.", "why"),
+    "placements": _counter("Sessions for which a host was looked for.", "outcome"),
     # models
+    "perception_batch_size": _histogram("Asks in one call to the models.", _SIZES, "group"),
+    "perception_seconds": _histogram(
+        "Time of a call in the replica: waiting for a core, decoding, inference.", _QUICK_S, "group"
+    ),
+    "perception_failures": _counter("Calls that ended in an error in the replica.", "group"),
     "models_on_fallback": _gauge(
         "Networks that run on the CPU although a GPU was asked for.", "group"
     ),
@@ -83,6 +95,12 @@ METRICS: dict[str, Metric] = {
     "webrtc_key_requests": _counter("Key frames asked for."),
     # fusion shards
     "shard_sessions": _gauge("Sessions judged."),
+    "sessions_coverage": _gauge(
+        "Live sessions by how they are seen and heard; reason is `none` when monitored.",
+        "modality",
+        "state",
+        "reason",
+    ),
     "shard_reports": _counter("Reports that arrived, by what became of them.", "outcome"),
     "shard_submit_seconds": _histogram("Time from reports to acknowledgement.", _QUICK_S),
     "shard_evidence_lost": _counter("Orders of evidence that nobody brought."),
@@ -97,12 +115,22 @@ METRICS: dict[str, Metric] = {
     "recordings_erased": _counter("Recordings deleted at the end of their exam's retention."),
     "shard_failed_steps": _counter("Steps that ended in an unexpected error."),
     "alerts_raised": _counter("Alerts raised.", "category", "severity", "transition"),
+    "incidents_opened": _counter(
+        "Alerts that opened an incident, by rule; a rule of no preset counts as `custom`.",
+        "rule",
+        "severity",
+    ),
     "alert_delay_seconds": _histogram("From the behaviour's beginning to its alert.", _SLOW_S),
     # delivery
     "alerts_published": _counter("Alerts given a place in the feed."),
+    "outbox_pending": _gauge("Committed alerts without a place in the feed.", across="livemax"),
+    "outbox_lag_seconds": _gauge("Age of the oldest of them.", across="livemax"),
+    "live_delay_seconds": _histogram(
+        "From an alert to a reader that had caught up.", _SLOW_S, "kind"
+    ),
     "dispatcher_failed_steps": _counter("Steps of the dispatcher that failed."),
     "delivery_attempts": _counter("Tries to deliver an alert.", "kind", "outcome", "code"),
-    "delivery_delay_seconds": _histogram("From an alert to its delivery.", _SLOW_S, "kind"),
+    "delivery_delay_seconds": _histogram("From an alert to its delivery.", _LONG_S, "kind"),
     "delivery_dead": _counter("Alerts given up, now dead letters.", "kind", "code"),
     "delivery_pending": _gauge("Alerts owed to sinks.", "kind", across="livemax"),
     "delivery_dead_letters": _gauge("Dead letters that lie.", "kind", across="livemax"),
@@ -117,8 +145,17 @@ METRICS: dict[str, Metric] = {
     "chainer_failed_steps": _counter("Steps of keeping chains that failed."),
     "settler_failed_steps": _counter("Searches for ended sessions that failed."),
     "retainer_failed_steps": _counter("Searches for recordings to delete that failed."),
+    "retention_overdue": _gauge(
+        "Sessions whose data outlived their retention and could not be deleted.",
+        "what",
+        across="livemax",
+    ),
+    "loop_succeeded_at_seconds": _gauge(
+        "When a loop last did all that was due, in Unix time.", "loop", across="livemax"
+    ),
     # evidence
     "evidence_spool_bytes": _gauge("Sealed evidence that waits for its store, in bytes."),
+    "evidence_spool_limit_bytes": _gauge("How much of it may wait; then the least gives way."),
     "evidence_waiting": _gauge("Pieces of evidence that wait for their store."),
     "evidence_uploads": _counter(
         "Tries to store a piece of evidence, by what came of it.", "outcome"
@@ -132,6 +169,20 @@ METRICS: dict[str, Metric] = {
     "reconciler_failed_steps": _counter("Steps of the reconciler that failed."),
     "actors_restarted": _counter("Actors found dead and made again."),
     "actors_made": _counter("Actors made."),
+    "actors_ended": _counter("Actors ended, by why.", "why"),
+    "sessions_asked_to_move": _counter("Sessions asked to connect to another host."),
+    "hosts": _gauge("Session hosts that answer.", "state", across="livemax"),
+    "hosts_wanted": _gauge("Session hosts that there should be.", across="livemax"),
+    "hosts_sessions": _gauge("Sessions of all hosts.", across="livemax"),
+    "hosts_places": _gauge("Sessions that all staying hosts may hold.", across="livemax"),
+    "hosts_refusing": _gauge("Staying hosts that take no new session now.", across="livemax"),
+    "hosts_worst_lag_seconds": _gauge("How late ticks of the latest host begin.", across="livemax"),
+    "shards": _gauge("Fusion shards that answer.", across="livemax"),
+    "shards_wanted": _gauge("Fusion shards that there should be.", across="livemax"),
+    # the door's certificate
+    "certificate_expires_at_seconds": _gauge(
+        "When the certificate that is served runs out, in Unix time.", across="livemax"
+    ),
 }
 
 

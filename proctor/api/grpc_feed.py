@@ -117,7 +117,14 @@ class FeedCalls:
         window, is_first, said_ms = Window(limits.window_bytes), True, clock.monotonic_ms()
         page = min(limits.page, most)
         async with following(
-            self._services, caller, wanted, page=page, look_s=limits.look_s
+            self._services,
+            caller,
+            wanted,
+            page=page,
+            look_s=limits.look_s,
+            came=lambda delay_s: self._services.metrics.observe(
+                "live_delay_seconds", delay_s, kind="grpc"
+            ),
         ) as feed:
             while not window.is_full:
                 items = await feed.next()

@@ -155,6 +155,9 @@ class LiveSockets:
             page=limits.page,
             look_s=limits.look_s,
             has=line.has,
+            came=lambda delay_s: self._services.metrics.observe(
+                "live_delay_seconds", delay_s, kind="websocket"
+            ),
         ) as feed:
             try:
                 await first_of(self._feed(line, feed), self._refuse_everything(line))

@@ -124,7 +124,14 @@ class FeedEvents(Response):
         window, code = Window(limits.window_bytes), "window"
         try:
             async with following(
-                services, self._caller, self._wanted, page=limits.page, look_s=limits.look_s
+                services,
+                self._caller,
+                self._wanted,
+                page=limits.page,
+                look_s=limits.look_s,
+                came=lambda delay_s: services.metrics.observe(
+                    "live_delay_seconds", delay_s, kind="sse"
+                ),
             ) as feed:
                 await self._follow(send, feed, window)
         except ProctorError as error:

@@ -193,6 +193,22 @@ class StateStoreUnavailable(Unavailable):
     code = "state-store/unavailable"
 
 
+class NotAllErased(StateStoreUnavailable):
+    """Some of what outlived its retention could not be deleted.
+
+    Attributes:
+        erased: How many sessions' data were.
+        left: How many could not be.
+    """
+
+    def __init__(self, detail: str, erased: int, left: int) -> None:
+        Exception.__init__(self, detail, erased, left)
+        self.detail = detail
+        self.retry_after_s = 2
+        self.erased = erased
+        self.left = left
+
+
 class KeysUnavailable(StateStoreUnavailable):
     """The vault or KMS that holds the keys does not answer, or refuses to."""
 

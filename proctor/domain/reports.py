@@ -67,6 +67,17 @@ class TickReport:
     orders: tuple[OrderNews, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedReport(TickReport):
+    """A report of what traced calls to the models brought; recordings do not keep its `traces`.
+
+    Attributes:
+        traces: The calls' W3C traceparents.
+    """
+
+    traces: tuple[str, ...] = ()
+
+
 class CommandName(StrEnum):
     """What a shard may ask of a host, riding on the acknowledgement."""
 

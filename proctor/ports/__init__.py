@@ -23,6 +23,7 @@ from proctor.ports.proof import ChainStore, Elsewhere, ErasureStore, Seal, Store
 from proctor.ports.recordings import AlertArchive, Recordings
 from proctor.ports.records import CandidateStore, ExamStore, FaceIndex, SessionStore
 from proctor.ports.review import AllowanceStore, PriorityStore, VerdictStore
+from proctor.ports.tracing import Span, Tracer
 from proctor.ports.trust import KeyRing, SubjectKeys, TokenCheck, TokenMint
 from proctor.ports.world import Clock, Metrics, Perception
 
@@ -72,10 +73,12 @@ __all__ = [
     "SessionStore",
     "SinkMaker",
     "SinkStore",
+    "Span",
     "StoredEvidence",
     "SubjectKeys",
     "Subscription",
     "TokenCheck",
     "TokenMint",
+    "Tracer",
     "VerdictStore",
 ]

@@ -93,6 +93,10 @@ class AlertFeed(Protocol):
         """The head of every tenant that has one: whom the dispatcher has to tell."""
         ...
 
+    async def waiting(self) -> tuple[int, datetime | None]:
+        """Of all tenants: how many outbox rows have no position yet, and when the oldest was raised."""
+        ...
+
 
 class Checkpoints(Protocol):
     """A fusion shard's memory outside itself (Redis). Values are JSON, never pickle."""

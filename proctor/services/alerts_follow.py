@@ -76,6 +76,7 @@ class Following:
         page: int = PAGE,
         look_s: float = LOOK_S,
         has: Callable[[], int | None] = lambda: None,
+        came: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Begun by `following`.
 
@@ -88,6 +89,7 @@ class Following:
             has: Up to which position the reader says to have its feed, while it goes on saying so; None
                 when it does not, or cannot. What was only given to it is no reason to leave a sink that
                 stands in (`fallback_for: live`) idle: the connection may be dead, or a proxy's.
+            came: Told of each alert that came while the reader waited how long ago it was raised, in s.
         """
         self._reading = reading
         self._caller = caller
@@ -95,6 +97,7 @@ class Following:
         self._page = page
         self._look_s = look_s
         self._has = has
+        self._came = came
         self._news = asyncio.Event()
         self._is_at_head = False
         self.position = wanted.after
@@ -118,6 +121,10 @@ class Following:
         items = await self._reading.alerts.after(
             self._caller.tenant_id, self.position, self._page, wanted.session_id, wanted.exam_id
         )
+        if self._is_at_head and items:
+            now = self._reading.clock.now()
+            for item in items:
+                self._came(max((now - item.alert.raised_at).total_seconds(), 0.0))
         self._is_at_head = not items
         if items:
             self.position = items[-1].position
@@ -144,10 +151,11 @@ async def following(
     page: int = PAGE,
     look_s: float = LOOK_S,
     has: Callable[[], int | None] = lambda: None,
+    came: Callable[[float], None] = lambda _: None,
 ) -> AsyncIterator[Following]:
     """Follow the caller's feed. Arguments as `Following`; raises `Unavailable` without live state."""
     subscription = reading.live.listen(alerts_channel(caller.tenant_id))
-    found = Following(reading, caller, wanted, page=page, look_s=look_s, has=has)
+    found = Following(reading, caller, wanted, page=page, look_s=look_s, has=has, came=came)
     hearing: asyncio.Task[None] | None = None
     try:
         await (

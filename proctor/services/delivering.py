@@ -7,6 +7,7 @@ for its own receiver only; it shares no queue, thread or connection with another
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from proctor.alerting.audience import wants
 from proctor.alerting.grouping import Group, groups, message_id
 from proctor.alerting.outcome import felt, judged
 from proctor.alerting.schedule import KAFKA, WEBHOOK, RetrySchedule
+from proctor.domain.alerts import FeedItem
 from proctor.domain.deliveries import (
     Attempt,
     DeliveryState,
@@ -246,7 +248,7 @@ class SinkWorker:
             await desk.deliveries.bind(self._id, names, message_id(items))
         began_at, began_ms = desk.clock.now(), desk.clock.monotonic_ms()
         try:
-            answers = list(await self._sender.send(items))
+            answers = list(await self._call(items))
         except Exception as error:  # noqa: BLE001  # a sink's own fault is a failed try, not the worker's end
             log.error("sink failed", sink_id=self._id, error=type(error).__name__)
             answers = [
@@ -274,6 +276,25 @@ class SinkWorker:
             for one, made in zip(group.owed, attempts, strict=True)
             if made.state is DeliveryState.PENDING
         }
+
+    async def _call(self, items: Sequence[FeedItem]) -> Sequence[Sent]:
+        """Send, in a span of each alert's trace."""
+        desk = self._desk
+        with ExitStack() as stack:
+            spans = []
+            for item in items if desk.tracer.is_on else ():
+                alert = item.alert
+                trace = desk.tracer.of_alert(alert.alert_id)
+                span = stack.enter_context(desk.tracer.child("delivery.send", trace))
+                waited_ms = (desk.clock.now() - alert.raised_at) // timedelta(milliseconds=1)
+                span.note(kind=self.sink.kind.value, batch=len(items), waited_ms=waited_ms)
+                spans.append((alert.alert_id, span))
+            answers = await self._sender.send(items)
+            outcome = {sent.alert_id: sent for sent in answers}
+            for alert_id, span in spans:
+                if (sent := outcome.get(alert_id)) is not None:
+                    span.note(outcome=sent.outcome.value, code=sent.code or "ok")
+            return answers
 
     async def _settle(self) -> None:
         """Write what the last call came to; nothing is tried before that is done."""

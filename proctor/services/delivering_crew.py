@@ -104,6 +104,8 @@ class DeliveryCrew:
             if sink.sink_id not in self._jobs:
                 await self._begin(sink)
         await self._measure(sinks)
+        now_s = self._desk.clock.now().timestamp()
+        self._desk.metrics.gauge("loop_succeeded_at_seconds", now_s, loop="delivering")
 
     async def _begin(self, sink: Sink) -> None:
         try:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from proctor.domain.ids import TenantId
-from proctor.ports import AlertFeed, Clock, DeliveryStore, Metrics, SinkStore
+from proctor.ports import AlertFeed, Clock, DeliveryStore, Metrics, SinkStore, Tracer
+from proctor.services.no_tracing import OFF
 
 LEASE_S = 30.0
 CALL_S = 17.0
@@ -24,6 +25,7 @@ class Desk:
         caught_up: Up to where some live reader of a tenant has the feed (services/live_readers.py).
         clock: Time.
         metrics: Numbers for operators.
+        tracer: Traces deliveries.
         luck: 0 to 1, for jitter.
         lease_s: How long a sink stays this dispatcher's without a word: after a crash, how long its
             alerts wait for the next dispatcher.
@@ -37,6 +39,7 @@ class Desk:
     caught_up: Callable[[TenantId], Awaitable[int | None]]
     clock: Clock
     metrics: Metrics
+    tracer: Tracer = OFF
     luck: Callable[[], float] = random.random
     lease_s: float = LEASE_S
     call_s: float = CALL_S

@@ -6,7 +6,7 @@ again. How it is written down, and in which order, says `proctor.services.judgin
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,13 +20,16 @@ from proctor.domain.sessions import SessionSpec
 from proctor.fusion.checkpoint import read_sessions
 from proctor.fusion.judge import SessionJudge
 from proctor.fusion.judgement import Judgement
-from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics
+from proctor.ports import Checkpoints, Clock, IncidentStore, LiveState, Metrics, Tracer
 from proctor.services.judging.archive import Archive, Committed
+from proctor.services.judging.numbers import CoverageNumbers
 from proctor.services.judging.page_news import PageNews
 from proctor.services.judging.recorder import Recorder
 from proctor.services.judging.session import JudgedSession
 from proctor.services.judging.stale import Stale
+from proctor.services.judging.traces import JudgeTraces
 from proctor.services.judging.writer import ShardWriter
+from proctor.services.no_tracing import OFF
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,9 @@ class JudgeShard:
         live: Redis, for the candidates' pages.
         clock: Time.
         metrics: Numbers.
+        rules: Ids of rules that may be counted by name: those of the presets. Policies that others write
+            name rules as they like.
+        tracer: Traces what came of traced calls, and every alert.
         recorder: Where what is judged is recorded; None for nowhere.
     """
 
@@ -63,6 +69,8 @@ class JudgeShard:
         live: LiveState,
         clock: Clock,
         metrics: Metrics,
+        rules: Collection[str] = (),
+        tracer: Tracer = OFF,
         recorder: Recorder | None = None,
     ) -> None:
         self._name = name
@@ -70,6 +78,9 @@ class JudgeShard:
         self._checkpoints = checkpoints
         self._clock = clock
         self._metrics = metrics
+        self._rules = frozenset(rules)
+        self._cover = CoverageNumbers(metrics)
+        self._traces = JudgeTraces(tracer)
         self._news = PageNews(live)
         self._recorder = recorder
         self._writer = ShardWriter(
@@ -150,7 +161,9 @@ class JudgeShard:
                 elif known is not None:
                     touched[report.session_id] = known
                     highest[key] = max(highest.get(key, 0), report.seq)
-                    wishes.setdefault(key, {}).update(dict.fromkeys(self._take(known, report)))
+                    with self._traces.judging(known, report):
+                        wished = self._take(known, report)
+                    wishes.setdefault(key, {}).update(dict.fromkeys(wished))
             await self._settle(list(touched.values()))
             for (session_id, epoch), seq in highest.items():
                 answers[(session_id, epoch)] = Acknowledgement(
@@ -280,6 +293,7 @@ class JudgeShard:
             waiting = sum(len(known.rows) for known in self._sessions.values())
             self._metrics.gauge("shard_sessions", len(self._sessions))
             self._metrics.gauge("shard_unsynced_rows", waiting)
+            self._cover.tell(known.status() for known in self._sessions.values() if known.is_live)
 
     async def _ask_for_reconnections(self) -> None:
         """Ask the pages of sessions that are not seen to connect anew, unless Redis is away."""
@@ -406,6 +420,7 @@ class JudgeShard:
         """Hold what must reach the database, and count the alerts."""
         known.keep(judgement)
         for alert in judgement.alerts:
+            self._traces.raised(known, alert.alert_id)
             self._metrics.count(
                 "alerts_raised",
                 category=alert.category,
@@ -416,15 +431,18 @@ class JudgeShard:
                 began_at = known.judge.spec.started_at + timedelta(milliseconds=alert.occurred_ms)
                 delay_s = (alert.raised_at - began_at).total_seconds()
                 self._metrics.observe("alert_delay_seconds", max(0.0, delay_s))
+                rule = alert.rule_id if alert.rule_id in self._rules else "custom"
+                self._metrics.count("incidents_opened", rule=rule, severity=alert.severity)
 
     async def _settle(self, touched: Sequence[JudgedSession]) -> None:
         """Write down, commit, tell the candidates' pages, let go of what has ended.
 
         Once Redis has not answered, nothing more is asked of it in this step: each question would wait.
         """
-        is_written = await self._writer.checkpoint(touched)
-        self._writer.note_store(touched, not is_written, self._clock.now())
-        await self._writer.commit(touched)
+        with self._traces.committing():
+            is_written = await self._writer.checkpoint(touched)
+            self._writer.note_store(touched, not is_written, self._clock.now())
+            await self._writer.commit(touched)
         for known in touched if is_written else ():
             try:
                 await self._tell(known)

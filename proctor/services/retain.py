@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from proctor.domain.errors import NotFound, StateStoreUnavailable
+from proctor.domain.errors import NotAllErased, NotFound, StateStoreUnavailable
 from proctor.domain.recordings import RecordingKey, is_due
 from proctor.ports import Clock, ExamStore, Recordings
 
@@ -38,22 +38,23 @@ class Retain:
         """Delete every recording that is due; how many.
 
         Raises:
-            StateStoreUnavailable: One or more could not be deleted; the others were.
+            NotAllErased: One or more could not be deleted; the others were.
+            StateStoreUnavailable: It is not known what is due.
         """
         now = self._clock.now()
         due = [footer.key async for footer in self._recordings.footers() if is_due(footer, now)]
         due += await self._unclosed_due(now)
-        failed: StateStoreUnavailable | None = None
+        left = 0
         for key in due:
             try:
                 await self._recordings.erase(key)
-            except StateStoreUnavailable as error:  # one that is held must not keep the others
-                failed = error
+            except StateStoreUnavailable:  # one that is held must not keep the others
+                left += 1
                 _log.warning("recording not erased", session_id=key.session_id)
             else:
                 _log.info("recording erased", session_id=key.session_id)
-        if failed is not None:
-            raise failed
+        if left:
+            raise NotAllErased("recordings could not be deleted", len(due) - left, left)
         return len(due)
 
     async def _unclosed_due(self, now: datetime) -> list[RecordingKey]:

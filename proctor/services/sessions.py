@@ -27,10 +27,12 @@ from proctor.ports import (
     SessionJudges,
     SessionPlacement,
     SessionStore,
+    Tracer,
 )
 from proctor.services.consents import scopes_of
 from proctor.services.deadline import TimedOut, within
 from proctor.services.join import SessionEnded
+from proctor.services.no_tracing import OFF
 
 MAX_MEDIA_SECTIONS = 16
 SETTLED_WITHIN = timedelta(seconds=15)
@@ -206,6 +208,7 @@ class Connections:
         clock: Clock,
         incidents: IncidentStore,
         notices: NoticeStore,
+        tracer: Tracer = OFF,
     ) -> None:
         self._store = store
         self._exams = exams
@@ -214,6 +217,7 @@ class Connections:
         self._clock = clock
         self._incidents = incidents
         self._notices = notices
+        self._tracer = tracer
 
     async def offer(self, tenant_id: TenantId, session_id: SessionId, sdp: str) -> Answer:
         """Take an offer; every one is a new epoch, so a second one resumes the session.
@@ -227,6 +231,10 @@ class Connections:
             Unavailable: No host takes it now (`NoCapacity`), none can be reached, or the consent or the
                 answer was changed meanwhile: the next offer goes by the new one.
         """
+        with self._tracer.root("session.offer"):
+            return await self._offer(tenant_id, session_id, sdp)
+
+    async def _offer(self, tenant_id: TenantId, session_id: SessionId, sdp: str) -> Answer:
         check_offer(sdp)
         session = await self._store.get(tenant_id, session_id)
         if session.state is SessionState.ENDED:

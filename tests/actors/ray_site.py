@@ -49,7 +49,7 @@ class PlainHost:
     async def close(self) -> None:
         self._sessions.clear()
 
-    async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
+    async def join(self, spec: SessionSpec, offer_sdp: str, trace: str = "") -> Answer:
         if not offer_sdp:
             raise InvalidInput("the offer has no video", "webrtc/no-video", 422)
         self._sessions[spec.session_id] = spec.epoch
@@ -126,7 +126,9 @@ class Site:
             host_factory=plain_host, shard_factory=plain_shard, host_cpus=0.1, shard_cpus=0.1
         )
         self.reconciler = self.deployed("v1")
-        self.placement = ActorPlacement(self.mailboxes, self.live, self.clock, patience_s=1)
+        self.placement = ActorPlacement(
+            self.mailboxes, self.live, self.clock, FakeMetrics(), patience_s=1
+        )
         self.judges = ActorJudges(self.mailboxes, [shard_name(0)], self.clock)
 
     def deployed(self, version: str) -> Reconciler:

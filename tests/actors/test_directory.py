@@ -31,6 +31,7 @@ from tests.contract.samples import incident
 from tests.fakes.actors import FakeActors
 from tests.fakes.clock import FakeClock
 from tests.fakes.live_state import FakeLiveState
+from tests.fakes.metrics import FakeMetrics
 
 SESSION = SessionId("ses_1")
 SHARDS = [shard_name(index) for index in range(4)]
@@ -115,8 +116,13 @@ class Town:
         self.hosts = {host_name(index): host for index, host in enumerate(hosts)}
         self.actors = FakeActors()
         self.actors.inside.update(self.hosts)
+        self.metrics = FakeMetrics()
         self.placement = ActorPlacement(
-            Mailboxes(self.actors.find), self.live, self.clock, patience_s=patience_s
+            Mailboxes(self.actors.find),
+            self.live,
+            self.clock,
+            self.metrics,
+            patience_s=patience_s,
         )
 
     async def write(self, *members: Member) -> None:
@@ -139,6 +145,7 @@ async def test_a_session_goes_to_the_emptiest_host_and_comes_back_to_it() -> Non
     await town.placement.join(spec(2), "offer")
 
     assert (full.joined, empty.joined) == ([], [1, 2])
+    assert town.metrics.counted("placements", outcome="placed") == 2
 
 
 async def test_a_host_that_refuses_or_is_dead_is_passed_over() -> None:
@@ -218,7 +225,9 @@ async def test_leaving_a_host_that_does_not_answer_is_told(monkeypatch: pytest.M
     await town.write(host_member(0, 0))
     await town.placement.join(spec(1), "offer")
     town.actors.inside[host_name(0)] = Hanging()
-    town.placement = ActorPlacement(Mailboxes(town.actors.find), town.live, town.clock)
+    town.placement = ActorPlacement(
+        Mailboxes(town.actors.find), town.live, town.clock, town.metrics
+    )
     with pytest.raises(NoAnswer):
         await town.placement.leave(SESSION, 1)
 
@@ -261,6 +270,7 @@ async def test_a_join_gives_up_after_its_patience_and_says_when_to_come_back() -
     with pytest.raises(NoCapacity) as caught:
         await joining
     assert 2 <= caught.value.retry_after_s <= 5
+    assert town.metrics.counted("placements", outcome="no_host") == 1
 
 
 async def test_trickle_and_client_events_reach_the_session_s_host() -> None:
@@ -288,7 +298,9 @@ async def test_leaving_a_host_that_died_is_no_error() -> None:
     await town.write(host_member(0, 0))
     await town.placement.join(spec(), "offer")
     town.actors.inside.clear()
-    town.placement = ActorPlacement(Mailboxes(town.actors.find), town.live, town.clock)
+    town.placement = ActorPlacement(
+        Mailboxes(town.actors.find), town.live, town.clock, town.metrics
+    )
     await town.placement.leave(SESSION, 1)
 
 

@@ -16,7 +16,9 @@ async def test_positions_are_given_on_publishing_in_commit_order(furnished: Rela
     assert await furnished.feed.head(ACME) == 0
     assert await furnished.feed.heads() == {}
     await furnished.incidents.commit([judged(alert(2))])
+    assert await furnished.feed.waiting() == (2, alert(1).raised_at)
     assert await furnished.feed.publish_pending(10) == 2
+    assert await furnished.feed.waiting() == (0, None)
     assert await furnished.feed.publish_pending(10) == 0
     items = await furnished.feed.read(ACME, 0, 10)
     assert items == [FeedItem(position=1, alert=alert(1)), FeedItem(position=2, alert=alert(2))]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
-from ray.autoscaler._private.util import validate_config
+from pydantic import BaseModel, SecretStr
+from ray.autoscaler._private.util import prepare_config, validate_config
 from ray.serve._private.utils import override_runtime_envs_except_env_vars
 from ray.serve.config import AutoscalingConfig
 from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
@@ -16,19 +16,27 @@ from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDepl
 from deployments.app import Split, deployment_of_groups
 from deployments.gpus import fits
 from deployments.grpc_door import GRPC_ENVIRONMENT, grpc_options
+from deployments.nodes import require_shared_stores
 from deployments.scaling import Bounds, scaling_of
-from deployments.wiring import require_shared_stores
+from deployments.serve_file import without_gpus
 from deployments.yard import MEDIA_RESOURCE
 from models.selection import select
 from proctor.domain.errors import InvalidInput
 from proctor.settings import Settings
 
+CLUSTERS = ("cluster.yaml", "cluster-ssh.yaml")
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def read(name: str) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
     return found
+
+
+def starting(cluster: dict[str, Any]) -> list[str]:
+    """The commands that start Ray: the head's and the workers'."""
+    both = ("head_start_ray_commands", "worker_start_ray_commands")
+    return [one for name in both for one in cluster[name] if "ray start" in one]
 
 
 def unknown_fields(given: dict[str, Any], schema: type[BaseModel]) -> set[str]:
@@ -49,11 +57,10 @@ def test_serve_accepts_its_configuration_and_knows_every_field() -> None:
 def test_the_grpc_door_is_the_one_that_we_bind() -> None:
     told = read("serve_config.yaml")["grpc_options"]
     assert told == grpc_options(Settings(grpc_port=told["port"]))
-    cluster = read("cluster.yaml")
-    for commands in ("head_start_ray_commands", "worker_start_ray_commands"):
-        (command,) = cluster[commands]
-        words = set(command.split())
-        assert {f"{name}={value}" for name, value in GRPC_ENVIRONMENT.items()} <= words
+    for file in CLUSTERS:
+        for command in starting(read(file)):
+            words = set(command.split())
+            assert {f"{name}={value}" for name, value in GRPC_ENVIRONMENT.items()} <= words
 
 
 def test_a_typo_in_a_field_would_be_caught() -> None:
@@ -141,8 +148,59 @@ def test_ray_s_cluster_schema_accepts_the_cluster() -> None:
     assert [name for name, node in nodes.items() if MEDIA_RESOURCE in node["resources"]] == [
         "media"
     ]
-    for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
-        assert all("RAY_AUTH_MODE=token" in command for command in commands)
+
+
+@pytest.mark.parametrize("file", CLUSTERS)
+def test_every_ray_is_started_with_the_token_and_nothing_left_to_chance(file: str) -> None:
+    config = read(file)
+    head, worker = starting(config)
+    for command in (head, worker):
+        assert "RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=/etc/rayproctor/ray.token" in command
+        assert "RAY_USAGE_STATS_ENABLED=0" in command
+        assert command.startswith("cd / &&"), "workers import code from where Ray was started"
+    assert "RAY_enable_autoscaler_v2=0" in head, "version 2 counts the head among the workers"
+    assert "--num-cpus=0" in head
+    assert "--dashboard-host=127.0.0.1" in head
+
+
+def test_the_machines_that_are_reached_by_ssh_are_what_ray_accepts() -> None:
+    config = read("cluster-ssh.yaml")
+    validate_config(prepare_config(config) | {"cluster_synced_files": []})
+    assert config["min_workers"] == config["max_workers"] == len(config["provider"]["worker_ips"])
+    assert f'"{MEDIA_RESOURCE}"' in starting(config)[1]
+    assert "/usr/local/bin" in config["setup_commands"][-1], "`ray down` calls a bare `ray stop`"
+
+
+def test_only_nodes_that_remember_nobody_may_be_taken_away() -> None:
+    nodes = read("cluster.yaml")["available_node_types"]
+    spot = {name for name, one in nodes.items() if "InstanceMarketOptions" in one["node_config"]}
+    assert spot == {"models"}
+
+
+def test_the_media_ports_of_the_hosts_are_the_ones_that_are_open_to_the_world() -> None:
+    config = read("cluster.yaml")
+    open_to_all = [
+        (rule["IpProtocol"], rule["FromPort"], rule["ToPort"])
+        for rule in config["provider"]["security_group"]["IpPermissions"]
+        if {"CidrIp": "0.0.0.0/0"} in rule["IpRanges"]
+    ]
+    assert open_to_all == [("udp", 20000, 29999)]
+    words = starting(config)[1].split()
+    assert {"PROCTOR_WEBRTC__UDP_PORT_MIN=20000", "PROCTOR_WEBRTC__UDP_PORT_MAX=29999"} <= set(
+        words
+    )
+
+
+def test_a_cluster_without_gpus_gets_the_same_page_less_what_needs_one() -> None:
+    config = read("serve_config.yaml")
+    made = without_gpus(config)
+    ServeDeploySchema.model_validate(made)
+    text = yaml.safe_dump(made)
+    assert "num_gpus" not in text
+    assert "cuda" not in text
+    assert config == read("serve_config.yaml"), "what was given is left as it was"
+    names = [[one["name"] for one in app["deployments"]] for app in made["applications"]]
+    assert names == [[one["name"] for one in app["deployments"]] for app in config["applications"]]
 
 
 def test_several_nodes_refuse_stores_of_one_machine(tmp_path: Path) -> None:
@@ -162,4 +220,7 @@ def test_several_nodes_refuse_stores_of_one_machine(tmp_path: Path) -> None:
     shared = shared.model_copy(update={"evidence_url": "s3://evidence"})
     with pytest.raises(InvalidInput, match="PROCTOR_CHECKPOINTS_URL"):
         require_shared_stores(shared, 2)
-    require_shared_stores(shared.model_copy(update={"checkpoints_url": "s3://proof"}), 2)
+    shared = shared.model_copy(update={"checkpoints_url": "s3://proof"})
+    with pytest.raises(InvalidInput, match="PROCTOR_REDIS_URL"):
+        require_shared_stores(shared, 2)
+    require_shared_stores(shared.model_copy(update={"redis_url": SecretStr("redis://db")}), 2)

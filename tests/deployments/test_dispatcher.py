@@ -1,6 +1,7 @@
 """Committed alerts get their place, and whoever listens is told the new head."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
@@ -49,6 +50,28 @@ async def passing(clock: FakeClock, milliseconds: int) -> None:
     """Time passes in ten steps, so that a loop comes round."""
     for _ in range(10):
         await clock.advance(milliseconds // 10)
+
+
+async def test_what_waits_is_counted_every_five_seconds_and_not_at_every_step() -> None:
+    desk = Desk()
+    asked = 0
+    waiting = desk.feed.waiting
+
+    async def counted() -> tuple[int, datetime | None]:
+        nonlocal asked
+        asked += 1
+        return await waiting()
+
+    desk.feed.waiting = counted  # type: ignore[method-assign]
+    task = asyncio.create_task(desk.dispatcher.run())
+    await passing(desk.clock, 1_000)
+    assert asked == 1
+    assert desk.metrics.gauges[("outbox_pending", ())] == 0
+    assert desk.metrics.gauges[("outbox_lag_seconds", ())] == 0
+    await passing(desk.clock, 9_000)
+    assert asked in (2, 3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_step_publishes_and_tells_the_head_once() -> None:

@@ -43,3 +43,14 @@ def test_another_setting_or_another_source_is_another_version(tmp_path: Path) ->
     assert version == version_of("source", Settings(home=tmp_path))
     assert version != version_of("source", settings.model_copy(update={"tick_ms": 400}))
     assert version != version_of("other", settings)
+
+
+def test_a_host_elsewhere_is_none_the_older_for_its_node_s_own_address(tmp_path: Path) -> None:
+    here = Settings(home=tmp_path, webrtc=WebRtcSettings(bind_address="192.0.2.1"))
+    there = Settings(
+        home=tmp_path,
+        webrtc=WebRtcSettings(bind_address="192.0.2.2", advertised_address="198.51.100.2"),
+    )
+    assert version_of("source", here) == version_of("source", there)
+    slower = here.model_copy(update={"webrtc": WebRtcSettings(video_fps=2)})
+    assert version_of("source", here) != version_of("source", slower)

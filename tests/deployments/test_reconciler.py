@@ -89,6 +89,7 @@ class Site:
         self.actors = FakeActors()
         self.yard = FakeYard(self.actors, size.sessions_per_host)
         self.size = size
+        self.metrics = FakeMetrics()
         self.reconciler = self.make(version)
 
     def make(self, version: str) -> Reconciler:
@@ -97,7 +98,7 @@ class Site:
             mailboxes=Mailboxes(self.actors.find),
             live=self.live,
             clock=self.clock,
-            metrics=FakeMetrics(),
+            metrics=self.metrics,
             size=self.size,
             version=version,
         )
@@ -182,6 +183,22 @@ async def test_another_version_replaces_shards_and_empty_hosts_and_drains_the_ot
     site.actor("proctor-host-0").sessions = 0
     members = await site.steps(2)
     assert [m.name for m in members if m.kind == "host"] == serving
+    assert site.metrics.counted("actors_ended", why="replaced") >= 2
+
+
+async def test_it_tells_how_many_there_are_and_how_many_there_should_be() -> None:
+    site = Site(FIXED)
+    await site.steps(2)
+    site.actor("proctor-host-0").sessions = 3
+    await site.steps(1)
+    told = {name: value for (name, labels), value in site.metrics.gauges.items() if not labels}
+    assert (told["hosts_wanted"], told["shards_wanted"]) == (FIXED.hosts, FIXED.shards)
+    assert told["shards"] == FIXED.shards
+    assert told["hosts_sessions"] == 3
+    assert told["hosts_places"] == FIXED.hosts * FIXED.sessions_per_host
+    assert told["hosts_refusing"] == 0
+    assert site.metrics.gauges[("hosts", (("state", "staying"),))] == FIXED.hosts
+    assert site.metrics.gauges[("hosts", (("state", "leaving"),))] == 0
 
 
 async def test_hosts_of_one_session_are_kept_in_reserve_up_to_the_limit() -> None:

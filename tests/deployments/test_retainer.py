@@ -85,11 +85,19 @@ async def test_one_that_cannot_be_deleted_keeps_no_other() -> None:
     clock = FakeClock()
     recordings = await stored(clock, Held(), held=1, free=1)
     await clock.advance(round(timedelta(days=1) / timedelta(milliseconds=1)))
-    with pytest.raises(StateStoreUnavailable):
-        await Retain(recordings, clock).erase_due()
+    metrics = FakeMetrics()
+    retainer = Retainer(Retain(recordings, clock).erase_due, clock=clock, metrics=metrics)
+    running = asyncio.ensure_future(retainer.run())
+    await clock.advance(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     assert await recordings.read(key("held"))
     with pytest.raises(NotFound):
         await recordings.read(key("free"))
+    assert metrics.counted("recordings_erased") == 1
+    assert metrics.gauges == {("retention_overdue", (("what", "recordings"),)): 1}
+    with pytest.raises(StateStoreUnavailable):
+        await Retain(recordings, clock).erase_due()
 
 
 async def test_a_recording_that_was_never_closed_dies_two_days_after_its_exams_retention() -> None:

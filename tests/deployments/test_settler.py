@@ -34,12 +34,14 @@ async def test_it_tries_again_and_tells_how_many_are_owed() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
         await clock.advance(10_000)
-        told += metrics.gauges.values()
+        told.append(metrics.gauges[("sessions_unsettled", ())])
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await loops.close()
     assert told == [2, 2, 0]
     assert metrics.counted("settler_failed_steps_total") == 1
+    succeeded = ("loop_succeeded_at_seconds", (("loop", "sessions_unsettled"),))
+    assert metrics.gauges[succeeded] == clock.now().timestamp()
 
 
 async def test_when_one_loop_fails_the_replica_does() -> None:

@@ -11,8 +11,8 @@ class FakeMethod:
     def __init__(self, method: Callable[..., Awaitable[Any]]) -> None:
         self._method = method
 
-    def remote(self, *arguments: object) -> Awaitable[Any]:
-        return asyncio.ensure_future(self._method(*arguments))
+    def remote(self, *arguments: object, **along: object) -> Awaitable[Any]:
+        return asyncio.ensure_future(self._method(*arguments, **along))
 
 
 class FakeHandle:

@@ -6,9 +6,11 @@ from functools import partial
 
 from proctor.domain.ids import AlertId, SinkId
 from proctor.domain.sinks import Sink
+from proctor.ports import Tracer
 from proctor.services.delivering import SinkWorker
 from proctor.services.delivery_desk import Desk
 from proctor.services.live_readers import caught_up
+from proctor.services.no_tracing import OFF
 from tests.contract.samples import ACME, alert, judged
 from tests.contract.sink_samples import SINK, sink
 from tests.fakes.clock import FakeClock
@@ -28,6 +30,7 @@ class House:
     database: FakeDatabase = field(default_factory=FakeDatabase)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     luck: float = 0.0
+    tracer: Tracer = OFF
 
     def __post_init__(self) -> None:
         self.sinks = FakeSinkStore(self.database)
@@ -45,6 +48,7 @@ class House:
             caught_up=partial(caught_up, self.live),
             clock=self.clock,
             metrics=self.metrics,
+            tracer=self.tracer,
             luck=lambda: self.luck,
         )
 

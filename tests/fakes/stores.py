@@ -272,3 +272,8 @@ class FakeAlertFeed(FakeRelational):
     async def heads(self) -> Mapping[TenantId, int]:
         self._reach()
         return {tenant: len(feed) for tenant, feed in self.database.feeds.items()}
+
+    async def waiting(self) -> tuple[int, datetime | None]:
+        self._reach()
+        waiting = self.database.outbox
+        return len(waiting), min((alert.raised_at for alert in waiting), default=None)

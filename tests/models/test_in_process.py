@@ -21,6 +21,7 @@ from models.sources import digest_of
 from proctor.domain.errors import PerceptionUnavailable
 from proctor.domain.media import Image
 from proctor.domain.perception import BodyAsk, FaceAsk, Fault, SpeechAsk
+from tests.fakes.metrics import FakeMetrics
 
 
 def embedding_of_logarithm(scale: float, dimensions: int = 128) -> bytes:
@@ -138,6 +139,20 @@ def test_a_group_that_is_unknown_or_has_no_model_is_refused(tmp_path: Path) -> N
 def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(ModelFileMissing, match="proctor models fetch"):
         InProcessPerception(tmp_path)
+
+
+@pytest.mark.weights
+async def test_each_call_tells_its_size_and_how_long_it_took(models_dir: Path) -> None:
+    metrics = FakeMetrics()
+    with InProcessPerception(models_dir, frozenset({"speech"}), metrics=metrics) as speech:
+        ask = SpeechAsk(samples=np.zeros(512, np.float32))
+        await speech.speech([ask, ask])
+        with pytest.raises(PerceptionUnavailable):
+            await speech.faces([FaceAsk(picture=b"")])
+    assert metrics.observations[("perception_batch_size", (("group", "speech"),))] == [2]
+    [took_s] = metrics.observations[("perception_seconds", (("group", "speech"),))]
+    assert took_s > 0
+    assert metrics.counted("perception_failures", group="face") == 1
 
 
 @pytest.mark.weights

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -76,6 +77,16 @@ class SqlAlertFeed:
         async with self._database.reading() as connection:
             rows = await connection.execute(wanted)
             return {TenantId(tenant): head for tenant, head in rows}
+
+    async def waiting(self) -> tuple[int, datetime | None]:
+        """How many outbox rows have no position yet, and when the oldest was raised."""
+        oldest = func.min(alerts.c.raised_at)
+        wanted = select(func.count(), oldest).join_from(
+            outbox, alerts, alerts.c.alert_id == outbox.c.alert_id
+        )
+        async with self._database.reading() as connection:
+            count, raised_at = (await connection.execute(wanted)).one()
+            return count, raised_at
 
 
 def feed_item(position: int, told: int, alert: Alert) -> FeedItem:

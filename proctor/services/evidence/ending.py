@@ -2,7 +2,7 @@
 
 import structlog
 
-from proctor.domain.errors import StateStoreUnavailable
+from proctor.domain.errors import NotAllErased, StateStoreUnavailable
 from proctor.domain.ids import CandidateId, TenantId
 from proctor.ports import Clock, EvidenceEnds, EvidenceObjects
 
@@ -22,22 +22,22 @@ class EndEvidence:
         """Delete the evidence of every session that is due; of how many.
 
         Raises:
-            StateStoreUnavailable: One or more could not be deleted; the others were.
+            NotAllErased: One or more could not be deleted; the others were.
+            StateStoreUnavailable: It is not known what is due.
         """
-        now, erased = self._clock.now(), 0
-        failed: StateStoreUnavailable | None = None
+        now, erased, left = self._clock.now(), 0, 0
         for session in await self._ends.due(now, ERASE_AT_ONCE):
             try:
                 await self._objects.erase_session(session)
                 await self._ends.erase_session(session, now)
-            except StateStoreUnavailable as error:  # one that is held must not keep the others
-                failed = error
+            except StateStoreUnavailable:  # one that is held must not keep the others
+                left += 1
                 _log.warning("evidence not erased", session_id=session.session_id)
             else:
                 erased += 1
                 _log.info("evidence erased", session_id=session.session_id)
-        if failed is not None:
-            raise failed
+        if left:
+            raise NotAllErased("evidence could not be deleted", erased, left)
         return erased
 
     async def erase_candidate(self, tenant_id: TenantId, candidate_id: CandidateId) -> int:

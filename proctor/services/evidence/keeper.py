@@ -84,6 +84,7 @@ class SpoolingKeeper:
         self._ledger = ledger
         self._clock = clock
         self._metrics = metrics
+        self._most_bytes = most_bytes
         self._shelf = Shelf(most_bytes)
         self._unwritten: deque[_Lost] = deque(maxlen=MOST_UNWRITTEN)
         self._room = asyncio.Lock()
@@ -132,6 +133,7 @@ class SpoolingKeeper:
         await self._write_down()
         self._uploads.start_due()
         self._metrics.gauge("evidence_spool_bytes", self._shelf.bytes)
+        self._metrics.gauge("evidence_spool_limit_bytes", self._most_bytes)
         self._metrics.gauge("evidence_waiting", len(self._shelf))
 
     async def _spool_one(self, order: EvidenceOrder, ref: EvidenceRef, plain: bytes) -> Loss | None:

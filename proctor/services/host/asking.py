@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from proctor.ports import Clock, Metrics, Perception
+from proctor.ports import Clock, Metrics, Perception, Tracer
 from proctor.services.host.live_session import LiveSession
-from proctor.services.host.rounds import Answer, Ask, Group, GroupRounds
+from proctor.services.host.rounds import Answer, Ask, Group, GroupRounds, Look
 from proctor.services.host.sampling import Shed
+from proctor.services.no_tracing import OFF
 
 DEADLINE_MS = 2_000
 SPEAKERS_DEADLINE_MS = 8_000
 """Ten seconds of speech cost a third of a second of a core, and several windows travel together."""
 
-Owed = TypeVar("Owed")
+Owed = TypeVar("Owed", bound=Look[Any, Any])
 
 
 class Asker:
@@ -25,6 +27,7 @@ class Asker:
         broke: Told of a session that could not say what it owes, with the error being handled.
         clock: Time.
         metrics: Numbers.
+        tracer: Traces calls.
     """
 
     def __init__(
@@ -35,8 +38,10 @@ class Asker:
         broke: Callable[[LiveSession], None],
         clock: Clock,
         metrics: Metrics,
+        tracer: Tracer = OFF,
     ) -> None:
         self._broke = broke
+        self._tracer = tracer
         self._clock = clock
         self._metrics = metrics
         self._face = self._rounds(Group.FACE, perception.faces, took)
@@ -61,6 +66,7 @@ class Asker:
             took=took,
             clock=self._clock,
             metrics=self._metrics,
+            tracer=self._tracer,
         )
 
     def ask(self, sessions: Mapping[LiveSession, int], shed: Shed) -> None:
@@ -97,6 +103,8 @@ class Asker:
             except Exception:  # noqa: BLE001  # one session's boundary: the others are asked for
                 self._broke(session)
             else:
+                if found is not None and self._tracer.is_on:
+                    found = replace(found, traced=session.reports.traced)
                 if found is not None:
                     owed.append(found)
         return owed

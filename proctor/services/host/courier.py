@@ -3,13 +3,15 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from proctor.domain.errors import Unavailable
 from proctor.domain.ids import SessionId
-from proctor.domain.reports import Acknowledgement, TickReport
-from proctor.ports import Clock, Metrics, SessionJudges
+from proctor.domain.reports import Acknowledgement, TickReport, TracedReport
+from proctor.ports import Clock, Metrics, SessionJudges, Tracer
 from proctor.services.deadline import TimedOut, within
+from proctor.services.no_tracing import OFF
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class Courier:
         took: Gets every acknowledgement.
         clock: Time.
         metrics: Numbers.
+        tracer: Traces the way of reports that came of a traced call.
     """
 
     def __init__(
@@ -52,11 +55,13 @@ class Courier:
         took: Callable[[Acknowledgement], None],
         clock: Clock,
         metrics: Metrics,
+        tracer: Tracer = OFF,
     ) -> None:
         self._judges = judges
         self._took = took
         self._clock = clock
         self._metrics = metrics
+        self._tracer = tracer
         self._lanes: dict[str, _Lane] = {}
 
     def is_ready(self, session_id: SessionId, now_ms: int) -> bool:
@@ -110,4 +115,9 @@ class Courier:
             lane.not_before_ms = self._clock.monotonic_ms() + lane.wait_ms
 
     async def _submit(self, reports: Sequence[TickReport]) -> Sequence[Acknowledgement]:
-        return await self._judges.submit(reports)
+        traced = (each for each in reports if isinstance(each, TracedReport))
+        traces = dict.fromkeys(trace for each in traced for trace in each.traces)
+        with ExitStack() as spans:
+            for trace in traces:
+                spans.enter_context(self._tracer.child("host.report", trace))
+            return await self._judges.submit(reports)

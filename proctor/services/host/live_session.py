@@ -287,6 +287,11 @@ class LiveSession:
             counts.update(track.counts)
             track.counts.clear()
 
+    def add_looks(self, looks: Counter[tuple[str, str]]) -> None:
+        """Add the looks that were wanted and had since the last call, by (group, which)."""
+        looks.update(self._video.rates.counts)
+        self._video.rates.counts.clear()
+
     @property
     def _is_resting(self) -> bool:
         """No looking: the connection is over, or nothing more could be told."""

@@ -3,6 +3,7 @@
 Pure: time comes in as an argument.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from proctor.domain.reports import EffectiveRate
@@ -47,6 +48,19 @@ class HostLoad:
         return self.capacity - self.sessions
 
 
+def refused_for(load: HostLoad, *, is_running: bool) -> str | None:
+    """Why a host takes no further session, in one word of a closed list; arguments as `refusal`."""
+    if load.is_draining:
+        return "draining"
+    if load.sessions >= load.capacity + (load.capacity // EXTRA_SHARE if is_running else 0):
+        return "full"
+    if is_running:
+        return None
+    if load.lag_ms > MOST_LAG_MS:
+        return "late"
+    return "pressed" if load.shed >= MOST_SHED else None
+
+
 def refusal(load: HostLoad, *, is_running: bool) -> str | None:
     """Why a host takes no further session, else None.
 
@@ -57,17 +71,17 @@ def refusal(load: HostLoad, *, is_running: bool) -> str | None:
         load: The host, without the session that asks.
         is_running: Whether the session ran before, here or elsewhere.
     """
-    if load.is_draining:
-        return "is being emptied"
-    if load.sessions >= load.capacity + (load.capacity // EXTRA_SHARE if is_running else 0):
-        return "is full"
-    if is_running:
-        return None
-    if load.lag_ms > MOST_LAG_MS:
-        return f"is {load.lag_ms} ms late"
-    if load.shed >= MOST_SHED:
-        return "looks less often than its sessions' policies want"
-    return None
+    match refused_for(load, is_running=is_running):
+        case "draining":
+            return "is being emptied"
+        case "full":
+            return "is full"
+        case "late":
+            return f"is {load.lag_ms} ms late"
+        case "pressed":
+            return "looks less often than its sessions' policies want"
+        case _:
+            return None
 
 
 class Pressure:
@@ -126,20 +140,26 @@ class RateMeter:
 
     What is counted as wanted is what could have been looked at: a new picture was there. A picture
     that repeats one already judged counts as looked at.
+
+    Attributes:
+        counts: (group, `wanted` or `seen`) -> looks; whoever reads them clears them.
     """
 
     def __init__(self, started_ms: int) -> None:
         self._started_ms = started_ms
         self._wanted: dict[str, int] = {}
         self._seen: dict[str, int] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     def want(self, group: str) -> None:
         """Policy wants a look now."""
         self._wanted[group] = self._wanted.get(group, 0) + 1
+        self.counts[(group, "wanted")] += 1
 
     def see(self, group: str) -> None:
         """A look was answered."""
         self._seen[group] = self._seen.get(group, 0) + 1
+        self.counts[(group, "seen")] += 1
 
     def restart(self, now_ms: int) -> None:
         """Forget the window: what kept the models from looking is told otherwise."""

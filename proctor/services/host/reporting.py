@@ -2,15 +2,16 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from proctor.domain.observations import Observation
-from proctor.domain.reports import EffectiveRate, OrderNews, TickReport
+from proctor.domain.reports import EffectiveRate, OrderNews, TickReport, TracedReport
 from proctor.domain.sessions import SessionSpec
 
 HEARTBEAT_MS = 1_000
 RESEND_MS = 1_000
 MOST_UNACKNOWLEDGED = 300
+MOST_TRACES = 8
 MOST_AT_ONCE = 50
 
 
@@ -28,6 +29,7 @@ class ReportLog:
         self._last_made_ms: int | None = None
         self._send_from_ms = 0
         self._spec_wanted = True
+        self._traces: tuple[str, ...] = ()
 
     @property
     def is_full(self) -> bool:
@@ -39,11 +41,20 @@ class ReportLog:
         """Everything made so far has been acknowledged."""
         return not self._unacknowledged
 
+    def __len__(self) -> int:
+        """How many wait to be acknowledged."""
+        return len(self._unacknowledged)
+
     def owes_heartbeat(self, now_ms: int) -> bool:
         """Whether silence has lasted a second; reports that wait to be taken are sign of life enough."""
         if self._last_made_ms is None or (self._spec_wanted and self.is_empty):
             return True
         return self.is_empty and now_ms - self._last_made_ms >= HEARTBEAT_MS
+
+    def traced(self, context: str) -> None:
+        """What was just seen came of a traced call: the next report with observations says so."""
+        if len(self._traces) < MOST_TRACES:
+            self._traces += (context,)
 
     def make(
         self,
@@ -64,19 +75,21 @@ class ReportLog:
         """
         self._last_seq += 1
         self._last_made_ms = now_ms
-        self._unacknowledged.append(
-            TickReport(
-                session_id=self._spec.session_id,
-                epoch=self._spec.epoch,
-                seq=self._last_seq,
-                sent_ms=now_ms,
-                observations=tuple(sorted(observations, key=lambda seen: seen.observed_ms)),
-                rates=rates,
-                spec=self._spec if self._last_seq == 1 else None,
-                closing=closing,
-                orders=orders,
-            )
+        report = TickReport(
+            session_id=self._spec.session_id,
+            epoch=self._spec.epoch,
+            seq=self._last_seq,
+            sent_ms=now_ms,
+            observations=tuple(sorted(observations, key=lambda seen: seen.observed_ms)),
+            rates=rates,
+            spec=self._spec if self._last_seq == 1 else None,
+            closing=closing,
+            orders=orders,
         )
+        if self._traces and observations:
+            said = {field.name: getattr(report, field.name) for field in fields(report)}
+            report, self._traces = TracedReport(**said, traces=self._traces), ()
+        self._unacknowledged.append(report)
 
     def to_send(self, now_ms: int) -> list[TickReport]:
         """What to send now: everything unacknowledged, unless it was sent under a second ago."""

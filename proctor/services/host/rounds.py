@@ -13,8 +13,9 @@ from enum import StrEnum
 from typing import Generic, TypeVar
 
 from proctor.domain.errors import ProctorError, Unavailable
-from proctor.ports import Clock, Metrics
+from proctor.ports import Clock, Metrics, Tracer
 from proctor.services.deadline import TimedOut, within
+from proctor.services.no_tracing import OFF
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,10 @@ class Group(StrEnum):
     SPEAKERS = "speakers"
 
 
+def _ignore(_context: str) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look(Generic[Ask, Answer]):
     """One session's question to a group, and who takes the answer.
@@ -44,12 +49,14 @@ class Look(Generic[Ask, Answer]):
         size_bytes: Its size in the message.
         answered: Takes the answer.
         unanswered: Told when there was none: ask again later.
+        traced: Told before an answer that its call is traced, and how.
     """
 
     ask: Ask
     size_bytes: int
     answered: Callable[[Answer], None]
     unanswered: Callable[[], None]
+    traced: Callable[[str], None] = _ignore
 
 
 def calls(looks: Sequence[Look[Ask, Answer]]) -> Iterator[list[Look[Ask, Answer]]]:
@@ -76,6 +83,7 @@ class GroupRounds(Generic[Ask, Answer]):
         took: Told how long each round took, and whether all of it was answered.
         clock: Time.
         metrics: Numbers.
+        tracer: Traces calls.
     """
 
     def __init__(
@@ -87,6 +95,7 @@ class GroupRounds(Generic[Ask, Answer]):
         took: Callable[[Group, int, bool], None],
         clock: Clock,
         metrics: Metrics,
+        tracer: Tracer = OFF,
     ) -> None:
         self._group = group
         self._ask = ask
@@ -94,6 +103,7 @@ class GroupRounds(Generic[Ask, Answer]):
         self._took = took
         self._clock = clock
         self._metrics = metrics
+        self._tracer = tracer
         self._round: asyncio.Task[None] | None = None
 
     @property
@@ -118,6 +128,13 @@ class GroupRounds(Generic[Ask, Answer]):
         self._took(self._group, self._clock.monotonic_ms() - began_ms, all(answered))
 
     async def _call(self, call: Sequence[Look[Ask, Answer]]) -> bool:
+        with self._tracer.root("perception.call") as span:
+            span.note(group=self._group, batch=len(call))
+            outcome = await self._outcome(call, span.context)
+            span.note(outcome=outcome)
+        return outcome == "answered"
+
+    async def _outcome(self, call: Sequence[Look[Ask, Answer]], trace: str) -> str:
         began_ms = self._clock.monotonic_ms()
         self._metrics.observe("host_batch_size", len(call), group=self._group)
         outcome = "answered"
@@ -137,7 +154,7 @@ class GroupRounds(Generic[Ask, Answer]):
             logger.exception("a call to a model group failed", extra={"group": self._group})
         else:
             for look, answer in zip(call, answers, strict=True):
-                self._hand_over(look, answer)
+                self._hand_over(look, answer, trace)
         if outcome != "answered":
             for look in call:
                 look.unanswered()
@@ -147,10 +164,12 @@ class GroupRounds(Generic[Ask, Answer]):
             (self._clock.monotonic_ms() - began_ms) / 1000,
             group=self._group,
         )
-        return outcome == "answered"
+        return outcome
 
-    def _hand_over(self, look: Look[Ask, Answer], answer: Answer) -> None:
+    def _hand_over(self, look: Look[Ask, Answer], answer: Answer, trace: str) -> None:
         try:
+            if trace:
+                look.traced(trace)
             look.answered(answer)
         except Exception:  # one session's boundary: the answers of the others are theirs
             logger.exception("an answer could not be taken", extra={"group": self._group})

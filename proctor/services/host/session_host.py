@@ -29,6 +29,7 @@ from proctor.ports import (
     Metrics,
     Perception,
     SessionJudges,
+    Tracer,
 )
 from proctor.services.host.asking import DEADLINE_MS, Asker
 from proctor.services.host.courier import Courier
@@ -37,8 +38,9 @@ from proctor.services.host.handing import Hands, RunningKeeper
 from proctor.services.host.identity import look_up
 from proctor.services.host.live_session import LiveSession
 from proctor.services.host.moving import Moves
-from proctor.services.host.pace import HostLoad, Pressure, refusal
+from proctor.services.host.pace import HostLoad, Pressure, refusal, refused_for
 from proctor.services.host.pages import Pages
+from proctor.services.no_tracing import OFF
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class SessionHost:
         clips: Makes clips of received media.
         keeping: How much of a session is kept for evidence.
         likeness: How the likeness of two voices becomes a probability.
+        tracer: Traces joins, calls and reports.
     """
 
     def __init__(
@@ -96,8 +99,10 @@ class SessionHost:
         pages: Pages | None = None,
         groups: Collection[str] = (),
         likeness: VoiceCalibration | None = FIRST_CALIBRATION,
+        tracer: Tracer = OFF,
     ) -> None:
         self._name = name
+        self._tracer = tracer
         self._likeness = likeness
         self._clips = clips
         self._keeping = keeping
@@ -112,13 +117,16 @@ class SessionHost:
         self._clock = clock
         self._metrics = metrics
         self._pressure = Pressure(tick_ms)
-        self._courier = Courier(judges=judges, took=self._obey, clock=clock, metrics=metrics)
+        self._courier = Courier(
+            judges=judges, took=self._obey, clock=clock, metrics=metrics, tracer=tracer
+        )
         self._asker = Asker(
             perception=perception,
             took=self._pressure.round_took,
             broke=self._break_off,
             clock=clock,
             metrics=metrics,
+            tracer=tracer,
         )
         self._hosted: dict[SessionId, _Hosted] = {}
         self._joining: dict[SessionId, int] = {}
@@ -128,14 +136,23 @@ class SessionHost:
         self._closed = False
         self._draining = False
 
-    async def join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
+    async def join(self, spec: SessionSpec, offer_sdp: str, trace: str = "") -> Answer:
         """Host the session and answer the offer; an older connection of it here is closed first.
+
+        Args:
+            spec: The session.
+            offer_sdp: The offer.
+            trace: The W3C traceparent of the offer, where it is traced.
 
         Raises:
             NoCapacity: The host is full, pressed, being emptied, or closed.
             Conflict: A newer connection of the session is here already, or this one was left meanwhile.
             InvalidInput: The offer or the policy cannot be used; nothing is left behind.
         """
+        with self._tracer.child("host.join", trace):
+            return await self._join(spec, offer_sdp)
+
+    async def _join(self, spec: SessionSpec, offer_sdp: str) -> Answer:
         self._admit(spec)
         now_ms = self._clock.monotonic_ms()
         session = LiveSession(
@@ -271,6 +288,7 @@ class SessionHost:
         if spec.epoch <= max(epoch, self._joining.get(spec.session_id, 0)):
             raise Conflict("a newer connection of this session is open")
         if self._closed:
+            self._metrics.count("host_refusals", why="closed")
             raise NoCapacity(f"session host {self._name} is closed")
         load = self.load()
         is_resumed = here is not None or spec.session_id in self._joining
@@ -279,6 +297,7 @@ class SessionHost:
         is_running = is_resumed or self._age_s(spec) > RUNNING_AFTER_S
         why = refusal(load, is_running=is_running)
         if why is not None:
+            self._metrics.count("host_refusals", why=refused_for(load, is_running=is_running) or "")
             raise NoCapacity(f"session host {self._name} {why}")
 
     def _age_s(self, spec: SessionSpec) -> float:
@@ -393,6 +412,14 @@ class SessionHost:
             session.add_counts(counts)
         for what, count in counts.items():
             self._metrics.count("host_media", count, what=what)
+        looks: Counter[tuple[str, str]] = Counter()
+        for session in sessions:
+            session.add_looks(looks)
+        for (group, what), count in looks.items():
+            self._metrics.count("host_looks", count, group=group, what=what)
+        waiting = sum(len(session.reports) for session in sessions)
+        waiting += sum(len(session.reports) for session, _ in self._closing)
+        self._metrics.gauge("host_reports_waiting", waiting)
 
     def _about(self, spec: SessionSpec) -> dict[str, object]:
         return {"session_id": spec.session_id, "epoch": spec.epoch, "host": self._name}

@@ -95,7 +95,7 @@ class VideoTrack:
         self._fallbacks = {group: FallbackWatch() for group in self._answers}
         self._track = FaceTrack()
         self._following = Following()
-        self._rates = RateMeter(joined_ms)
+        self.rates = RateMeter(joined_ms)
         self._newest: _Picture | None = None
         self._wanted_ms: int | None = None
         self._slots = Slots()
@@ -136,7 +136,7 @@ class VideoTrack:
                 overdue = True
                 self.voice.wrong(CoverageReason.MODEL_TIMEOUT, overdue_ms, now_ms, group)
         self._count_wanted(now_ms)
-        window = self._rates.roll(now_ms)
+        window = self.rates.roll(now_ms)
         if window is None:
             return ()
         if not window.starved:
@@ -198,7 +198,7 @@ class VideoTrack:
         self._slots = after(self._sampling, before, need, shed, done, now_ms)
         self._looked_ms[Group.BODY] = newest.captured_ms
         if newest.repeats:
-            self._rates.see(Group.BODY)
+            self.rates.see(Group.BODY)
             return None
         picture, seat = self._judged(newest), self._following.seat()
         self._answers[Group.BODY].asked(picture.captured_ms, now_ms)
@@ -230,7 +230,7 @@ class VideoTrack:
         self._slots = after(self._sampling, before, need, shed, done, now_ms)
         self._looked_ms[Group.OBJECTS] = newest.captured_ms
         if newest.repeats:
-            self._rates.see(Group.OBJECTS)
+            self.rates.see(Group.OBJECTS)
             return None
         picture = self._judged(newest)
         self._answers[Group.OBJECTS].asked(picture.captured_ms, now_ms)
@@ -252,7 +252,7 @@ class VideoTrack:
     def rest(self, now_ms: int) -> None:
         """Nothing can be told: forget what was seen, and do not count it as owed."""
         self.seen.clear()
-        self._rates.restart(now_ms)
+        self.rates.restart(now_ms)
 
     def close(self) -> None:
         """Let go of the last picture, and of what was remembered of earlier ones."""
@@ -292,7 +292,7 @@ class VideoTrack:
         )
         for group, is_wanted in named:
             if is_wanted:
-                self._rates.want(group)
+                self.rates.want(group)
         if want.small_faces or want.body:
             self._count_unchanged(want, newest, now_ms)
 
@@ -303,14 +303,14 @@ class VideoTrack:
         need = Need(around=around, body_still=still)
         due = owed(self._sampling, self._slots, need, Shed.NOTHING, now_ms)
         if want.small_faces and around is Around.STILL and not due.small_faces:
-            self._rates.see(SMALL_FACES)
+            self.rates.see(SMALL_FACES)
         if want.body and still and not due.body:
-            self._rates.see(Group.BODY)
+            self.rates.see(Group.BODY)
 
     def _count_face(self, small_faces: bool) -> None:
-        self._rates.see(Group.FACE)
+        self.rates.see(Group.FACE)
         if small_faces:
-            self._rates.see(SMALL_FACES)
+            self.rates.see(SMALL_FACES)
 
     def _face_answered(
         self, ask: FaceAsk, answer: FaceAnswer, picture: JudgedPicture, luma: Luma | None
@@ -339,7 +339,7 @@ class VideoTrack:
         at_ms = picture.captured_ms
         self._tell_fallback(Group.BODY, answer.fallback, at_ms)
         if self._accept(Group.BODY, answer.fault, facts.is_usable_body(answer), at_ms):
-            self._rates.see(Group.BODY)
+            self.rates.see(Group.BODY)
             self._following.body_answered(seat if facts.is_upright(answer, self._body) else None)
             self.seen.append(facts.body_seen(answer, picture))
 
@@ -347,7 +347,7 @@ class VideoTrack:
         at_ms = picture.captured_ms
         self._tell_fallback(Group.OBJECTS, answer.fallback, at_ms)
         if self._accept(Group.OBJECTS, answer.fault, facts.is_usable_objects(answer), at_ms):
-            self._rates.see(Group.OBJECTS)
+            self.rates.see(Group.OBJECTS)
             self.seen.append(facts.objects_seen(answer, picture))
 
     def _tell_fallback(self, group: Group, fallback: bool, at_ms: int) -> None:
@@ -365,7 +365,7 @@ class VideoTrack:
         was_overdue = self.voice.is_wrong(CoverageReason.MODEL_TIMEOUT, group)
         self.voice.right(CoverageReason.MODEL_TIMEOUT, at_ms, now_ms, group)
         if was_overdue:
-            self._rates.restart(now_ms)
+            self.rates.restart(now_ms)
         if fault is Fault.PICTURE_UNREADABLE:
             self.counts["unreadable"] += 1
             return False

@@ -31,6 +31,7 @@ class JudgedSession:
         safe: The last (epoch, seq) that is written down.
         told: What the candidate's page was told last, video and audio.
         store_is_lost: Whether the last checkpoint failed.
+        traces: Of the newest report with observations, where it was traced.
     """
 
     judge: SessionJudge
@@ -41,6 +42,7 @@ class JudgedSession:
     safe: tuple[int, int] = (0, 0)
     told: tuple[Cover, Cover] | None = None
     store_is_lost: bool = False
+    traces: tuple[str, ...] = ()
     _was_seen_in: int = 0
     _reconnect_at_ms: int | None = None
 
@@ -61,6 +63,11 @@ class JudgedSession:
             or self.judge.has_ended
             or self.told != self.status()
         )
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on."""
+        return not self.judge.has_ended
 
     def keep(self, judgement: Judgement) -> None:
         """Hold what must reach the database."""

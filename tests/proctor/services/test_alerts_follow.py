@@ -1,6 +1,7 @@
 """The follower that every reader of the feed uses, and the window that stands for what nobody sees."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,6 +46,21 @@ async def test_pages_then_an_empty_one_then_news(api: FakeApi) -> None:
         async with asyncio.timeout(5):
             assert [item.position for item in await waiting] == [6]
         assert feed.position == 6
+
+
+async def test_only_what_came_while_the_reader_waited_tells_of_the_delay(api: FakeApi) -> None:
+    told: list[float] = []
+    await raise_alerts(api, alert_of(api, 1), alert_of(api, 2))
+    async with following(
+        api.services, caller(api), Wanted(), look_s=0.01, came=told.append
+    ) as feed:
+        assert len(await feed.next()) == 2
+        assert await feed.next() == []
+        assert told == []
+        late = replace(alert_of(api, 3), raised_at=api.clock.now() - timedelta(seconds=3))
+        await raise_alerts(api, late)
+        assert len(await feed.next()) == 1
+    assert told == [3.0]
 
 
 async def test_news_between_two_reads_is_not_slept_over(api: FakeApi) -> None:

@@ -46,6 +46,7 @@ class World:
     checkpoints: FakeCheckpoints = field(default_factory=FakeCheckpoints)
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     name: str = "proctor-shard-0"
+    rules: tuple[str, ...] = ("no_face",)
 
     def __post_init__(self) -> None:
         self.incidents = FakeIncidentStore(self.database)
@@ -59,6 +60,7 @@ class World:
             live=self.live,
             clock=self.clock,
             metrics=self.metrics,
+            rules=self.rules,
         )
         await made.start()
         return made
@@ -122,7 +124,36 @@ async def test_reports_are_judged_committed_and_acknowledged_in_order() -> None:
     assert alert.raised_at - facts.BEGAN == timedelta(milliseconds=5_000)
     assert not alert.unsynced
     assert world.metrics.counted("alerts_raised", severity="medium", transition="opened") == 1
+    assert world.metrics.counted("incidents_opened", rule="no_face", severity="medium") == 1
     assert world.video() == [(0, None, "monitored")]
+
+
+async def test_a_rule_that_others_named_is_no_label() -> None:
+    world = World(rules=())
+    await in_time(world, await world.shard(), facts.reports(absence(), 8_000))
+    assert world.told == [NO_FACE_OPENED]
+    assert world.metrics.counted("incidents_opened", rule="custom") == 1
+    assert world.metrics.counted("incidents_opened", rule="no_face") == 0
+
+
+async def test_sessions_are_counted_by_how_they_are_seen_until_they_end() -> None:
+    def sessions(modality: str, state: str, reason: str) -> float | None:
+        labels = (("modality", modality), ("reason", reason), ("state", state))
+        return world.metrics.gauges.get(("sessions_coverage", labels))
+
+    world = World()
+    shard = await world.shard()
+    await in_time(world, shard, facts.reports(absence(), 4_000))
+    await shard.tick()
+    assert sessions("video", "monitored", "none") == 1
+    await world.clock.advance(4_000)
+    await shard.tick()
+    assert sessions("video", "monitored", "none") == 0
+    assert sessions("video", "blind", "host_lost") == 1
+    assert sessions("audio", "blind", "host_lost") == 1
+    await shard.end(facts.spec(), world.clock.now())
+    await shard.tick()
+    assert sessions("video", "blind", "host_lost") == 0
 
 
 async def test_reports_that_come_again_change_nothing() -> None:

@@ -15,10 +15,11 @@ from proctor.domain.reports import TickReport
 from proctor.domain.sending import MediaWish
 from proctor.domain.sessions import SessionSpec
 from proctor.identity.matching import MatchCalibration
-from proctor.ports import MediaTap, SessionJudges
+from proctor.ports import MediaTap, SessionJudges, Tracer
 from proctor.services.host.evidence_box import USUAL_LIMITS, KeepingLimits
 from proctor.services.host.pages import Pages
 from proctor.services.host.session_host import SessionHost
+from proctor.services.no_tracing import OFF
 from tests.fakes.clock import FakeClock
 from tests.fakes.evidence_keeper import FakeClips, FakeEvidenceKeeper
 from tests.fakes.faces import FakeFaceIndex
@@ -50,6 +51,7 @@ class Room:
         groups: Collection[str] = (),
         scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,),
         keeping: KeepingLimits = USUAL_LIMITS,
+        tracer: Tracer = OFF,
     ) -> None:
         self.clock = FakeClock()
         self.perception = FakePerception(self.clock)
@@ -78,6 +80,7 @@ class Room:
             keeper=self.keeper,
             clips=FakeClips(),
             keeping=keeping,
+            tracer=tracer,
         )
 
     async def __aenter__(self) -> Self:

@@ -267,6 +267,7 @@ async def test_a_full_host_refuses_but_a_resume_fits() -> None:
         await room.join()
         with pytest.raises(NoCapacity):
             await room.join(BEN)
+        assert room.metrics.counted("host_refusals", why="full") == 1
         assert len(room.peers.opened) == 1
         await room.join(epoch=2)
         assert room.host.load().sessions == 1 == room.host.load().capacity
@@ -323,6 +324,7 @@ async def test_running_sessions_come_before_new_ones() -> None:
         assert room.host.load().lag_ms > 500
         with pytest.raises(NoCapacity, match="late"):
             await room.host.join(replace(room.spec(BEN), started_at=room.clock.now()), "offer")
+        assert room.metrics.counted("host_refusals", why="late") == 1
         for session_id in running:
             await room.join(session_id, epoch=2)
     async with Room(capacity=5) as room:
@@ -470,3 +472,14 @@ async def test_a_liveness_reading_becomes_a_fact_and_one_that_is_no_number_does_
         reasons = {reason for _, _, reason in room.coverage(Modality.VIDEO)}
         assert CoverageReason.MODEL_OUTPUT_INVALID in reasons
         assert room.seen(FootageSeen)[-1].width_px == 320
+
+
+async def test_what_was_wanted_and_what_was_had_of_the_models_are_counted() -> None:
+    async with Room() as room:
+        await room.join()
+        await room.watch(10_000)
+        wanted = room.metrics.counted("host_looks", group="face", what="wanted")
+        seen = room.metrics.counted("host_looks", group="face", what="seen")
+        assert wanted >= 9, "a picture a second, by the standard policy"
+        assert wanted - 1 <= seen
+        assert room.metrics.gauges[("host_reports_waiting", ())] <= 2

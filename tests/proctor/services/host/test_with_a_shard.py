@@ -11,8 +11,10 @@ from proctor.domain.alerts import Transition
 from proctor.domain.candidates import ConsentScope
 from proctor.domain.coverage import CoverageReason, Modality
 from proctor.domain.incidents import Category, Severity
+from proctor.ports import Tracer
 from proctor.services.host.evidence_box import USUAL_LIMITS, KeepingLimits
 from proctor.services.judge_sessions import JudgeShard
+from proctor.services.no_tracing import OFF
 from tests.fakes.clock import FakeClock
 from tests.fakes.live_state import FakeCheckpoints, FakeLiveState
 from tests.fakes.media_peers import COVERED, SPEAKING, Lens
@@ -31,10 +33,17 @@ class Court:
         scopes: tuple[ConsentScope, ...] = (ConsentScope.FACE,),
         policy: str = STANDARD,
         keeping: KeepingLimits = USUAL_LIMITS,
+        tracer: Tracer = OFF,
     ) -> None:
+        self.tracer = tracer
         self.incidents = FakeIncidentStore()
         self.room = Room(
-            judges=self._shard, groups=groups, scopes=scopes, policy=policy, keeping=keeping
+            judges=self._shard,
+            groups=groups,
+            scopes=scopes,
+            policy=policy,
+            keeping=keeping,
+            tracer=tracer,
         )
 
     def _shard(self, clock: FakeClock) -> JudgeShard:
@@ -45,6 +54,7 @@ class Court:
             live=FakeLiveState(clock),
             clock=clock,
             metrics=FakeMetrics(),
+            tracer=self.tracer,
         )
         return self.shard
 
