@@ -12,7 +12,7 @@ export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
 endif
 
-.PHONY: help setup models web check test test-frameworks demo cluster-test generate lock chart sbom audit clean
+.PHONY: help setup models web check test test-frameworks demo cluster-test generate lock chart client sbom audit clean
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 18
 
@@ -87,12 +87,17 @@ chart: setup ## put serve_config.yaml into the Helm chart, lint it and pack it i
 	$(BIN)/helm lint --strict ops/chart/rayproctor --values ops/chart/example.yaml
 	$(BIN)/helm package --destination dist ops/chart/rayproctor
 
+client: setup ## build the client's wheel and source archive into dist/client; TAG=client-vVERSION must be its own
+	@test -z "$$TAG" || test "$$TAG" = "client-v$$(cd sdk && ../$(BIN)/hatchling version)" || { echo "TAG is not sdk's version" >&2; exit 2; }
+	rm -rf dist/client
+	cd sdk && ../$(BIN)/hatchling build --directory ../dist/client
+
 sbom: setup ## the bill of materials of the image (CycloneDX) in dist/
 	@mkdir -p dist
 	$(BIN)/cyclonedx-py requirements requirements/image.lock --output-reproducible --output-format JSON -o dist/sbom.json
 
 audit: setup web/node_modules/.package-lock.json ## known weaknesses of what the locks hold; needs the advisories' server
-	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/image.lock
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/image.lock
 	cd web && PATH="$(abspath $(BIN)):$$PATH" npm audit --omit=dev
 
 clean: ## remove what can be made again

@@ -19,6 +19,7 @@ NEEDED: dict[str, Any] = {
         "checkpoints": "s3://elsewhere/checkpoints",
     },
     "faultTolerance": {"redisAddress": "redis://gcs:6379"},
+    "networkPolicy": {"nodes": ["10.0.0.0/16"]},
 }
 """What has no default."""
 

@@ -26,9 +26,13 @@ SITES: dict[str, dict[str, Any]] = {
     "everything on": {
         "ingress": {"enabled": True, "host": "exams.example.org", "tlsSecret": "exams-tls"},
         "monitoring": {"podMonitor": True},
-        "tls": {"secret": "ray-tls"},
+        "tls": {"enabled": True},
         "image": {"pullSecrets": ["registry"]},
-        "keys": {"ring": "vault://vault.example.org:8200/transit/exams", "ringToken": "vault"},
+        "keys": {
+            "ring": "vault://vault.example.org:8200/transit/exams",
+            "ringToken": "vault",
+            "trusted": "issuers",
+        },
         "models": {"weights": {"existingClaim": "weights"}},
         "media": {"advertisedAddress": "192.0.2.7"},
         "settings": {"PROCTOR_PACK": "permissive"},
@@ -159,6 +163,10 @@ def test_the_settings_are_settings(
         (NEEDED | {"password": "x"}, "password"),
         (NEEDED | {"serve": {"deployments": {"perception-nose": {}}}}, "perception-nose"),
         (NEEDED | {"serve": {"upgrade": "Quick"}}, "upgrade"),
+        (NEEDED | {"tls": {"secret": "x"}}, "secret"),
+        (NEEDED | {"keys": {"ring": "vault+https://a.example.org/t/k"}}, "ring"),
+        (NEEDED | {"networkPolicy": {"nodes": []}}, "networkPolicy.nodes"),
+        (NEEDED | {"networkPolicy": {"nodes": ["nodes"]}}, "nodes"),
         (NEEDED | {"media": {"reach": "turn"}}, "media.turn.urls"),
         (NEEDED | {"ingress": {"enabled": True, "host": "a.example.org"}}, "ingress.tlsSecret"),
         (NEEDED | {"ingress": {"enabled": True, "tlsSecret": "tls"}}, "ingress.host"),
@@ -170,14 +178,31 @@ def test_a_wrong_value_is_refused_by_name(values: dict[str, Any], named: str) ->
     assert named in refusal(values)
 
 
-def test_a_key_is_never_readable_by_a_group() -> None:
-    """The product refuses such a key; a Secret's files are such."""
-    for pod in groups(the("RayService", rendered({}))).values():
-        (first,) = pod["spec"]["initContainers"]
-        assert "install -m 0600 /var/run/rayproctor-keys/*" in first["command"][2]
-        assert "install -m 0600 /var/run/rayproctor-tokens/*" in first["command"][2]
-        (ray,) = pod["spec"]["containers"]
-        (mount,) = [each for each in ray["volumeMounts"] if each["name"] == "keys"]
-        volumes = {each["name"]: each for each in pod["spec"]["volumes"]}
-        assert "emptyDir" in volumes["keys"]
-        assert mount["readOnly"] is True
+def test_session_hosts_on_the_nodes_network_reach_the_head() -> None:
+    """They come from a node's address: a selector of pods does not match them."""
+    (first, *_) = the("NetworkPolicy", rendered({}))["spec"]["ingress"]
+    assert {"ipBlock": {"cidr": "10.0.0.0/16"}} in first["from"]
+    behind = SITES["behind TURN"] | {"networkPolicy": {"nodes": []}}
+    (first, *_) = the("NetworkPolicy", rendered(behind))["spec"]["ingress"]
+    assert [list(each) for each in first["from"]] == [["podSelector"]]
+
+
+def test_only_the_autoscaler_may_speak_to_kubernetes(site: list[dict[str, Any]]) -> None:
+    for name, pod in groups(the("RayService", site)).items():
+        given = pod["spec"].get("automountServiceAccountToken", True)
+        assert given is (name == "head"), name
+
+
+def test_the_object_store_fits_its_memory(site: list[dict[str, Any]]) -> None:
+    """Else Ray lays it onto the disk behind /tmp."""
+    cluster = the("RayService", site)["spec"]["rayClusterConfig"]
+    for group in [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]:
+        volumes = {each["name"]: each for each in group["template"]["spec"]["volumes"]}
+        assert volumes["shm"]["emptyDir"]["sizeLimit"] == "2Gi"
+        assert int(group["rayStartParams"]["object-store-memory"]) < 0.95 * (2 << 30)
+
+
+def test_nodes_speak_tls_where_that_is_asked_for() -> None:
+    with_tls = the("RayService", rendered(SITES["everything on"]))["spec"]["rayClusterConfig"]
+    assert with_tls["tlsOptions"] == {"enabled": True}
+    assert "tlsOptions" not in the("RayService", rendered({}))["spec"]["rayClusterConfig"]

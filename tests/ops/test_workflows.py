@@ -24,7 +24,7 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 
 def test_there_is_one_for_each_duty() -> None:
-    assert {path.stem for path in WORKFLOWS} >= {"checks", "image", "chart", "supply"}
+    assert {path.stem for path in WORKFLOWS} >= {"checks", "image", "chart", "supply", "client"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -49,7 +49,9 @@ def test_it_asks_for_no_more_than_it_needs(path: Path) -> None:
     assert all(job["timeout-minutes"] <= 90 for job in found["jobs"].values())
     for step in steps(path):
         if "uses" in step:
-            assert re.fullmatch(r"[\w/-]+@v\d+", step["uses"]), "an action without a version"
+            assert re.fullmatch(r"[\w/-]+@v\d+(\.\d+)*", step["uses"]), (
+                "an action without a version"
+            )
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -64,3 +66,16 @@ def test_every_command_exists(path: Path) -> None:
             assert (ROOT / rest[0]).is_dir()
         else:
             assert first == ".venv/bin/python", command
+
+
+def test_what_could_not_be_audited_is_no_pass() -> None:
+    """pip-audit alone ends with 0 when it could look nothing up."""
+    (line,) = re.findall(r"^\t\S+pip-audit .*$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "--strict" in line
+
+
+def test_only_the_step_that_publishes_may_say_who_it_is() -> None:
+    jobs = read(ROOT / ".github/workflows/client.yml")["jobs"]
+    assert "permissions" not in jobs["build"], "what runs our code holds no identity"
+    assert jobs["publish"]["permissions"] == {"contents": "read", "id-token": "write"}
+    assert all("run" not in step for step in jobs["publish"]["steps"])

@@ -81,12 +81,6 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - {name: PROCTOR_RECORDINGS_URL, value: {{ required "storage.recordings: name a bucket, such as s3://bucket/recordings" .Values.storage.recordings | quote }}}
 - {name: PROCTOR_EVIDENCE_URL, value: {{ required "storage.evidence: name a bucket, such as s3://bucket/evidence" .Values.storage.evidence | quote }}}
 - {name: PROCTOR_CHECKPOINTS_URL, value: {{ required "storage.checkpoints: name a bucket, such as s3://other-bucket/checkpoints" .Values.storage.checkpoints | quote }}}
-{{- if .Values.tls.secret }}
-- {name: RAY_USE_TLS, value: "1"}
-- {name: RAY_TLS_SERVER_CERT, value: /etc/rayproctor/tls/tls.crt}
-- {name: RAY_TLS_SERVER_KEY, value: /etc/rayproctor/tls/tls.key}
-- {name: RAY_TLS_CA_CERT, value: /etc/rayproctor/tls/ca.crt}
-{{- end }}
 - {name: PROCTOR_EVIDENCE_SPOOL, value: /var/lib/rayproctor/spool}
 - {name: PROCTOR_MODELS_DIR, value: /srv/models}
 {{- range $name, $value := .Values.settings }}
@@ -139,8 +133,8 @@ capabilities: {drop: [ALL]}
   secret: {secretName: {{ .Values.keys.secret }}}
 - name: tokens-secret
   secret: {secretName: {{ .Values.keys.tokens }}}
-{{- with .Values.tls.secret }}
-- name: tls
+{{- with .Values.keys.trusted }}
+- name: trusted-secret
   secret: {secretName: {{ . }}}
 {{- end }}
 {{- with .Values.models.weights.existingClaim }}
@@ -154,9 +148,6 @@ capabilities: {drop: [ALL]}
 - {name: home, mountPath: /var/lib/rayproctor}
 - {name: shm, mountPath: /dev/shm}
 - {name: keys, mountPath: /etc/rayproctor/keys, readOnly: true}
-{{- if .Values.tls.secret }}
-- {name: tls, mountPath: /etc/rayproctor/tls, readOnly: true}
-{{- end }}
 {{- if .Values.models.weights.existingClaim }}
 - {name: weights, mountPath: /srv/models, readOnly: true}
 {{- end }}
@@ -170,6 +161,9 @@ metadata:
     app.kubernetes.io/component: {{ .role }}
 spec:
   serviceAccountName: {{ include "rayproctor.name" .root }}
+  {{- if ne .role "head" }}
+  automountServiceAccountToken: false   # KubeRay lets this account delete pods, for the autoscaler beside the head
+  {{- end }}
   {{- with .root.Values.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
@@ -209,6 +203,10 @@ spec:
           install -m 0600 /var/run/rayproctor-keys/* /etc/rayproctor/keys/
           install -d -m 0700 /etc/rayproctor/keys/tokens
           install -m 0600 /var/run/rayproctor-tokens/* /etc/rayproctor/keys/tokens/
+          {{- if .root.Values.keys.trusted }}
+          install -d -m 0700 /etc/rayproctor/keys/tokens/trusted
+          install -m 0600 /var/run/rayproctor-trusted/* /etc/rayproctor/keys/tokens/trusted/
+          {{- end }}
       securityContext: {{- include "rayproctor.containerSecurity" .root | nindent 8 }}
       resources:
         requests: {cpu: 50m, memory: 32Mi}
@@ -217,6 +215,9 @@ spec:
         - {name: keys, mountPath: /etc/rayproctor/keys}
         - {name: keys-secret, mountPath: /var/run/rayproctor-keys, readOnly: true}
         - {name: tokens-secret, mountPath: /var/run/rayproctor-tokens, readOnly: true}
+        {{- if .root.Values.keys.trusted }}
+        - {name: trusted-secret, mountPath: /var/run/rayproctor-trusted, readOnly: true}
+        {{- end }}
   containers:
     - name: ray
       image: {{ .image }}
