@@ -15,8 +15,8 @@ from proctor.adapters.logging import configure
 from proctor.domain.errors import InvalidInput, Unavailable
 from proctor.settings import Settings
 
-QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_raylet_start_wait_time_s": "120"}
-"""Its logs go with it, and what matters of them comes as an exception; a busy machine gets patience."""
+QUIET = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Its logs go with it, and what matters of them comes as an exception."""
 ADDRESS = re.compile(r"[A-Za-z0-9.-]+:\d{1,5}")
 
 
