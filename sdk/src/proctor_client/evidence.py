@@ -48,9 +48,7 @@ class Draft:
         )
 
     def begin(self, response: httpx.Response) -> int:
-        """How many bytes of this answer were had already."""
-        if not self.had:
-            return 0
+        """How many bytes of this answer were had already. Raises `IntegrityError` for another part."""
         if response.status_code != 206:
             return self.had
         if not response.headers.get("content-range", "").startswith(f"bytes {self.had}-"):
@@ -135,13 +133,13 @@ class Evidence:
         link = self._sender.once(calls.evidence_link(piece.evidence_id, reason))
         with self._sender.open(draft.plan(link.url)) as response:
             skip = _Skip(draft.begin(response))
-            for data in response.iter_bytes(65_536):
+            for data in response.iter_bytes():
                 draft.take(skip(data))
         draft.check()
 
 
 class AsyncEvidence:
-    """The same with `await`. The file is written by the event loop, in pieces of 64 KiB."""
+    """The same with `await`. The file is written by the event loop, in small pieces."""
 
     def __init__(self, sender: AsyncSender) -> None:
         self._sender = sender
@@ -177,6 +175,6 @@ class AsyncEvidence:
         link = await self._sender.once(calls.evidence_link(piece.evidence_id, reason))
         async with self._sender.open(draft.plan(link.url)) as response:
             skip = _Skip(draft.begin(response))
-            async for data in response.aiter_bytes(65_536):
+            async for data in response.aiter_bytes():
                 draft.take(skip(data))
         draft.check()
