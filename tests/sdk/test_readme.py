@@ -20,18 +20,20 @@ README = (ROOT / "sdk" / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)
 
 
-async def ran(code: str, api: FakeApi, url: str, folder: Path, python: str = sys.executable) -> str:
+async def ran(
+    code: str, api: FakeApi, url: str, folder: Path, path: str = str(ROOT / "sdk" / "src")
+) -> str:
     """What a program prints, in a process of its own that knows nothing of the server's code."""
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "PROCTOR_URL": url,
         "PROCTOR_TOKEN": api.token(),
-        "PYTHONPATH": str(ROOT / "sdk" / "src") if python == sys.executable else "",
+        "PYTHONPATH": path,
         "TMPDIR": str(folder),
     }
     done = await asyncio.to_thread(
         subprocess.run,
-        [python, "-c", code],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         env=environment,
