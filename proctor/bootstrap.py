@@ -288,6 +288,7 @@ def build_services(
     from proctor.adapters.clock import SystemClock
     from proctor.adapters.metrics import PrometheusMetrics, render
     from proctor.adapters.notice_texts import load_notices
+    from proctor.adapters.recordings.observed_arrow import write_observed
     from proctor.adapters.tokens import MAX_LIFETIME
     from proctor.api.services import Services
     from proctor.bootstrap_evidence import build_evidence_desk, build_retention
@@ -306,6 +307,7 @@ def build_services(
     from proctor.services.looking import FaceLook
     from proctor.services.news import IncidentNews
     from proctor.services.notices import Notices
+    from proctor.services.observed import ObservedSessions
     from proctor.services.own_session import OwnSessions
     from proctor.services.pictures import PictureDesk
     from proctor.services.policies import Policies
@@ -392,6 +394,7 @@ def build_services(
             stores.notices,
             clock,
         ),
+        observed=ObservedSessions(stores.sessions, recordings, stores.audit, clock, write_observed),
         accommodations=Accommodations(
             stores.allowances, stores.candidates, stores.exams, stores.sessions, judges, clock
         ),

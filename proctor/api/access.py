@@ -66,6 +66,8 @@ _REVIEWERS = frozenset({Role.ADMIN, Role.REVIEWER})
 """Whose word a verdict is: people alone, no service."""
 KNOW_ACCOMMODATIONS = _REVIEWERS | _OWNERS
 """Who may know that a candidate is accommodated. Proctors are not told (TRUST P17)."""
+_ANALYSTS = _REVIEWERS | {Role.ANALYST}
+"""Who may have every reading of a session."""
 _PUBLIC = Rule(roles=None)
 
 # By address, and a whole campus or a TLS proxy may be one: it caps the cost, tickets cannot be guessed.
@@ -166,6 +168,7 @@ TABLE: Mapping[tuple[str, str], Rule] = {
     ("POST", "/v1/sessions/{session_id}/tickets"): Rule(roles=_INVIGILATORS, limit=_TICKETS),
     ("GET", "/v1/sessions/{session_id}/incidents"): _read(_STAFF),
     ("POST", "/v1/sessions/{session_id}/export"): Rule(roles=_REVIEWERS | _OWNERS, limit=_EXPORTS),
+    ("GET", "/v1/sessions/{session_id}/observations"): Rule(roles=_ANALYSTS, limit=_EXPORTS),
     ("GET", "/v1/sessions/{session_id}/breaks"): _read(_WATCHERS),
     ("POST", "/v1/sessions/{session_id}/breaks"): _create(_INVIGILATORS),
     ("DELETE", "/v1/sessions/{session_id}/breaks/{break_id}"): Rule(roles=_INVIGILATORS),

@@ -21,6 +21,7 @@ from proctor.api.routes.evidence import evidence_router
 from proctor.api.routes.exams import exams_router
 from proctor.api.routes.meta import meta_router
 from proctor.api.routes.notices import notices_router
+from proctor.api.routes.observed import observed_router
 from proctor.api.routes.pages import pages_router
 from proctor.api.routes.policies import policies_router
 from proctor.api.routes.policy_trials import policy_trials_router
@@ -42,6 +43,7 @@ def create_app(services: Services) -> FastAPI:
         candidates_router(services),
         erasures_router(services),
         sessions_router(services),
+        observed_router(services.observed),
         accommodations_router(services.accommodations),
         review_router(services),
         evidence_router(services),

@@ -25,6 +25,7 @@ from proctor.services.ice import IceServers
 from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.news import IncidentNews
 from proctor.services.notices import Notices
+from proctor.services.observed import ObservedSessions
 from proctor.services.own_session import OwnSessions
 from proctor.services.policies import Policies
 from proctor.services.policy_reader import PolicyReader
@@ -64,6 +65,7 @@ class Services:
         notices: What candidates are told and answer.
         preflights: Trials of camera, microphone and line.
         own: What candidates may know of their own session.
+        observed: Observations for data frames.
         join: Join tickets.
         sign_in: Sign-in tickets of staff.
         live_tickets: Tickets for WebSockets.
@@ -110,6 +112,7 @@ class Services:
     notices: Notices
     preflights: Preflights
     own: OwnSessions
+    observed: ObservedSessions
     join: Join
     sign_in: SignIn
     live_tickets: LiveTickets

@@ -17,6 +17,7 @@ from PIL import Image
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.notice_texts import load_notices
 from proctor.adapters.recordings.arrow import write_arrow
+from proctor.adapters.recordings.observed_arrow import write_observed
 from proctor.adapters.seal import FileSeal, make_proof_key
 from proctor.adapters.tokens import TokenIssuer, TokenVerifier, make_keys
 from proctor.api.app import create_app
@@ -47,6 +48,7 @@ from proctor.services.join import Join, LiveTickets, SignIn
 from proctor.services.looking import FaceLook
 from proctor.services.news import IncidentNews
 from proctor.services.notices import ModelInUse, Notices
+from proctor.services.observed import ObservedSessions
 from proctor.services.own_session import OwnSessions
 from proctor.services.pictures import PictureDesk
 from proctor.services.policies import Policies
@@ -236,6 +238,9 @@ class FakeApi:
             ),
             own=OwnSessions(
                 self.sessions, self.exams, self.candidates, self.incidents, self.notices, clock
+            ),
+            observed=ObservedSessions(
+                self.sessions, self.recordings, self.audit, clock, write_observed
             ),
             accommodations=Accommodations(
                 FakeAllowanceStore(self.database),

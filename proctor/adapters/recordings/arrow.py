@@ -25,23 +25,23 @@ def write_arrow(rows: Sequence[Row], about: Mapping[str, str] | None = None) -> 
 
     kinds = list(dict.fromkeys(row.kind for row in rows))
     columns = {
-        "no": _integers([row.no for row in rows], pa.int64()),
+        "no": integers([row.no for row in rows], pa.int64()),
         "kind": pa.DictionaryArray.from_arrays(
-            _integers([kinds.index(row.kind) for row in rows], pa.int32()), _texts(kinds)
+            integers([kinds.index(row.kind) for row in rows], pa.int32()), texts(kinds)
         ),
-        "consumed": _integers([row.consumed for row in rows], pa.int64()),
-        "epoch": _integers([row.epoch for row in rows], pa.int32()),
-        "seq": _integers([row.seq for row in rows], pa.int64()),
-        "session_ms": _integers([row.session_ms for row in rows], pa.int64()),
-        "alert_seq": _integers([row.alert_seq for row in rows], pa.int64()),
+        "consumed": integers([row.consumed for row in rows], pa.int64()),
+        "epoch": integers([row.epoch for row in rows], pa.int32()),
+        "seq": integers([row.seq for row in rows], pa.int64()),
+        "session_ms": integers([row.session_ms for row in rows], pa.int64()),
+        "alert_seq": integers([row.alert_seq for row in rows], pa.int64()),
         "observations": pa.ListArray.from_arrays(
-            _offsets([len(row.seen) for row in rows]),
-            _texts([kind for row in rows for kind in row.seen]),
+            offsets([len(row.seen) for row in rows]),
+            texts([kind for row in rows for kind in row.seen]),
         ),
-        "ticks_before": _integers([row.ticks for row in rows], pa.int64()),
-        "ticked_ms": _integers([row.ticked_ms for row in rows], pa.int64()),
-        "silent_ms": _integers([row.silent_ms for row in rows], pa.int64()),
-        "arguments": _texts([row.text for row in rows]),
+        "ticks_before": integers([row.ticks for row in rows], pa.int64()),
+        "ticked_ms": integers([row.ticked_ms for row in rows], pa.int64()),
+        "silent_ms": integers([row.silent_ms for row in rows], pa.int64()),
+        "arguments": texts([row.text for row in rows]),
     }
     batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
     batch = batch.replace_schema_metadata({"format": FORMAT, **(about or {})})
@@ -52,7 +52,7 @@ def write_arrow(rows: Sequence[Row], about: Mapping[str, str] | None = None) -> 
     return sink.getvalue()
 
 
-def _integers(values: Sequence[int], kind: Any) -> Any:
+def integers(values: Sequence[int], kind: Any) -> Any:
     """An array from its buffer: `pyarrow.array` would load pandas, 58 MB and half a second of a shard."""
     import numpy as np
     import pyarrow as pa
@@ -61,19 +61,21 @@ def _integers(values: Sequence[int], kind: Any) -> Any:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
 
 
-def _offsets(lengths: Sequence[int]) -> Any:
+def offsets(lengths: Sequence[int]) -> Any:
+    """Where lists of these lengths begin, and where the last one ends."""
     import pyarrow as pa
 
-    return _integers([0, *accumulate(lengths)], pa.int32())
+    return integers([0, *accumulate(lengths)], pa.int32())
 
 
-def _texts(values: Sequence[bytes | str]) -> Any:
+def texts(values: Sequence[bytes | str]) -> Any:
+    """An array of strings from its buffers."""
     import pyarrow as pa
 
-    texts = [value.encode() if isinstance(value, str) else value for value in values]
-    offsets = _offsets([len(text) for text in texts]).buffers()[1]
-    data = pa.py_buffer(b"".join(texts))
-    return pa.Array.from_buffers(pa.string(), len(texts), [None, offsets, data])
+    encoded = [value.encode() if isinstance(value, str) else value for value in values]
+    places = offsets([len(text) for text in encoded]).buffers()[1]
+    data = pa.py_buffer(b"".join(encoded))
+    return pa.Array.from_buffers(pa.string(), len(encoded), [None, places, data])
 
 
 def read_arrow(data: bytes) -> list[Row]:
