@@ -550,3 +550,27 @@ def test_what_is_no_export_is_unreadable(tmp_path: Path, migrated: Path) -> None
         bundle.writestr("readme.txt", "hello")
     with pytest.raises(InvalidInput, match="this is no export"):
         site.verify(tmp_path / "x.zip")
+
+
+def test_a_member_that_unpacks_to_far_more_than_the_file_holds_is_never_unpacked(
+    site: ProofSite,
+) -> None:
+    path = site.folder / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("manifest.json", b" " * 50_000_000)
+        bundle.writestr("manifest.jws", b"x")
+    with pytest.raises(InvalidInput, match=r"manifest.json is packed"):
+        site.verify(path)
+
+
+def test_members_that_claim_more_than_the_file_holds_are_refused(site: ProofSite) -> None:
+    path = site.folder / "claims.zip"
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.writestr("manifest.json", b"{}")
+        bundle.writestr("manifest.jws", b"x")
+    content = path.read_bytes()
+    at = content.index(b"PK\x01\x02")  # the directory: both sizes of its first member
+    claimed = (1_000_000).to_bytes(4, "little") * 2
+    path.write_bytes(content[: at + 20] + claimed + content[at + 28 :])
+    with pytest.raises(InvalidInput, match="claims to hold more than the file"):
+        site.verify(path)
