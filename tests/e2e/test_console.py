@@ -1,7 +1,10 @@
 """A reviewer at the console, in Debian's Chromium, over real stores and without Ray."""
 
+import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +12,14 @@ import pytest
 
 from bench.candidate.browser import CHROMIUM
 from bench.console_world import WEB, World, console_world
+from proctor.bootstrap_proof import open_seal
+from proctor.domain.deliveries import DeliveryState, Planned
 from proctor.domain.ids import SessionId
 from proctor.domain.roles import Role
+from proctor.domain.sinks import Health
+from proctor.settings import Settings
+from tests.contract.sink_samples import SINK, failed, sink
+from tests.e2e.support.system import PROCTOR
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -126,6 +135,48 @@ async def test_a_reviewer_looks_dismisses_confirms_and_decides(tmp_path: Path) -
         ]
         decided = await world.stores.cases.decisions(world.tenant, SessionId(world.seeded.busiest))
         assert (decided[-1].word, decided[-1].reviewer) == ("follow_up_needed", "rita")
+
+
+async def test_a_reviewer_exports_a_session_that_anybody_can_check(tmp_path: Path) -> None:
+    async with console_world(tmp_path, 4, 8) as world, browser() as opened:
+        async with desk(opened, world, Role.REVIEWER) as (page, problems):
+            await _shown(page, f"{world.url}/console/sessions/{world.seeded.busiest}")
+            await page.get_by_role("button", name="Export", exact=True).click()
+            async with page.expect_download() as taken:
+                await page.get_by_role("button", name="Save the file").click()
+            await page.get_by_text("The export is ready.").wait_for()
+            download = await taken.value
+            assert download.suggested_filename == f"session-{world.seeded.busiest}.zip"
+            export, key = tmp_path / "taken.zip", tmp_path / "proof.pem"
+            await download.save_as(export)
+        assert problems == []
+    key.write_text(open_seal(Settings(home=tmp_path, _env_file=None)).pem(), encoding="utf-8")
+    proctor = [str(PROCTOR), "verify", str(export), "--key", str(key)]
+    checked = await asyncio.to_thread(subprocess.run, proctor, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+async def test_an_administrator_sees_dead_letters_and_sends_them_again(tmp_path: Path) -> None:
+    async with console_world(tmp_path, 4, 8, with_evidence=False) as world, browser() as opened:
+        stores, now = world.stores, datetime.now(UTC)
+        await stores.sinks.add_sink(sink(tenant_id=world.tenant, name="School hook"), b"", 5)
+        items = await stores.feed.read(world.tenant, 0, 2)
+        plan = [Planned(item=item, state=DeliveryState.PENDING, due_at=now) for item in items]
+        assert len(plan) == 2 and await stores.deliveries.plan(SINK, 0, plan, now)
+        dead = [failed(one.alert.alert_id, next_s=None) for one in items]
+        await stores.deliveries.record(SINK, dead, Health())
+        async with desk(opened, world, Role.ADMIN) as (page, problems):
+            await _shown(page, f"{world.url}/console/admin")
+            await page.get_by_role("button", name="2 dead letters").click()
+            await page.get_by_text("webhook/server-error").first.wait_for()
+            await page.get_by_role("button", name="Send again", exact=True).first.click()
+            await page.get_by_text("1 is sent again.").wait_for()
+            await page.get_by_role("button", name="Send all again").click()
+            await page.get_by_text("No dead letters.").wait_for()
+        assert problems == []
+        left = await stores.deliveries.dead_letters(world.tenant, SINK, 0, 9)
+        due = await stores.deliveries.due(SINK, datetime.now(UTC), 9)
+        assert (list(left), len(due)) == ([], 2)
 
 
 async def test_a_lost_update_is_told_and_the_words_stay(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ who reads it makes it again and compares, so that no byte of the file itself can
 
 import hashlib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -53,16 +53,11 @@ class BundleReader:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InvalidInput(f"{path} cannot be read: {error}", "export/unreadable") from None
         self.names = [info.filename for info in infos]
-        said = sum(info.file_size for info in infos)
-        if len(infos) > MOST_MEMBERS or said > MOST_BYTES:
-            raise InvalidInput(f"{path} is too large for an export", "export/unreadable")
-        # Before a member is read: a small file that unpacks into a large one would fill the memory.
-        is_packed = any(info.compress_type != zipfile.ZIP_STORED for info in infos)
-        if is_packed or said > path.stat().st_size:
-            raise InvalidInput(
-                f"{path} is packed or its members overlap; an export is neither",
-                "export/unreadable",
-            )
+        try:
+            _refuse_what_unpacks(path, infos)
+        except InvalidInput:
+            self._zip.close()
+            raise
 
     def read(self, name: str) -> bytes:
         """A member. Raises `InvalidInput` when it is missing or damaged."""
@@ -102,6 +97,19 @@ def reading(path: Path) -> Iterator[BundleReader]:
         yield bundle
     finally:
         bundle.close()
+
+
+def _refuse_what_unpacks(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+    """An export packs nothing, so its members together never hold more than the file; a bomb does."""
+    claimed = sum(info.file_size for info in infos)
+    if len(infos) > MOST_MEMBERS or claimed > MOST_BYTES:
+        raise InvalidInput(f"{path} is too large for an export", "export/unreadable")
+    for info in infos:
+        if info.compress_type != zipfile.ZIP_STORED:
+            told = f"{path} is no export: {info.filename} is packed"
+            raise InvalidInput(told, "export/unreadable")
+    if claimed > path.stat().st_size:
+        raise InvalidInput(f"{path} claims to hold more than the file does", "export/unreadable")
 
 
 def _info(name: str) -> zipfile.ZipInfo:
