@@ -18,10 +18,10 @@ help: ## show this list
 
 setup: .venv/.ready ## make .venv from the hash-pinned lock
 
-.venv/.ready: requirements/cpu.lock pyproject.toml
+.venv/.ready: requirements/cpu.lock pyproject.toml sdk/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/cpu.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e ./sdk
 	@touch $@
 
 models: setup ## fetch and verify the embedded model pack

@@ -23,7 +23,7 @@ COMMAND = re.compile(
     r"(proctor|make|pytest|python -m (?:bench|proctor|deployments)[\w.]*)(?= |$)(.*)"
 )
 OTHERS = {
-    "PROCTOR_MEDIA", "PROCTOR_E2E_PEOPLE", "PROCTOR_PYTRITON", "PROCTOR_SHOTS", "PROCTOR_NODE_OFFERS",
+    "PROCTOR_MEDIA", "PROCTOR_E2E_PEOPLE", "PROCTOR_PYTRITON", "PROCTOR_SHOTS", "PROCTOR_NODE_OFFERS", "PROCTOR_TOKEN",
 }  # fmt: skip
 """Variables that tests, benches and the start of a node read."""
 
