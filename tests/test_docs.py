@@ -23,9 +23,10 @@ COMMAND = re.compile(
     r"(proctor|make|pytest|python -m (?:bench|proctor|deployments)[\w.]*)(?= |$)(.*)"
 )
 OTHERS = {
-    "PROCTOR_MEDIA", "PROCTOR_E2E_PEOPLE", "PROCTOR_PYTRITON", "PROCTOR_SHOTS", "PROCTOR_NODE_OFFERS", "PROCTOR_TOKEN",
+    "PROCTOR_MEDIA", "PROCTOR_E2E_PEOPLE", "PROCTOR_PYTRITON", "PROCTOR_SHOTS", "PROCTOR_NODE_OFFERS",
+    "PROCTOR_TOKEN", "PROCTOR_URL",
 }  # fmt: skip
-"""Variables that tests, benches and the start of a node read."""
+"""Variables that tests, benches, the start of a node and the client read."""
 
 
 def commands(page: Path) -> Iterator[tuple[str, str]]:
