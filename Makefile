@@ -41,7 +41,7 @@ check: setup web/node_modules/.package-lock.json ## ruff, mypy --strict, import 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH="$$PYTHONPATH:sdk/src" $(BIN)/lint-imports
 	cd web && PATH="$(abspath $(BIN)):$$PATH" npm run --silent check
 
 test: models web ## every test that this machine can run

@@ -113,6 +113,9 @@ async def test_the_door_opens_with_a_token_of_the_launchers_key(tmp_path: Path) 
             json={"exam_id": made["exam_id"], "candidate_id": candidate["candidate_id"]},
         )
         assert session.json()["join_url"].startswith("https://exams.example/candidate#ticket=")
+        # noted in SQL, looked for in the store of recordings
+        unrecorded = session.json()["session"]["session_id"]
+        assert (await client.get(f"/v1/sessions/{unrecorded}/observations")).status_code == 404
         assert (await client.get("/console")).status_code == 200
         metrics = await client.get("/metrics")
         assert 'proctor_http_requests_total{method="POST",route="/v1/exams"' in metrics.text

@@ -5,88 +5,48 @@ not break an older client. Times ending in `_ms` are session time in millisecond
 """
 
 from datetime import datetime
-from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Item = TypeVar("Item", bound=BaseModel)
-
-
-class Model(BaseModel):
-    """Root of all answers: frozen, and lenient about what is new."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
-
-
-class Page(Model, Generic[Item]):
-    """Some items, and the cursor that goes on; None at the end."""
-
-    items: list[Item]
-    next: str | None = None
-
-
-class Exam(Model):
-    """An exam.
-
-    Attributes:
-        policy_overrides: What the exam changes of its policy, as YAML.
-        signals_off: Signals of its rules that this installation cannot give.
-    """
-
-    exam_id: str
-    title: str
-    policy_id: str
-    policy_version: int
-    retention_days: int
-    created_at: datetime
-    policy_overrides: str | None = None
-    signals_off: list[str] | None = None
-
-
-class Candidate(Model):
-    """A candidate, by your own name for them."""
-
-    candidate_id: str
-    external_ref: str
-    created_at: datetime
-
-
-class Consent(Model):
-    """What a candidate agreed to, and when."""
-
-    consent_id: str
-    candidate_id: str
-    text_version: str
-    text_sha256: str
-    locale: str
-    method: str
-    given_at: datetime
-    withdrawn_at: datetime | None = None
-    scopes: list[str] = Field(default_factory=list)
-
-
-class EmbeddingModel(Model):
-    """A model by name."""
-
-    model: str
-    version: str
-
-
-class Enrolment(Model):
-    """That a face was enrolled; never the face."""
-
-    version: int
-    pictures: int
-    model: EmbeddingModel
-    created_at: datetime
-
-
-class Verification(Model):
-    """`match`, `no_match` or `cannot_tell`; never a score."""
-
-    decision: str
-    fmr: float
-    reasons: list[str]
+from proctor_client.people import (
+    Candidate as Candidate,
+)
+from proctor_client.people import (
+    Consent as Consent,
+)
+from proctor_client.people import (
+    EmbeddingModel as EmbeddingModel,
+)
+from proctor_client.people import (
+    Enrolment as Enrolment,
+)
+from proctor_client.people import (
+    Exam as Exam,
+)
+from proctor_client.people import (
+    IceServer as IceServer,
+)
+from proctor_client.people import (
+    Joined as Joined,
+)
+from proctor_client.people import (
+    JoinTicket as JoinTicket,
+)
+from proctor_client.people import (
+    Media as Media,
+)
+from proctor_client.people import (
+    Model as Model,
+)
+from proctor_client.people import (
+    Page as Page,
+)
+from proctor_client.people import (
+    StaffToken as StaffToken,
+)
+from proctor_client.people import (
+    Verification as Verification,
+)
 
 
 class Coverage(Model):
@@ -143,14 +103,6 @@ class Session(SessionSummary):
     signals_off: list[str] | None = None
     alert_log_sha256: str | None = None
     priority: Priority | None = None
-
-
-class JoinTicket(Model):
-    """A one-time way into a session."""
-
-    join_ticket: str = Field(repr=False)
-    join_url: str = Field(repr=False)
-    expires_in_s: int
 
 
 class NewSession(JoinTicket):
@@ -310,38 +262,3 @@ class EvidenceLink(Model):
 
     url: str = Field(repr=False)
     expires_at: datetime
-
-
-class IceServer(Model):
-    """One entry of RTCConfiguration.iceServers."""
-
-    urls: list[str]
-    username: str | None = None
-    credential: str | None = Field(default=None, repr=False)
-
-
-class Media(Model):
-    """What a candidate's page is asked to send."""
-
-    width: int
-    height: int
-    fps: int
-    max_kbps: int
-
-
-class Joined(Model):
-    """What a join ticket was exchanged for."""
-
-    token: str = Field(repr=False)
-    session_id: str
-    candidate_id: str
-    whip_url: str
-    ice_servers: list[IceServer] = Field(default_factory=list)
-    media: Media
-
-
-class StaffToken(Model):
-    """What a sign-in ticket was exchanged for."""
-
-    token: str = Field(repr=False)
-    role: str
