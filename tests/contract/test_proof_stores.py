@@ -252,6 +252,8 @@ async def test_scrubbing_takes_peoples_words_and_leaves_that_something_was_said(
     found, says = missed()
     await cases.add_incident(found, says, 9)
     await cases.decide(decided(1))
+    given = replace(word(), incident_id=found.incident_id, reason="Words about a person")
+    await furnished.verdicts.add(given)
     await cases.add_statement(words(1), 9)
     await notices.add_answer(said(), TEXT)
     await notices.add_preflight(tried())
@@ -271,6 +273,10 @@ async def test_scrubbing_takes_peoples_words_and_leaves_that_something_was_said(
     assert await cases.statements(ACME, WHICH) == []
     assert list(await cases.decisions(ACME, WHICH)) == [replace(decided(1), notes="")]
     assert list(await cases.additions(ACME, WHICH)) == [replace(says, words="")]
+    kept = await furnished.verdicts.list(ACME, found.incident_id)
+    assert list(kept) == [replace(given, reason="")]  # that it was given stays
+    with pytest.raises(NotFound):
+        await furnished.verdicts.add(replace(given, verdict_id="vrd_later"))
     assert await notices.preflights(ACME, WHICH) == []
     assert await notices.newest_answer(ACME, WHICH) == said()  # that they agreed, and to what
     assert list(await cases.statements(ACME, neighbour)) == [others]

@@ -172,6 +172,9 @@ class FakeErasureStore(FakeRelational):
         for incident, added in kept.additions.items():
             if added.session_id in sessions:
                 kept.additions[incident] = replace(added, words="")
+        gone = [one for one in kept.verdicts.values() if one.session_id in sessions]
+        for given in gone:
+            kept.verdicts[given.verdict_id] = replace(given, reason="")
 
     async def done(self, erasure: Erasure) -> None:
         self._reach()

@@ -87,10 +87,12 @@ class FakeVerdictStore(FakeRelational):
         incident = self.database.incidents.get(given.incident_id)
         if incident is None or incident.tenant_id != given.tenant_id:
             raise NotFound(f"no incident {given.incident_id}")
+        if (given.tenant_id, incident.candidate_id) in self.database.erasures:
+            raise NotFound(f"no candidate {incident.candidate_id}")
         self.database.incidents[given.incident_id] = replace(incident, verdict=given.verdict)
         self.database.verdicts[given.verdict_id] = given
         action = f"incident.{given.verdict.value}"
-        row = (given.tenant_id, given.reviewer, action, given.incident_id, given.reason)
+        row = (given.tenant_id, given.reviewer, action, given.incident_id, given.verdict_id)
         self.database.audit.append(row)
 
     async def list(self, tenant_id: TenantId, incident_id: IncidentId) -> Sequence[VerdictGiven]:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from proctor.adapters.sql.audit import write_audit
 from proctor.adapters.sql.database import Database
+from proctor.adapters.sql.erasures import hold_session
 from proctor.adapters.sql.sessions import read_session
 from proctor.adapters.sql.tables import (
     accommodations,
@@ -198,7 +199,10 @@ class SqlVerdictStore:
         self._database = database
 
     async def add(self, given: VerdictGiven) -> None:
-        """Store it, set the incident's verdict, add an audit row: all or nothing. Raises `NotFound`."""
+        """Store it, set the incident's verdict, add an audit row: all or nothing.
+
+        Raises `NotFound`, for an incident whose candidate is erased too.
+        """
         judged = (
             update(incidents)
             .where(
@@ -209,6 +213,7 @@ class SqlVerdictStore:
             .returning(incidents.c.incident_id)
         )
         async with self._database.writing() as connection:
+            await hold_session(connection, given.tenant_id, given.session_id)
             if (await connection.execute(judged)).one_or_none() is None:
                 raise NotFound(f"no incident {given.incident_id}")
             await connection.execute(
@@ -231,7 +236,7 @@ class SqlVerdictStore:
                 actor=given.reviewer,
                 action=f"incident.{given.verdict.value}",
                 subject=given.incident_id,
-                reason=given.reason,
+                reason=given.verdict_id,  # its words can be erased, the log of audits cannot
             )
 
     async def list(self, tenant_id: TenantId, incident_id: IncidentId) -> Sequence[VerdictGiven]:

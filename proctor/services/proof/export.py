@@ -209,7 +209,7 @@ class Export:
         models = sorted({one for news in alerts for one in news.producers}, key=str)
         bundle.add("models.json", canonical([plain(one, Producer) for one in models]))
         await self._add_recording(bundle, session)
-        pieces = await self._add_evidence(bundle, session, how, chained)
+        pieces, missing = await self._add_evidence(bundle, session, how, chained)
         head = entries[-1].sha256 if entries else ""
         manifest = canonical(
             {
@@ -218,6 +218,7 @@ class Export:
                 "session": session_id,
                 "made_at": self._clock.now().isoformat(timespec="microseconds"),
                 "evidence": how.value,
+                "missing": missing,
                 "chain": {"size": len(entries), "head": head},
                 "files": dict(bundle.members),
             }
@@ -251,20 +252,26 @@ class Export:
         session: Session,
         how: EvidenceAs,
         chained: set[tuple[str, str]],
-    ) -> int:
+    ) -> tuple[int, list[str]]:
+        """How many pieces it holds, and which are gone from the store."""
         refs: list[EvidenceRef] = []
         if self._evidence is not None:
             found = await self._evidence.of_session(session)
             refs = [ref for ref in found if ("evidence", ref.evidence_id) in chained]
         bundle.add("evidence.jsonl", lines(canonical(plain(ref, EvidenceRef)) for ref in refs))
         if how is EvidenceAs.NONE or self._evidence is None:
-            return 0
+            return 0, []
+        missing: list[str] = []
         for ref in refs:
-            content = await self._evidence.sealed(ref)
+            try:
+                content = await self._evidence.sealed(ref)
+            except NotFound:  # the others are wanted all the same; `verify` says it
+                missing.append(ref.evidence_id)
+                continue
             if how is EvidenceAs.OPENED:
                 content = await self._opened(ref, content)
             bundle.add(f"evidence/{ref.evidence_id}", content)
-        return len(refs)
+        return len(refs) - len(missing), missing
 
     async def _opened(self, ref: EvidenceRef, sealed: bytes) -> bytes:
         if self._keys is None:

@@ -51,6 +51,7 @@ def begun(session: Session, exam: Exam) -> Fact:
             "policy_id": exam.policy_id,
             "policy_version": exam.policy_version,
             "policy_sha256": hashlib.sha256(exam.policy_text.encode()).hexdigest(),
+            "retention_days": exam.retention_days,
         },
         secret={"candidate_id": session.candidate_id},
     )

@@ -116,9 +116,10 @@ class ChainKeeper:
             known = await self._chain.chained(tenant_id, session_id)
             receipt = await self._erasures.find(tenant_id, session.candidate_id)
             new, seq = await self._new_facts(session, known, receipt)
+            is_awaited = await self._is_evidence_awaited(session, known, new)
             entries = link(before, new)
-            if receipt is not None and receipt.done_at is not None:
-                # what comes after an erasure is committed to, and never opens
+            if receipt is not None:
+                # what comes once an erasure was asked for is committed to, and never opens
                 entries = [replace(entry, salt=None) for entry in entries]
             last = entries[-1] if entries else None
             after = replace(
@@ -126,7 +127,7 @@ class ChainKeeper:
                 size=before.size + len(entries),
                 head=last.sha256 if last else before.head,
                 alert_seq=max(before.alert_seq, seq),
-                is_open=not self._is_complete(session, known, new),
+                is_open=is_awaited or not self._is_complete(session, known, new),
             )
             if after != before:
                 try:
@@ -192,6 +193,20 @@ class ChainKeeper:
         new = [ref for ref in refs if (FactKind.EVIDENCE.value, ref.evidence_id) not in known]
         made = [await self._evidence_fact(self._evidence, ref) for ref in new]
         return [fact for fact in made if fact is not None]
+
+    async def _is_evidence_awaited(
+        self, session: Session, known: set[tuple[str, str]], new: Sequence[Fact]
+    ) -> bool:
+        """Whether a piece has a row but could not be read now; a chain waits for it so long only."""
+        if self._evidence is None or session.ended_at is None:
+            return False
+        if self._clock.now() - session.ended_at >= RECORDED_WITHIN:
+            return False
+        chained = {name for kind, name in known if kind == FactKind.EVIDENCE.value}
+        chained |= {fact.source_id for fact in new if fact.kind is FactKind.EVIDENCE}
+        return any(
+            ref.evidence_id not in chained for ref in await self._evidence.of_session(session)
+        )
 
     async def _evidence_fact(self, store: StoredEvidence, ref: EvidenceRef) -> Fact | None:
         try:

@@ -212,7 +212,10 @@ class _Check:
                 else:
                     self._fault(f"{about}: what it is about is missing")
                 continue
-            if dict(fact.body) != entry["body"]:
+            body = dict(fact.body)
+            if kind is FactKind.BEGUN and "retention_days" not in entry["body"]:
+                del body["retention_days"]  # earlier chains do not say it
+            if body != entry["body"]:
                 self._fault(f"{about}: what is shown is not what it says")
             if entry["commitment"] is None:
                 if fact.secret is not None:
@@ -273,11 +276,14 @@ class _Check:
 
     def _evidence_facts(self) -> list[Fact]:
         how, made = self._manifest["evidence"], []
+        gone = self._manifest.get("missing", [])
         chained = {entry["source"]: entry for entry in self._entries if entry["kind"] == "evidence"}
         for ref in self._items("evidence.jsonl", EvidenceRef):
             entry = chained.get(ref.evidence_id)
             sealed = str(entry["body"]["sealed_sha256"]) if entry else ""
-            if how != "none":
+            if ref.evidence_id in gone and f"evidence/{ref.evidence_id}" not in self._bundle.names:
+                self._gone(ref, entry)
+            elif how != "none":
                 digest = hashlib.sha256(self._read(f"evidence/{ref.evidence_id}")).hexdigest()
                 expected = ref.sha256 if how == "opened" else sealed
                 if digest != expected:
@@ -285,6 +291,15 @@ class _Check:
                     self._fault(f"entry {number} (evidence {ref.evidence_id}): it was altered")
             made.append(facts.evidence(ref, sealed))
         return made
+
+    def _gone(self, ref: EvidenceRef, entry: dict[str, Any] | None) -> None:
+        number = entry["n"] if entry else "none"
+        about = f"entry {number} (evidence {ref.evidence_id})"
+        is_erased = any(one["kind"] == FactKind.ERASED for one in self._entries)
+        if is_erased or self._is_past_retention():
+            self._report.notes.append(f"{about}: it was erased or outlived its retention")
+        else:
+            self._fault(f"{about}: it was gone from the store when this was exported")
 
     def _recording_facts(self) -> list[Fact]:
         if "recording/footer.json" not in self._bundle.names:
@@ -306,8 +321,10 @@ class _Check:
         if session.ended_at is None:
             return False
         made_at = datetime.fromisoformat(self._manifest["made_at"]).astimezone(UTC)
-        dies_at: datetime = session.ended_at + timedelta(days=exam.retention_days)
-        return made_at >= dies_at
+        begun = [one["body"] for one in self._entries if one["kind"] == FactKind.BEGUN]
+        days = begun[0].get("retention_days", exam.retention_days) if begun else 0
+        dies_at: datetime = session.ended_at + timedelta(days=days)
+        return bool(begun) and made_at >= dies_at
 
 
 def _one(kind: Any, value: Any) -> Any:

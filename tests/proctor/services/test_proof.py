@@ -18,17 +18,19 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from proctor.adapters.seal import FileSeal, make_proof_key
 from proctor.adapters.sql.migrate import upgrade
+from proctor.domain.erasure import Erasure
 from proctor.domain.errors import InvalidInput, NotFound
 from proctor.domain.ids import IncidentId, SessionId
 from proctor.domain.incidents import Verdict
+from proctor.services.proof import facts
 from proctor.services.proof.bundle import BundleWriter
-from proctor.services.proof.entries import canonical
+from proctor.services.proof.entries import canonical, link
 from proctor.services.proof.export import EXPORT, EvidenceAs
 from proctor.services.proof.keep import RECORDED_WITHIN, SIGN_EVERY
 from tests.contract.samples import ACME, NOON, OTHER, judged
 from tests.contract.test_desk_stores import missed
 from tests.contract.test_review_stores import word
-from tests.proctor.services.proof_site import PICTURE, WHICH, ProofSite
+from tests.proctor.services.proof_site import PICTURE, WHICH, WHO, ProofSite
 
 UNREVIEWED = Verdict.UNREVIEWED
 KINDS = [
@@ -537,6 +539,77 @@ async def test_what_outlived_its_retention_is_told_and_is_no_fault(site: ProofSi
     report = site.verify(await site.export())
     assert report.faults == []
     assert any("evidence evd_1" in note and "retention" in note for note in report.notes)
+
+
+async def test_a_retention_that_was_lowered_later_excuses_nothing(site: ProofSite) -> None:
+    await site.whole_story()
+    await site.export("before.zip")
+    site.evidence.rows.clear()
+    await altered(site, "UPDATE exams SET retention_days = 1")
+    await site.clock.advance(3 * 86_400_000)
+    faults = site.verify(await site.export()).faults
+    assert any("(begun ses_1): what is shown is not what it says" in one for one in faults)
+    assert any("(evidence evd_1): what it is about is missing" in one for one in faults)
+
+
+async def test_a_chain_of_before_retention_was_in_it_still_verifies(site: ProofSite) -> None:
+    await site.begin()
+    now = await site.stores.sessions.get(ACME, WHICH)
+    told = facts.begun(now, await site.stores.exams.get_exam(ACME, now.exam_id))
+    body = {name: said for name, said in told.body.items() if name != "retention_days"}
+    first = await site.stores.chain.head(ACME, WHICH)
+    [entry] = link(first, [replace(told, body=body)])
+    await site.stores.chain.append(first, [entry], replace(first, size=1, head=entry.sha256))
+    await site.judge(1, 3)
+    await site.end()
+    assert site.verify(await site.export()).faults == []
+
+
+async def test_evidence_whose_store_was_away_is_asked_again_when_the_session_is_over(
+    site: ProofSite,
+) -> None:
+    await site.begin()
+    await site.judge()
+    await site.keeper.keep_due()
+    await site.keep_picture()
+    site.evidence.sealed_down = True
+    await site.end()
+    await site.keeper.keep_due()
+    assert ("evidence", "evd_1") not in await chained(site)
+    site.evidence.sealed_down = False
+    await site.keeper.keep_due()
+    assert ("evidence", "evd_1") in await chained(site)
+
+
+async def test_an_object_that_is_gone_is_stated_and_the_rest_is_exported(site: ProofSite) -> None:
+    await site.whole_story()
+    await site.keep_picture("evd_2")
+    await site.keeper.keep_due()
+    await site.keeper.keep_late()
+    del site.evidence.objects["acme/evd_1"]
+    path = await site.export()
+    with zipfile.ZipFile(path) as bundle:
+        assert json.loads(bundle.read("manifest.json"))["missing"] == ["evd_1"]
+        assert "evidence/evd_2" in bundle.namelist()
+    [fault] = site.verify(path).faults
+    assert fault.endswith("(evidence evd_1): it was gone from the store when this was exported")
+    await site.clock.advance(31 * 86_400_000)
+    assert site.verify(await site.export()).faults == []
+
+
+async def test_nothing_that_is_chained_once_an_erasure_was_asked_for_ever_opens(
+    site: ProofSite,
+) -> None:
+    await site.begin()
+    stone = Erasure(
+        receipt_id="era_1", tenant_id=ACME, candidate_id=WHO, asked_by="ada", asked_at=NOON
+    )
+    await site.stores.erasures.begin(stone)
+    await site.stores.erasures.scrub(ACME, WHO, NOON)
+    await site.judge()
+    await site.keeper.keep_due()
+    entries = await site.stores.chain.entries(ACME, WHICH)
+    assert len(entries) == 4 and all(entry.salt is None for entry in entries)
 
 
 def test_what_is_no_export_is_unreadable(tmp_path: Path, migrated: Path) -> None:
