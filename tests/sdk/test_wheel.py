@@ -18,7 +18,7 @@ from tests.sdk.test_readme import EXAMPLES, ran
 
 AFTERWARDS = """
 import sys, proctor_client
-ours = {"proctor", "models", "actors", "deployments", "bench", "fastapi", "ray"} & set(sys.modules)
+ours = {"proctor", "models", "actors", "deployments", "jobs", "bench", "fastapi", "ray"} & set(sys.modules)
 assert not ours, ours
 print("from", proctor_client.__file__)
 """
