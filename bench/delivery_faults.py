@@ -16,19 +16,15 @@ from rich.table import Table
 
 from bench.cutter import Cutter, cutter
 from bench.delivery import Listener
+from bench.delivery_brokers import WARM_S, broker_away, broker_refuses, poisoned
 from bench.delivery_place import Place, Way, ready
-from bench.delivery_pushed import OverKafka
 from bench.delivery_ways import OverEvents, OverGrpc, OverWebSocket
 from bench.delivery_world import TENANT, MakeDispatcher, World, world
-from bench.mock_kafka import MockKafka
 
 RATE = 20
-WARM_S = 2.0
 AFTER_S = 60.0
 WINDOW_BYTES = 20_000
 SAY_S = 2.0
-NOT_ENOUGH_REPLICAS = 19
-"""Kafka's error code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,63 +164,10 @@ async def websocket_stuck(
     await OverWebSocket().receive(place, listener.ear)
 
 
-async def _brokers_hurt(
-    hurt: "Callable[[MockKafka], asyncio.Future[None]]", place: Place, listener: Listener
-) -> None:
-    tasks: list[asyncio.Future[None]] = []
-    try:
-        await OverKafka(lambda cluster: tasks.append(hurt(cluster))).receive(place, listener.ear)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def broker_away(
-    place: Place,
-    listener: Listener,
-    rng: random.Random,
-    outage_s: float,
-    healed: Callable[[], None],
-) -> None:
-    """The only broker closes its port and every connection."""
-
-    async def hurt(cluster: MockKafka) -> None:
-        await asyncio.sleep(rng.uniform(0.2, WARM_S))
-        cluster.set_down()
-        await asyncio.sleep(outage_s)
-        cluster.set_up()
-        healed()
-
-    await _brokers_hurt(lambda cluster: asyncio.ensure_future(hurt(cluster)), place, listener)
-
-
-async def broker_refuses(
-    place: Place,
-    listener: Listener,
-    rng: random.Random,
-    outage_s: float,
-    healed: Callable[[], None],
-) -> None:
-    """The broker has not enough replicas, again and again, and answers slowly."""
-
-    async def hurt(cluster: MockKafka) -> None:
-        await asyncio.sleep(rng.uniform(0.2, WARM_S))
-        cluster.set_rtt(rng.randrange(20, 200))
-        until = time.perf_counter() + outage_s
-        while time.perf_counter() < until:
-            cluster.push_errors(*[NOT_ENOUGH_REPLICAS] * rng.randrange(1, 5))
-            await asyncio.sleep(rng.uniform(0.3, 1.0))
-        cluster.clear_errors()
-        cluster.set_rtt(0)
-        healed()
-
-    await _brokers_hurt(lambda cluster: asyncio.ensure_future(hurt(cluster)), place, listener)
-
-
 FAULTS: Mapping[str, Play] = {
     "F27 broker away": broker_away,
     "F27 not enough replicas": broker_refuses,
+    "F28 poison records": poisoned,
     "F32 WebSocket stuck": websocket_stuck,
     "F32 WebSocket cut": websocket_cut,
     "F33 gRPC cut": grpc_cut,

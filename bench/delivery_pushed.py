@@ -15,6 +15,7 @@ from bench.mock_kafka import MockKafka
 from bench.receiver import Got, Receiver, make_certificates, receiving
 from proctor.adapters.sinks.kafka import KafkaSink
 from proctor.adapters.sinks.registry import SinkRegistry
+from proctor.alerting.envelope import DATA_SCHEMA
 from proctor.alerting.grouping import groups
 from proctor.domain.alerts import FeedItem
 from proctor.domain.deliveries import Outcome, Owed, SinkKind
@@ -25,6 +26,7 @@ from proctor.ports import AlertSink
 from proctor.services.alerts_follow import Wanted, following
 from proctor.services.sink_secrets import new_secret
 
+TOPIC = "alerts"
 PARTITIONS = 4
 SINK_S = 2.0
 
@@ -38,7 +40,7 @@ class OverKafka:
 
     async def receive(self, place: Place, ear: Ear) -> None:
         """Follow the feed, send, and consume, until cancelled."""
-        cluster, topic = MockKafka(), "alerts"
+        cluster, topic = MockKafka(), TOPIC
         cluster.create_topic(topic, PARTITIONS)
         self._on_cluster(cluster)
         sink = KafkaSink(bootstrap=cluster.bootstrap, topic=topic, deadline_s=SINK_S)
@@ -57,9 +59,9 @@ class OverKafka:
         def consume() -> None:
             while not is_over.is_set():
                 for record in consumer.consume(500, timeout=0.05):
-                    if record.error() is None:
-                        event = json.loads(record.value() or b"{}")
-                        loop.call_soon_threadsafe(ear.hear, event["id"])
+                    event_id = None if record.error() else id_of(record.value() or b"")
+                    if event_id is not None:
+                        loop.call_soon_threadsafe(ear.hear, event_id)
 
         thread = ThreadPoolExecutor(1)  # of its own: the loop's few are not for loops
         consuming = loop.run_in_executor(thread, consume)
@@ -72,6 +74,15 @@ class OverKafka:
             await sink.close()
             consumer.close()
             cluster.close()
+
+
+def id_of(value: bytes) -> str | None:
+    """The id of the alert that a record holds; None puts the record aside, so that the rest flows."""
+    try:
+        event = json.loads(value)
+        return str(event["id"]) if event["dataschema"] == DATA_SCHEMA else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class OverWebhook:
