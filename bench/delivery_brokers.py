@@ -1,4 +1,4 @@
-"""What may happen to a receiver that reads from Kafka: brokers that are away or refuse, records of others."""
+"""What may befall a receiver that reads from Kafka: brokers that are away or refuse, records of others."""
 
 import asyncio
 import random
