@@ -49,16 +49,17 @@ def run_postgres(address: str = "127.0.0.1", network: str | None = None) -> Iter
     folder = Path(tempfile.mkdtemp(prefix="proctor-postgres-"))
     password = secrets.token_hex(16)
     (folder / "password").write_text(password)
-    user = None
+    as_user: list[str] = []
     if os.getuid() == 0:
-        user = "postgres"
-        account = pwd.getpwnam(user)
+        # By a command: Popen's own `user` makes it fork, and a fork beside gRPC's threads may crash.
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        account = pwd.getpwnam("postgres")
         for path in (folder, folder / "password"):
             os.chown(path, account.pw_uid, account.pw_gid)
     data = str(folder / "data")
     make = [str(binaries / "initdb"), "-D", data, "-U", "proctor", "-A", "scram-sha-256"]
     make += [f"--pwfile={folder / 'password'}", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-    subprocess.run(make, check=True, capture_output=True, user=user, cwd=folder)
+    subprocess.run([*as_user, *make], check=True, capture_output=True, cwd=folder)
     if network is not None:
         with (folder / "data" / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {network} scram-sha-256\n")
@@ -71,11 +72,11 @@ def run_postgres(address: str = "127.0.0.1", network: str | None = None) -> Iter
         "unix_socket_directories": "",
         "fsync": "off",
     }
-    run = [str(binaries / "postgres"), "-D", data]
+    run = [*as_user, str(binaries / "postgres"), "-D", data]
     for name, value in options.items():
         run += ["-c", f"{name}={value}"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(run, stdout=log, stderr=log, user=user, cwd=folder)
+        process = subprocess.Popen(run, stdout=log, stderr=log, cwd=folder)
     try:
         _wait(process, address, port, folder / "log")
         url = f"postgresql+asyncpg://proctor:{password}@{address}:{port}/postgres"

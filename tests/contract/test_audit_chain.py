@@ -48,7 +48,7 @@ async def test_verdicts_accommodations_and_breaks_leave_a_chain(
     await furnished.allowances.put_break(pause(5_000, 9_000), "eve", NOON)
     assert await rows(log) == [
         ("grace", "accommodations.set", "cnd_1", None),  # not which, and never why
-        ("ada", "incident.confirmed", "inc_1", "Un téléphone ✓"),
+        ("ada", "incident.confirmed", "inc_1", "ver_1"),  # the reason goes with the candidate
         ("bob", "break.set", "ses_1", "brk_1: from 5000 ms until its end is said"),
         ("eve", "break.set", "ses_1", "brk_1: from 5000 ms until 9000 ms"),
     ]

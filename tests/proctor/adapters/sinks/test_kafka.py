@@ -249,7 +249,7 @@ async def test_what_the_broker_says_decides_whether_it_is_tried_again(
     kafka: MockKafka, code: int, outcome: Outcome
 ) -> None:
     sink = sink_of(kafka, deadline_s=2.0)
-    await sink.send(items(1))
+    await sink.send(items(1, sessions=1))
     kafka.push_errors(code)
     behind = items(6, sessions=1, first=2)
     told = await sink.send(behind)
