@@ -27,7 +27,7 @@ from bench.review_seed import ADMIN_TENANT, Seeded
 from proctor.adapters.sql.database import Database
 from proctor.adapters.sql.tables import alerts, feed_heads
 from proctor.adapters.tokens import TokenIssuer
-from proctor.bootstrap import Stores
+from proctor.bootstrap_stores import Stores
 from proctor.domain.alerts import Alert
 from proctor.domain.evidence import EvidenceOrder, Piece, PieceKind, ref_of
 from proctor.domain.ids import TenantId

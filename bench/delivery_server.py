@@ -22,7 +22,8 @@ from proctor.api.live import PREFIX, create_live_app
 from proctor.api.proto.alerts_pb2_grpc import add_AlertsServicer_to_server
 from proctor.api.services import Services
 from proctor.api.sockets import SocketLimits
-from proctor.bootstrap import Stores, build_services, open_live_state, open_sql
+from proctor.bootstrap import build_services
+from proctor.bootstrap_stores import Stores, open_live_state, open_sql
 from proctor.domain.candidates import ModelRef
 from proctor.identity.matching import MatchCalibration
 from proctor.settings import Settings

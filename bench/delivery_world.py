@@ -20,7 +20,7 @@ from proctor.adapters.redis_server import start_redis
 from proctor.adapters.seal import make_proof_key
 from proctor.adapters.sql.migrate import upgrade
 from proctor.adapters.tokens import TokenIssuer, make_keys
-from proctor.bootstrap import open_live_state, open_sql
+from proctor.bootstrap_stores import open_live_state, open_sql
 from proctor.domain.alerts import Alert, Transition
 from proctor.domain.ids import (
     AlertId,

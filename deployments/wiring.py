@@ -47,7 +47,8 @@ async def open_services(process: str, deployments: Mapping[str, str]) -> "Servic
     from deployments.certificate import tell_certificate
     from deployments.shown import published_models, see_hosts
     from proctor.adapters.metrics import PrometheusMetrics
-    from proctor.bootstrap import build_services, open_stores
+    from proctor.bootstrap import build_services
+    from proctor.bootstrap_stores import open_stores
     from proctor.replaying import judge_again
 
     settings = begin(process)
@@ -82,9 +83,10 @@ async def build_host(spec: MailboxSpec) -> "SessionHost":
     from proctor.adapters.sql.stores import SqlStores
     from proctor.adapters.webrtc.clips import Remuxer
     from proctor.adapters.webrtc.peer import LeanPeers
-    from proctor.bootstrap import open_faces, open_live_state, usual_media
+    from proctor.bootstrap import usual_media
     from proctor.bootstrap_evidence import build_evidence_keeper
     from proctor.bootstrap_proof import open_subject_keys
+    from proctor.bootstrap_stores import open_faces, open_live_state
     from proctor.services.host.evidence_box import KeepingLimits
     from proctor.services.host.pages import Pages
     from proctor.services.host.session_host import SessionHost
@@ -122,8 +124,9 @@ async def build_shard(spec: MailboxSpec) -> "JudgeShard":
     """A fusion shard that has taken over its checkpoints; runs in its actor's process."""
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import open_checkpoints, open_live_state, preset_rules
+    from proctor.bootstrap import preset_rules
     from proctor.bootstrap_evidence import open_recordings
+    from proctor.bootstrap_stores import open_checkpoints, open_live_state
     from proctor.services.judge_sessions import JudgeShard
     from proctor.services.judging.recorder import Recorder
 
@@ -163,9 +166,10 @@ async def build_dispatcher() -> "Loops":
     from deployments.settler import Settler
     from proctor.adapters.metrics import PrometheusMetrics
     from proctor.adapters.sql.stores import SqlStores
-    from proctor.bootstrap import build_deliveries, open_faces, open_live_state
+    from proctor.bootstrap import build_deliveries
     from proctor.bootstrap_evidence import build_evidence_end, open_recordings
     from proctor.bootstrap_proof import build_chain_keeper, build_erase, open_subject_keys
+    from proctor.bootstrap_stores import open_faces, open_live_state
     from proctor.services.evidence.telling import EvidenceNews
     from proctor.services.news import IncidentNews
     from proctor.services.retain import Retain
@@ -223,7 +227,7 @@ async def build_reconciler(deployments: Mapping[str, str], source: str) -> "Reco
     from deployments.reconciler import CrewSize, Reconciler
     from deployments.yard import RayYard
     from proctor.adapters.metrics import PrometheusMetrics
-    from proctor.bootstrap import open_live_state
+    from proctor.bootstrap_stores import open_live_state
 
     settings = begin("reconciler")
     nodes = count_nodes()

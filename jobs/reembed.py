@@ -54,7 +54,7 @@ class Reembedder:
 
     def __init__(self, spec: ReembedSpec) -> None:
         from proctor.adapters.clock import SystemClock
-        from proctor.bootstrap import open_faces, open_sql
+        from proctor.bootstrap_stores import open_faces, open_sql
 
         self._spec = spec
         self._folder = Path(spec.folder)

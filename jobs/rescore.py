@@ -58,8 +58,8 @@ class Rescorer:
     """Judges one session after the other, with stores of its own."""
 
     def __init__(self, spec: RescoreSpec) -> None:
-        from proctor.bootstrap import open_sql
         from proctor.bootstrap_evidence import open_recordings
+        from proctor.bootstrap_stores import open_sql
 
         self._spec = spec
         settings = Settings()

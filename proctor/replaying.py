@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 
-from proctor.bootstrap import open_sql
 from proctor.bootstrap_evidence import open_recordings
+from proctor.bootstrap_stores import open_sql
 from proctor.domain.errors import InvalidInput
 from proctor.domain.recordings import RecordingKey
 from proctor.services.replays import Compared, Replays

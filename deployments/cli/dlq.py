@@ -33,7 +33,7 @@ Answer = TypeVar("Answer")
 
 def _with_stores(work: "Callable[[SqlStores], Awaitable[Answer]]") -> Answer:
     """Do something with the database of the settings, then close it."""
-    from proctor.bootstrap import open_sql
+    from proctor.bootstrap_stores import open_sql
 
     async def run() -> Answer:
         stores = open_sql(read_settings())

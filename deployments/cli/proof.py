@@ -128,8 +128,8 @@ def erase(
     A session that goes on is in the way: end it first, or have the service stop it
     (DELETE /v1/candidates/ID?stop=true).
     """
-    from proctor.bootstrap import open_faces, open_live_state
     from proctor.bootstrap_proof import build_erase, open_subject_keys
+    from proctor.bootstrap_stores import open_faces, open_live_state
 
     if not yes:
         typer.confirm(f"Erase {candidate} of {tenant} for ever?", abort=True)
@@ -217,7 +217,7 @@ def public() -> None:
 def _with_stores(work: "Callable[[Settings, SqlStores], Awaitable[Answer]]") -> Answer:
     """Do something with the database of the settings, then close it."""
     from proctor.adapters.logging import configure
-    from proctor.bootstrap import open_sql
+    from proctor.bootstrap_stores import open_sql
 
     async def run() -> Answer:
         settings = read_settings().resolved()

@@ -47,8 +47,8 @@ def show(
 
 
 async def _read(tenant_id: TenantId) -> "Schedule":
-    from proctor.bootstrap import open_sql
     from proctor.bootstrap_evidence import build_retention
+    from proctor.bootstrap_stores import open_sql
 
     settings = read_settings()
     stores = open_sql(settings)

@@ -17,8 +17,8 @@ from proctor.adapters.clock import SystemClock
 from proctor.adapters.redis_server import RedisServer, start_redis
 from proctor.adapters.redis_state import RedisCheckpoints
 from proctor.adapters.sql.migrate import upgrade
-from proctor.bootstrap import open_sql
 from proctor.bootstrap_evidence import open_recordings
+from proctor.bootstrap_stores import open_sql
 from proctor.domain.alerts import Transition
 from proctor.domain.recordings import RESTORED, Recording
 from proctor.replaying import open_replays

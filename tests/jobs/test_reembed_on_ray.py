@@ -13,7 +13,7 @@ from models.catalogue import Catalogue, default_dir, match_calibration
 from models.in_process import InProcessPerception
 from models.selection import select
 from proctor.adapters.sql.migrate import upgrade
-from proctor.bootstrap import open_faces, open_sql
+from proctor.bootstrap_stores import open_faces, open_sql
 from proctor.domain.candidates import Candidate, Consent, Enrolment, FaceTemplate, ModelRef
 from proctor.domain.ids import CandidateId, TenantId
 from proctor.services.looking import FaceLook

@@ -10,7 +10,8 @@ from standardwebhooks import Webhook
 from bench.receiver import OK, Answer, Got, Receiver, make_certificates, receiving
 from proctor.adapters.keys import FileKeyRing
 from proctor.adapters.sql.migrate import upgrade
-from proctor.bootstrap import build_deliveries, open_sinks, open_sql
+from proctor.bootstrap import build_deliveries, open_sinks
+from proctor.bootstrap_stores import open_sql
 from proctor.domain.deliveries import Outcome, SinkKind
 from proctor.domain.errors import InvalidInput
 from proctor.services.sinks import SinkChanges, Sinks

@@ -9,7 +9,8 @@ import pytest
 from proctor.adapters.seal import make_proof_key
 from proctor.adapters.tokens import make_keys
 from proctor.api.app import create_app
-from proctor.bootstrap import Stores, build_services, open_tokens
+from proctor.bootstrap import build_services, open_tokens
+from proctor.bootstrap_stores import Stores
 from proctor.domain.candidates import ModelRef
 from proctor.domain.errors import InvalidInput, PolicyRefused
 from proctor.domain.ids import TenantId

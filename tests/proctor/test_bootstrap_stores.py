@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from proctor.adapters.redis_server import RedisServer, start_redis
 from proctor.adapters.sql.migrate import upgrade
-from proctor.bootstrap import open_faces, open_live_state, open_stores
+from proctor.bootstrap_stores import open_faces, open_live_state, open_stores
 from proctor.domain.errors import InvalidInput, StateStoreUnavailable
 from proctor.domain.ids import TenantId
 from proctor.settings import Settings

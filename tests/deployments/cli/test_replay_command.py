@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from bench.what_if import EXAM, record
-from proctor.bootstrap import open_sql
 from proctor.bootstrap_evidence import open_recordings
+from proctor.bootstrap_stores import open_sql
 from proctor.domain.alerts import Alert
 from proctor.domain.ids import SessionId
 from proctor.domain.observations import Observation
