@@ -20,6 +20,7 @@ setup: .venv/.ready ## make .venv from the hash-pinned lock
 
 .venv/.ready: requirements/cpu.lock pyproject.toml sdk/pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the locked packages into .venv: about two minutes, once"
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/cpu.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e . -e ./sdk
 	@touch $@

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from rich.table import Table
 
 from bench.cutter import Cutter, cutter
 from bench.delivery import Listener
-from bench.delivery_brokers import WARM_S, broker_away, broker_refuses, poisoned
+from bench.delivery_brokers import broker_away, broker_refuses, poisoned
 from bench.delivery_place import Place, Way, ready
+from bench.delivery_play import WARM_S, Play, Playing
 from bench.delivery_ways import OverEvents, OverGrpc, OverWebSocket
 from bench.delivery_world import TENANT, MakeDispatcher, World, world
 
@@ -54,47 +54,28 @@ class Outcome:
     back_ms: float
 
 
-class Play(Protocol):
-    """One receiver with its fault; `healed` is called when the fault is over."""
-
-    async def __call__(
-        self,
-        place: Place,
-        listener: Listener,
-        rng: random.Random,
-        outage_s: float,
-        healed: Callable[[], None],
-    ) -> None:
-        """Receive until cancelled."""
-        ...
-
-
 async def _line_cut(
     way: Way,
     place_of: Callable[[Place, int], Place],
     target: int,
-    place: Place,
-    listener: Listener,
-    rng: random.Random,
-    outage_s: float,
-    healed: Callable[[], None],
+    playing: Playing,
 ) -> None:
     """Reset in the middle, twice, then nobody is let in for the outage."""
 
     async def hurt(relay: Cutter) -> None:
         for _ in range(2):
-            await asyncio.sleep(rng.uniform(0.2, WARM_S))
+            await asyncio.sleep(playing.rng.uniform(0.2, WARM_S))
             relay.reset()
         relay.is_down = True
         relay.reset()
-        await asyncio.sleep(outage_s)
+        await asyncio.sleep(playing.outage_s)
         relay.is_down = False
-        healed()
+        playing.healed()
 
     async with cutter(target) as (relay, port):
         hurting = asyncio.create_task(hurt(relay))
         try:
-            await way.receive(place_of(place, port), listener.ear)
+            await way.receive(place_of(playing.place, port), playing.listener.ear)
         finally:
             hurting.cancel()
 
@@ -103,65 +84,41 @@ def _http(place: Place, port: int) -> Place:
     return replace(place, base_url=f"http://127.0.0.1:{port}")
 
 
-async def websocket_cut(
-    place: Place,
-    listener: Listener,
-    rng: random.Random,
-    outage_s: float,
-    healed: Callable[[], None],
-) -> None:
+async def websocket_cut(playing: Playing) -> None:
     """A WebSocket's line."""
-    port = int(place.base_url.rpartition(":")[2])
-    await _line_cut(OverWebSocket(), _http, port, place, listener, rng, outage_s, healed)
+    port = int(playing.place.base_url.rpartition(":")[2])
+    await _line_cut(OverWebSocket(), _http, port, playing)
 
 
-async def events_cut(
-    place: Place,
-    listener: Listener,
-    rng: random.Random,
-    outage_s: float,
-    healed: Callable[[], None],
-) -> None:
+async def events_cut(playing: Playing) -> None:
     """An event stream's line."""
-    port = int(place.base_url.rpartition(":")[2])
-    await _line_cut(OverEvents(), _http, port, place, listener, rng, outage_s, healed)
+    port = int(playing.place.base_url.rpartition(":")[2])
+    await _line_cut(OverEvents(), _http, port, playing)
 
 
-async def grpc_cut(
-    place: Place,
-    listener: Listener,
-    rng: random.Random,
-    outage_s: float,
-    healed: Callable[[], None],
-) -> None:
+async def grpc_cut(playing: Playing) -> None:
     """A gRPC stream's line."""
 
     def through(place: Place, port: int) -> Place:
         return replace(place, grpc_port=port)
 
-    port = place.grpc_port
-    await _line_cut(OverGrpc(), through, port, place, listener, rng, outage_s, healed)
+    port = playing.place.grpc_port
+    await _line_cut(OverGrpc(), through, port, playing)
 
 
-async def websocket_stuck(
-    place: Place,
-    listener: Listener,
-    rng: random.Random,
-    outage_s: float,
-    healed: Callable[[], None],
-) -> None:
+async def websocket_stuck(playing: Playing) -> None:
     """A client that stops reading; the server's window is small, so it is sent away while it sleeps."""
-    moment, is_over = time.perf_counter() + rng.uniform(0.2, WARM_S), False
+    moment, is_over = time.perf_counter() + playing.rng.uniform(0.2, WARM_S), False
 
     async def rest() -> None:
         nonlocal is_over
         if not is_over and time.perf_counter() >= moment:
             is_over = True
-            await asyncio.sleep(outage_s)
-            healed()
+            await asyncio.sleep(playing.outage_s)
+            playing.healed()
 
-    listener.ear.rest = rest
-    await OverWebSocket().receive(place, listener.ear)
+    playing.listener.ear.rest = rest
+    await OverWebSocket().receive(playing.place, playing.listener.ear)
 
 
 FAULTS: Mapping[str, Play] = {
@@ -208,7 +165,15 @@ async def _play(ground: World, place: Place, fault: str, seeds: int, outage_s: f
 
     tasks = [
         asyncio.create_task(
-            FAULTS[fault](place, listener, random.Random(seed), outage_s, healing(seed))
+            FAULTS[fault](
+                Playing(
+                    place=place,
+                    listener=listener,
+                    rng=random.Random(seed),
+                    outage_s=outage_s,
+                    healed=healing(seed),
+                )
+            )
         )
         for seed, listener in enumerate(listeners)
     ]
