@@ -7,6 +7,7 @@ SHARED := $(wildcard ../shared)
 PAGES := $(shell find web -type f -not -path "*/node_modules/*" -not -path "web/dist/*")
 export RAY_USAGE_STATS_ENABLED := 0
 export HF_HUB_OFFLINE := 1
+export NPM_CONFIG_UPDATE_NOTIFIER := false
 ifneq ($(SHARED),)
 export PROCTOR_MODELS_MIRROR ?= $(abspath ../shared/weights)
 export PROCTOR_MEDIA ?= $(abspath ../shared/media)
